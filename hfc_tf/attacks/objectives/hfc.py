@@ -1,0 +1,45 @@
+"""The hierarchical feature constraint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from hfc_tf.attacks.objectives.base import Batch, Objective
+from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.densities.hierarchical import HierarchicalDensity
+
+Tensor = Any
+
+
+class HFC(Objective):
+  """J_HFC, which pulls every layer's features to where those of the target class lie.
+
+      J_HFC = sum_l lambda_l / 2 (f^l - mu_m')^T S_m'^-1 (f^l - mu_m'),   lambda_l = 1 / C_l
+
+  with m' the most likely component of the target class, for each sample and layer (MICCAI Eq. 6
+  and 7, TMI Eq. 15 and 16).
+
+  Args:
+    density: fitted on clean Train taps of the same model.
+    weight: of J_HFC beside the classification loss; 1 is the papers'.
+  """
+
+  name = "hfc"
+
+  def __init__(self, density: HierarchicalDensity, weight: float = 1.0) -> None:
+    self.weight = weight
+    self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
+    self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
+
+  def prepare(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+    """The mixtures of the batch's one target class."""
+    return {name: layer.of_class(batch.targets[0]) for name, layer in self._layers.items()}
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J_HFC, [B]."""
+    forms = [
+      energy(arrays, features[name]) / (2.0 * self._widths[name]) for name, arrays in state.items()
+    ]
+    return tf.add_n(forms)

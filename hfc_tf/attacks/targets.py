@@ -1,0 +1,54 @@
+"""Which class an image is to be taken for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hfc_tf.errors import InputError
+
+IntArray = np.ndarray[Any, np.dtype[np.int32]]
+
+
+def choose_targets(
+  labels: Any,
+  logits: np.ndarray[Any, Any],
+  rule: str = "random",
+  *,
+  ids: Any = None,
+  seed: int = 0,
+) -> IntArray:
+  """Targets of a targeted attack, int32 [N].
+
+  Args:
+    labels: true classes, int [N].
+    logits: of the clean images, [N, K].
+    rule: "random" draws among the wrong classes, keyed by (seed, id); "next" takes the class
+      after the true one; "least_likely" the wrong class of the smallest logit; a number takes
+      that class for every image (an image of that class then has its own class as target, which
+      callers drop).
+    ids: int [N], default 0 ... N - 1.
+    seed: of "random".
+
+  Raises:
+    InputError: for another rule, or a class that the model does not have.
+  """
+  truth = np.asarray(labels, np.int32)
+  classes = logits.shape[1]
+  if rule == "next":
+    return ((truth + 1) % classes).astype(np.int32)
+  if rule == "random":
+    keys = np.arange(len(truth)) if ids is None else np.asarray(ids)
+    offsets = [np.random.default_rng([seed, int(key)]).integers(1, classes) for key in keys]
+    return ((truth + np.array(offsets, np.int32)) % classes).astype(np.int32)
+  if rule == "least_likely":
+    wrong = np.where(np.eye(classes, dtype=bool)[truth], np.inf, logits)
+    return wrong.argmin(1).astype(np.int32)
+  if rule.isdigit() and int(rule) < classes:
+    return np.full(len(truth), int(rule), np.int32)
+  raise InputError(
+    f"a target rule: random, next, least_likely or a class below {classes}",
+    repr(rule),
+    "name one of them",
+  )

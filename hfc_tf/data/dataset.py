@@ -1,0 +1,132 @@
+"""Images in memory with their labels, names and groups."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from hfc_tf.errors import InputError
+
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+@dataclasses.dataclass(eq=False)
+class Dataset:
+  """A labelled set of images of one size, held as 16-bit integers.
+
+  Args:
+    name: what reports call it.
+    source: "directory", "synthetic", "medmnist" or "kaggle".
+    pixels: uint16 [N, (D,) H, W, C], C being 1 or 3; value / 65535 is the image. An 8-bit value v
+      is stored as 257 v, so v / 255 comes back exactly.
+    labels: int32 [N], each in 0 .. K-1.
+    ids: N names, unique: relative file names with forward slashes, or "row 17".
+    groups: int64 [N], equal for images that must not straddle a split (one patient), or None.
+    class_names: K names.
+  """
+
+  name: str
+  source: str
+  pixels: np.ndarray
+  labels: np.ndarray
+  ids: list[str]
+  groups: np.ndarray | None
+  class_names: tuple[str, ...]
+
+  def __len__(self) -> int:
+    """The number of images N."""
+    return len(self.labels)
+
+  @property
+  def num_classes(self) -> int:
+    """The number of classes K."""
+    return len(self.class_names)
+
+  def images(
+    self, indices: np.ndarray | Sequence[int] | slice, channels: int | None = None
+  ) -> np.ndarray:
+    """Returns float32 images in [0, 1].
+
+    Args:
+      indices: which images, integers [n], a mask [N] or a slice.
+      channels: 3 repeats grey images, 1 takes the luminance of colour ones, None leaves them.
+
+    Returns:
+      float32 [n, (D,) H, W, channels].
+
+    Raises:
+      InputError: `channels` is neither 1 nor 3.
+    """
+    values = self.pixels[indices].astype(np.float32) / np.float32(65535)  # [n, (D,) H, W, C]
+    if channels in (None, values.shape[-1]):
+      return values
+    if channels == 3:
+      return np.repeat(values, 3, axis=-1)
+    if channels == 1:
+      return np.clip(values @ _LUMINANCE, 0, 1)[..., None]
+    raise InputError("1 or 3 channels", str(channels), "use a model with 1 or 3 input channels")
+
+
+class View:
+  """Some images of a Dataset, read when they are asked for: a sequence of float32 arrays.
+
+  Args:
+    dataset: where they are.
+    indices: which ones, int [n].
+    channels: as in `Dataset.images`.
+  """
+
+  def __init__(self, dataset: Dataset, indices: np.ndarray, channels: int | None = None) -> None:
+    self._dataset, self._indices, self._channels = dataset, indices, channels
+
+  def __len__(self) -> int:
+    """n."""
+    return len(self._indices)
+
+  def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+    """float32 [r, (D,) H, W, channels] of the rows int [r]."""
+    return self._dataset.images(self._indices[rows], self._channels)
+
+
+def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) -> None:
+  """Raises InputError unless there are two classes or more and each has an image."""
+  if len(class_names) < 2:
+    raise InputError(
+      "at least two classes", f"{len(class_names)} in {where}", "add images of another class"
+    )
+  missing = set(range(len(class_names))) - set(np.unique(labels).tolist())
+  if missing:
+    names = ", ".join(class_names[label] for label in sorted(missing)[:5])
+    raise InputError(
+      "images of every class", f"none of class {names} in {where}", "add images or remove the class"
+    )
+
+
+def group_numbers(keys: Sequence[object]) -> np.ndarray | None:
+  """Numbers equal keys alike: int64 [N]; None if no two are equal, since nothing binds then."""
+  unique, numbers = np.unique(np.array([str(key) for key in keys]), return_inverse=True)
+  return None if len(unique) == len(keys) else numbers.astype(np.int64)
+
+
+def stratified_subset(labels: np.ndarray, size: int | None, seed: int) -> np.ndarray:
+  """Draws images in the proportion of their classes.
+
+  Image r of a class's seeded order of n_c images gets the rank r / n_c, and the lowest ranks are
+  taken: every class comes in early, and a smaller draw is part of a larger one.
+
+  Args:
+    labels: int [N].
+    size: how many to draw; None, or more than there are, takes all.
+    seed: of the order.
+
+  Returns:
+    Sorted indices, int64 [min(size, N)].
+  """
+  if size is not None and size < 1:
+    raise InputError("a number of images of at least 1", str(size), "raise it")
+  order = np.random.default_rng(seed).permutation(len(labels))
+  rank = np.empty(len(labels))
+  for label in np.unique(labels):
+    members = order[labels[order] == label]
+    rank[members] = np.arange(len(members)) / len(members)
+  return np.sort(np.argsort(rank, kind="stable")[:size])

@@ -1,0 +1,57 @@
+"""Bayesian uncertainty: how much dropout moves the logits (Feinman et al.)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.detectors.base import Array, Detector, Features, Tensor
+from hfc_tf.detectors.learning import AdvTrain, learn_sign
+from hfc_tf.errors import InputError
+from hfc_tf.taps import Taps
+
+
+class BayesianUncertainty(Detector):
+  """BU: variance over all logits of stochastic passes with dropout on the penultimate layer.
+
+      BU(x) = 1/N sum_n l_n' l_n - (1/N sum_n l_n)' (1/N sum_n l_n)               (Eq. 21 of TMI)
+
+  Feinman et al. (2017) found adversarials uncertain; strong attacks leave them more certain than clean images.
+  Which side is adversarial is therefore learnt on AdvTrain, as theirs is by a logistic regression.
+  The masks are drawn once and shared by all images, so that all passes are one matrix product.
+
+  Args:
+    passes: N.
+    rate: share of the penultimate features that is dropped; the rest is scaled by 1 / (1 - rate).
+    seed: of the masks and the folds.
+  """
+
+  key = "bu"
+  reads: Literal["features", "head"] = "head"
+
+  def __init__(self, passes: int = 50, rate: float = 0.3, seed: int = 0) -> None:
+    self.passes = passes
+    self.rate = rate
+    self.seed = seed
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    if train.head is None:
+      raise InputError(
+        "a model that ends in a dense layer", "another ending", "leave the detector bu out"
+      )
+    kernel = np.asarray(train.head[0], np.float32)  # [C, K]; the bias moves no variance
+    draws = tf.random.stateless_uniform([self.passes, len(kernel)], [self.seed, 21]).numpy()
+    masks = (draws >= self.rate) / (1.0 - self.rate)  # [N, C]
+    self.kernels_ = np.einsum("nc,ck->cnk", masks, kernel).astype(np.float32)
+    self.sign_ = 1.0
+    self._freeze()
+    self.sign_, held_out = learn_sign(data, self._run(self.score_tensor, data.taps), self.seed)
+    return held_out
+
+  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """The variance `[B]`, turned so that adversarials are above."""
+    kernels = self._tensors["kernels_"]  # [C, N, K]
+    passes = tf.tensordot(features[self.layers_[0]], kernels, 1)  # [B, N, K]
+    return self.sign_ * tf.reduce_sum(tf.math.reduce_variance(passes, axis=1), axis=1)

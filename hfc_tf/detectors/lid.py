@@ -1,0 +1,100 @@
+"""Local intrinsic dimensionality of all layers (Ma et al.)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from sklearn.model_selection import train_test_split
+
+from hfc_tf.detectors.base import Array, Detector, Features, Tensor, layer_list
+from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.errors import InputError
+from hfc_tf.taps import Taps
+
+
+class LocalIntrinsicDimensionality(Detector):
+  """LID: how fast neighbours accumulate around a feature, per layer, joined by a logistic regression.
+
+      LID(f_l(x)) = -(1/k sum_n log(r_n / r_k))^-1                                 (Eq. 22 of TMI)
+
+  r_n is the Euclidean distance to the n-th nearest of a fixed reference drawn once from Train,
+  stratified by label. No neighbour is dropped: queries are not in the reference. Distances of
+  zero count as a tiny share of r_k (a query that is in the reference stays finite), and LIDs end at 1000.
+
+  Args:
+    k: number of neighbours, or several to choose from by cross-validation, as Ma et al. (ICLR 2018) do.
+    reference_size: number of reference images.
+    layers: names of the layers to read; None for all.
+    regularisations: values of scikit-learn's C to choose from by cross-validation.
+    seed: of the reference and the folds.
+  """
+
+  key = "lid"
+
+  def __init__(
+    self,
+    k: int | Sequence[int] = (20, 10),
+    reference_size: int = 100,
+    layers: Sequence[str] | None = None,
+    regularisations: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
+    seed: int = 0,
+  ) -> None:
+    self.k = k
+    self.reference_size = reference_size
+    self.layers = layers
+    self.regularisations = regularisations
+    self.seed = seed
+
+  def _choose_layers(self, train: Taps) -> list[str]:
+    return layer_list(self.layers, train)
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    choices = [self.k] if isinstance(self.k, int) else list(self.k)
+    if not 1 < max(choices) <= self.reference_size <= len(train):
+      raise InputError(
+        f"at least {self.reference_size} Train images and as many as {max(choices)} neighbours",
+        f"{len(train)} Train images, a reference of {self.reference_size}",
+        "lower reference_size or k",
+      )
+    rows = np.arange(len(train))
+    if self.reference_size < len(train) - np.unique(train.labels).size:
+      rows, _ = train_test_split(
+        rows, train_size=self.reference_size, stratify=train.labels, random_state=self.seed
+      )
+    self.center_, self.reference_ = {}, {}
+    for name in self.layers_:
+      reference = train.features[name][rows[: self.reference_size]]  # [R, C]
+      # Centred, so that |a|^2 - 2ab + |b|^2 keeps its digits in float32.
+      self.center_[name] = reference.mean(axis=0)
+      self.reference_[name] = reference - self.center_[name]
+    scores = {}
+    for self.k_ in choices:
+      self._freeze()
+      scores[self.k_] = self._run(self.layer_tensor, data.taps)
+    self.k_, self.head_, held_out = learn_logistic(data, scores, self.regularisations, self.seed)
+    return held_out
+
+  def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """LID `[B, L]` of each layer."""
+    tensors = self._tensors
+    columns = []
+    for name in self.layers_:
+      reference = tensors[f"reference_/{name}"]
+      squared = squared_distances(features[name] - tensors[f"center_/{name}"], reference)  # [B, R]
+      nearest = -tf.math.top_k(-squared, self.k_).values  # [B, k], ascending
+      last = tf.maximum(nearest[:, -1:], 1e-30)
+      ratios = tf.maximum(nearest / last, 1e-12)  # (r_n / r_k)^2
+      columns.append(1.0 / tf.maximum(-0.5 * tf.reduce_mean(tf.math.log(ratios), axis=1), 1e-3))
+    return tf.stack(columns, axis=1)
+
+  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """The logit of the logistic regression over the layers' LIDs `[B]`."""
+    return logistic_score(self._group("head_"), self.layer_tensor(features, logits))
+
+
+def squared_distances(values: Tensor, reference: Tensor) -> Tensor:
+  """|a - b|^2 `[B, R]` of rows a `[B, C]` and b `[R, C]`, never negative."""
+  squared = tf.reduce_sum(values**2, 1)[:, None] + tf.reduce_sum(reference**2, 1)
+  return tf.maximum(squared - 2.0 * tf.matmul(values, reference, transpose_b=True), 0.0)

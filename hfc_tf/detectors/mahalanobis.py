@@ -1,0 +1,79 @@
+"""Mahalanobis distances of all layers to the closest class (Lee et al.)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.detectors.base import Array, Detector, Features, Tensor, layer_list
+from hfc_tf.detectors.gaussians import class_means, whitening
+from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.taps import Taps
+
+
+class Mahalanobis(Detector):
+  """MAHA: squared Mahalanobis distance per layer, joined by a logistic regression.
+
+      MAHA(f_l(x)) = min_c (f_l(x) - mu_{l,c})' S_l^-1 (f_l(x) - mu_{l,c})
+
+  with the means of the classes and one covariance S_l, tied over classes and shrunk after Ledoit and
+  Wolf, of the Train images (Lee et al., NeurIPS 2018). `mean="single"` is Eq. 23 of TMI as
+  printed: one mean and one covariance for each layer.
+
+  Args:
+    mean: "class" or "single".
+    layers: names of the layers to read; None for all.
+    regularisations: values of scikit-learn's C to choose from by cross-validation.
+    seed: of the folds.
+  """
+
+  key = "maha"
+
+  def __init__(
+    self,
+    mean: Literal["class", "single"] = "class",
+    layers: Sequence[str] | None = None,
+    regularisations: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
+    seed: int = 0,
+  ) -> None:
+    self.mean = mean
+    self.layers = layers
+    self.regularisations = regularisations
+    self.seed = seed
+
+  def _choose_layers(self, train: Taps) -> list[str]:
+    return layer_list(self.layers, train)
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    labels = train.labels if self.mean == "class" else np.zeros_like(train.labels)
+    self.center_, self.whitening_, self.means_ = {}, {}, {}
+    for name in self.layers_:
+      values = train.features[name]
+      means = class_means(values, labels)  # [K, C]
+      center = means.mean(axis=0)
+      matrix = whitening(values - means[labels])
+      self.center_[name] = center.astype(np.float32)
+      self.whitening_[name] = matrix.astype(np.float32)
+      self.means_[name] = ((means - center) @ matrix).astype(np.float32)
+    self._freeze()
+    scores = {self.mean: self._run(self.layer_tensor, data.taps)}
+    _, self.head_, held_out = learn_logistic(data, scores, self.regularisations, self.seed)
+    return held_out
+
+  def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """Squared distances `[B, L]` to the closest class."""
+    tensors = self._tensors
+    columns = []
+    for name in self.layers_:
+      centred = features[name] - tensors[f"center_/{name}"]
+      white = centred @ tensors[f"whitening_/{name}"]  # [B, C]
+      gaps = white[:, None, :] - tensors[f"means_/{name}"]  # [B, K, C]
+      columns.append(tf.reduce_min(tf.reduce_sum(gaps**2, axis=2), axis=1))
+    return tf.stack(columns, axis=1)
+
+  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """The logit of the logistic regression over the layers' distances `[B]`."""
+    return logistic_score(self._group("head_"), self.layer_tensor(features, logits))

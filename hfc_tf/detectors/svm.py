@@ -1,0 +1,87 @@
+"""A support vector machine on the penultimate features (SafetyNet)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from hfc_tf.detectors.base import Array, Detector, Features, Tensor
+from hfc_tf.detectors.learning import AdvTrain, select
+from hfc_tf.detectors.lid import squared_distances
+from hfc_tf.taps import Taps
+
+
+class SupportVectorMachine(Detector):
+  """SVM: decision function of an RBF-SVM on standardised penultimate features.
+
+      score(x) = sum_i alpha_i exp(-gamma |s(x) - s_i|^2) + b
+
+  (Lu et al., ICCV 2017). The scaler s, like all else, is learnt on AdvTrain only.
+
+  Args:
+    costs: values of C to choose from by cross-validation.
+    gammas: values of gamma times the number of channels to choose from.
+    seed: of the folds.
+  """
+
+  key = "svm"
+
+  def __init__(
+    self,
+    costs: Sequence[float] = (1.0, 10.0, 100.0, 1000.0),
+    gammas: Sequence[float] = (0.3, 1.0, 3.0),
+    seed: int = 0,
+  ) -> None:
+    self.costs = costs
+    self.gammas = gammas
+    self.seed = seed
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    features = data.taps.features[self.layers_[0]].astype(np.float64)  # [N, C]
+    channels = features.shape[1]
+    folds: dict[bytes, tuple[Array, Array]] = {}
+
+    def fit(cost: float, gamma: float, rows: Array, distances: Array) -> SVC:
+      model = SVC(C=cost, kernel="precomputed", cache_size=500)
+      kernel = np.exp(-gamma / channels * distances)
+      return model.fit(kernel, data.is_adversarial[rows], sample_weight=data.weights(rows))
+
+    def fit_score(candidate: tuple[float, float], learn: Array, held_out: Array) -> Array:
+      # Distances cost more than the fits; every candidate of a fold shares them.
+      if learn.tobytes() not in folds:
+        scaler = StandardScaler().fit(features[learn])
+        known, asked = scaler.transform(features[learn]), scaler.transform(features[held_out])
+        folds.clear()
+        folds[learn.tobytes()] = (
+          euclidean_distances(known, squared=True),
+          euclidean_distances(asked, known, squared=True),
+        )
+      within, across = folds[learn.tobytes()]
+      model = fit(*candidate, learn, within)
+      return np.asarray(model.decision_function(np.exp(-candidate[1] / channels * across)))
+
+    candidates = [(cost, gamma) for gamma in self.gammas for cost in self.costs]
+    (self.cost_, gamma), held_out = select(data, candidates, fit_score, self.seed)
+    scaler = StandardScaler().fit(features)
+    scaled = scaler.transform(features)
+    everything = np.arange(len(scaled))
+    model = fit(self.cost_, gamma, everything, euclidean_distances(scaled, squared=True))
+    self.gamma_ = gamma / channels
+    self.center_ = scaler.mean_.astype(np.float32)
+    self.scale_ = scaler.scale_.astype(np.float32)
+    self.support_ = scaled[model.support_].astype(np.float32)  # [S, C]
+    self.dual_ = model.dual_coef_.T.astype(np.float32)  # [S, 1]
+    self.intercept_ = model.intercept_.astype(np.float32)  # [1]
+    return held_out
+
+  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """The decision function `[B]`."""
+    tensors = self._tensors
+    scaled = (features[self.layers_[0]] - tensors["center_"]) / tensors["scale_"]  # [B, C]
+    kernel = tf.exp(-self.gamma_ * squared_distances(scaled, tensors["support_"]))  # [B, S]
+    return tf.matmul(kernel, tensors["dual_"])[:, 0] + tensors["intercept_"]

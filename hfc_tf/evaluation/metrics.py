@@ -1,0 +1,169 @@
+"""Areas, rates and their intervals: how well scores tell adversarials from clean images."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from hfc_tf.errors import InputError
+
+Array = npt.NDArray[np.generic]
+
+
+def auc(clean: Array, adversarial: Array) -> float | None:
+  """Area under the ROC curve, P(adversarial > clean) + P(equal) / 2.
+
+  Args:
+    clean: scores of clean images `[N]`; higher means more adversarial.
+    adversarial: scores of adversarials `[M]`.
+
+  Returns:
+    A fraction, or None where one side is empty.
+  """
+  if not len(clean) or not len(adversarial):
+    return None
+  is_adversarial = np.repeat([0, 1], [len(clean), len(adversarial)])
+  return float(roc_auc_score(is_adversarial, np.concatenate([clean, adversarial])))
+
+
+def auc_within_class(
+  clean: Array, clean_predictions: Array, adversarial: Array, adversarial_predictions: Array
+) -> float | None:
+  """Mean over classes c of the AUC of adversarials predicted c against clean images predicted c.
+
+  A score that reads nothing but the predicted class gets 0.5 here, whatever the mix of classes.
+
+  Args:
+    clean: scores `[N]`; higher means more adversarial.
+    clean_predictions: predicted classes `[N]`.
+    adversarial: scores `[M]`.
+    adversarial_predictions: predicted classes `[M]`.
+
+  Returns:
+    A fraction, or None where no class is predicted on both sides.
+  """
+  areas = [
+    auc(clean[clean_predictions == c], adversarial[adversarial_predictions == c])
+    for c in np.intersect1d(clean_predictions, adversarial_predictions)
+  ]
+  return float(np.mean([area for area in areas if area is not None])) if areas else None
+
+
+def two_sided(area: float | None) -> float | None:
+  """max(AUC, 1 - AUC): scores far below the clean ones give an attack away as well."""
+  return None if area is None else max(area, 1.0 - area)
+
+
+def threshold_at_tnr(clean: Array, tnr: float = 0.9) -> float:
+  """The smallest score that at least `tnr` of the clean scores do not exceed."""
+  if not len(clean):
+    raise InputError("clean scores", "none", "give at least one clean image")
+  return float(np.quantile(clean, tnr, method="inverted_cdf"))
+
+
+def tpr_at_tnr(
+  clean: Array, adversarial: Array, tnr: float = 0.9, threshold: float | None = None
+) -> float | None:
+  """Share of adversarials above the score that keeps `tnr` of the clean images.
+
+  With the threshold of these clean scores, AUC >= tnr * TPR always holds.
+
+  Args:
+    clean: scores `[N]`; higher means more adversarial.
+    adversarial: scores `[M]`.
+    tnr: the true negative rate to keep.
+    threshold: one learnt elsewhere (AdvTrain); None takes it from `clean`.
+  """
+  if not len(adversarial):
+    return None
+  threshold = threshold_at_tnr(clean, tnr) if threshold is None else threshold
+  return float(np.mean(adversarial > threshold))
+
+
+def wilson(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float] | None:
+  """Wilson's interval of a rate; None where nothing was counted."""
+  if not total:
+    return None
+  interval = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
+  return float(interval.low), float(interval.high)
+
+
+def bootstrap_auc_within_class(
+  clean: Array,
+  clean_predictions: Array,
+  adversarial: Array,
+  adversarial_predictions: Array,
+  clean_groups: Array,
+  adversarial_groups: Array,
+  *,
+  draws: int = 1000,
+  confidence: float = 0.95,
+  seed: int = 0,
+) -> tuple[float, float] | None:
+  """Percentile interval of `auc_within_class`, resampling groups (patients), not rows.
+
+  A drawn group brings its clean images and its adversarials with the same multiplicity. The pairs of
+  rows are compared once, `above [N, M]`; a draw is then the quadratic form of its multiplicities.
+
+  Args:
+    clean: scores `[N]`; higher means more adversarial.
+    clean_predictions: predicted classes `[N]`; a constant makes this the pooled AUC.
+    adversarial: scores `[M]`.
+    adversarial_predictions: predicted classes `[M]`.
+    clean_groups: group of each clean row `[N]`.
+    adversarial_groups: group of each adversarial `[M]`, in the same numbering.
+    draws: number of resamples.
+    confidence: coverage of the interval.
+    seed: of the resamples.
+
+  Returns:
+    (low, high), or None where no draw has both sides of a class.
+  """
+  names, index = np.unique(np.concatenate([clean_groups, adversarial_groups]), return_inverse=True)
+  if not len(names):
+    return None
+  rng = np.random.default_rng(seed)
+  times = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), draws)  # [D, G]
+  times = times.astype(np.float32)
+  clean_times, adversarial_times = times[:, index[: len(clean)]], times[:, index[len(clean) :]]
+  total, count = np.zeros(draws), np.zeros(draws)
+  for c in np.intersect1d(clean_predictions, adversarial_predictions):
+    rows, columns = clean_predictions == c, adversarial_predictions == c
+    difference = adversarial[columns][None, :] - clean[rows][:, None]  # [N_c, M_c]
+    above = (np.sign(difference) * 0.5 + 0.5).astype(np.float32)
+    left, right = clean_times[:, rows], adversarial_times[:, columns]  # [D, N_c], [D, M_c]
+    pairs = left.sum(1) * right.sum(1)
+    area = np.einsum("dm,dm->d", left @ above, right) / np.maximum(pairs, 1.0)
+    total += np.where(pairs > 0, area, 0.0)
+    count += pairs > 0
+  if not count.any():
+    return None
+  tail = 50.0 * (1.0 - confidence)
+  low, high = np.percentile(total[count > 0] / count[count > 0], [tail, 100.0 - tail])
+  return float(low), float(high)
+
+
+def bootstrap_auc(
+  clean: Array,
+  adversarial: Array,
+  clean_groups: Array,
+  adversarial_groups: Array,
+  *,
+  draws: int = 1000,
+  confidence: float = 0.95,
+  seed: int = 0,
+) -> tuple[float, float] | None:
+  """Percentile interval of the pooled `auc`; see `bootstrap_auc_within_class`."""
+  return bootstrap_auc_within_class(
+    clean,
+    np.zeros(len(clean)),
+    adversarial,
+    np.zeros(len(adversarial)),
+    clean_groups,
+    adversarial_groups,
+    draws=draws,
+    confidence=confidence,
+    seed=seed,
+  )

@@ -1,0 +1,199 @@
+"""Who is scored against whom: adversarials that fooled the classifier against clean AdvTest images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hfc_tf.errors import InputError
+from hfc_tf.evaluation import metrics
+from hfc_tf.taps import Taps
+
+Scores = npt.NDArray[np.float32]
+
+
+class Scorer(Protocol):
+  """What the protocol needs of a fitted detector."""
+
+  threshold_: float
+
+  def score(self, taps: Taps) -> Scores:
+    """Scores `[N]`, higher = more adversarial."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Arm:
+  """One attack on all AdvTest images, in their order.
+
+  Attributes:
+    attack: key of the attack.
+    hfc: whether the hierarchical feature constraint took part.
+    hfc_weight: weight on J_HFC; 0 without it.
+    weight_rule: who chose it: "paper", "auto" or "given"; None without HFC.
+    eps_256: radius of the ball in 1/256.
+    step_size_256: step in 1/256.
+    steps: number of steps.
+    taps: of the attacked images `[N]`.
+    targets: classes the attack aimed at `[N]`.
+    predictions_8bit: predictions on the attacked images rounded to 8 bits `[N]`.
+  """
+
+  attack: str
+  hfc: bool
+  hfc_weight: float
+  weight_rule: str | None
+  eps_256: float
+  step_size_256: float
+  steps: int
+  taps: Taps
+  targets: npt.NDArray[np.integer]
+  predictions_8bit: npt.NDArray[np.integer]
+
+  @property
+  def success(self) -> npt.NDArray[np.bool_]:
+    """Where the prediction, made anew from the attacked image, is the target `[N]`."""
+    return np.asarray(self.taps.predictions == self.targets)
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionRow:
+  """One detector against one arm; rates and areas are fractions, None where nothing was scored.
+
+  `population` says which adversarials were scored, always against all clean AdvTest images:
+  "successful" are all that fooled the classifier in this arm; "both_arms" those whose image every arm
+  of this attack (without HFC, and with it at each weight) fooled. `tpr_at_90_tnr` and `tnr_at_threshold` are at
+  the threshold learnt on AdvTrain.
+  """
+
+  attack: str
+  hfc: bool
+  hfc_weight: float
+  weight_rule: str | None
+  eps_256: float
+  step_size_256: float
+  steps: int
+  detector: str
+  population: str
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_within_class: float | None
+  auc_within_class_low: float | None
+  auc_within_class_high: float | None
+  auc_two_sided: float | None
+  auc_within_class_two_sided: float | None
+  tpr_at_90_tnr: float | None
+  tpr_at_90_tnr_test_threshold: float | None
+  tnr_at_threshold: float
+  adv_acc: float
+  adv_acc_low: float
+  adv_acc_high: float
+  adv_acc_8bit: float
+  n_adversarial: int
+  n_clean: int
+
+
+def detection_rows(
+  detector_name: str, detector: Scorer, clean: Taps, arms: Sequence[Arm]
+) -> list[DetectionRow]:
+  """Scores clean AdvTest and every arm with one fitted detector and compares them.
+
+  Args:
+    detector_name: key of the detector.
+    detector: fitted; it never sees AdvTest but here.
+    clean: taps of the clean AdvTest images `[N]`; their `groups` are the patients of the intervals.
+    arms: attacks on the same images in the same order.
+
+  Returns:
+    A row per arm and population.
+
+  Raises:
+    InputError: an arm does not hold all AdvTest images.
+  """
+  scores = [detector.score(arm.taps) for arm in arms]
+  return rows_from_scores(
+    detector_name, detector.threshold_, detector.score(clean), clean, arms, scores
+  )
+
+
+def rows_from_scores(
+  detector_name: str,
+  threshold: float,
+  clean_scores: Scores,
+  clean: Taps,
+  arms: Sequence[Arm],
+  arm_scores: Sequence[Scores],
+) -> list[DetectionRow]:
+  """`detection_rows` for scores that are already there: `[N]` clean and `[N]` for each arm."""
+  for arm in arms:
+    if not len(arm.taps) == len(arm.targets) == len(arm.predictions_8bit) == len(clean):
+      raise InputError(
+        f"{len(clean)} attacked images, one for each clean AdvTest image",
+        f"{len(arm.taps)} in arm {arm.attack}",
+        "attack all AdvTest images, in their order",
+      )
+  rows = []
+  for arm, scores in zip(arms, arm_scores, strict=True):
+    masks = {"successful": arm.success}
+    peers = [a for a in arms if (a.attack, a.eps_256) == (arm.attack, arm.eps_256)]
+    if {peer.hfc for peer in peers} == {False, True}:
+      masks["both_arms"] = np.logical_and.reduce([peer.success for peer in peers])
+    rows += [
+      _row(detector_name, threshold, clean_scores, clean, arm, scores, population, mask)
+      for population, mask in masks.items()
+    ]
+  return rows
+
+
+def _row(
+  detector_name: str,
+  threshold: float,
+  clean_scores: Scores,
+  clean: Taps,
+  arm: Arm,
+  scores: Scores,
+  population: str,
+  mask: npt.NDArray[np.bool_],
+) -> DetectionRow:
+  """One population of one arm against all clean AdvTest images."""
+  groups = np.arange(len(clean)) if clean.groups is None else clean.groups
+  adversarial, predictions = scores[mask], arm.taps.predictions[mask]
+  area = metrics.auc(clean_scores, adversarial)
+  within = metrics.auc_within_class(clean_scores, clean.predictions, adversarial, predictions)
+  pooled_interval = metrics.bootstrap_auc(clean_scores, adversarial, groups, groups[mask])
+  within_interval = metrics.bootstrap_auc_within_class(
+    clean_scores, clean.predictions, adversarial, predictions, groups, groups[mask]
+  )
+  interval = metrics.wilson(int(arm.success.sum()), len(clean)) or (0.0, 1.0)
+  return DetectionRow(
+    attack=arm.attack,
+    hfc=arm.hfc,
+    hfc_weight=arm.hfc_weight,
+    weight_rule=arm.weight_rule,
+    eps_256=arm.eps_256,
+    step_size_256=arm.step_size_256,
+    steps=arm.steps,
+    detector=detector_name,
+    population=population,
+    auc=area,
+    auc_low=pooled_interval[0] if pooled_interval else None,
+    auc_high=pooled_interval[1] if pooled_interval else None,
+    auc_within_class=within,
+    auc_within_class_low=within_interval[0] if within_interval else None,
+    auc_within_class_high=within_interval[1] if within_interval else None,
+    auc_two_sided=metrics.two_sided(area),
+    auc_within_class_two_sided=metrics.two_sided(within),
+    tpr_at_90_tnr=metrics.tpr_at_tnr(clean_scores, adversarial, threshold=threshold),
+    tpr_at_90_tnr_test_threshold=metrics.tpr_at_tnr(clean_scores, adversarial),
+    tnr_at_threshold=float(np.mean(clean_scores <= threshold)),
+    adv_acc=float(np.mean(arm.success)),
+    adv_acc_low=interval[0],
+    adv_acc_high=interval[1],
+    adv_acc_8bit=float(np.mean(arm.predictions_8bit == arm.targets)),
+    n_adversarial=int(mask.sum()),
+    n_clean=len(clean),
+  )

@@ -1,0 +1,44 @@
+"""How hard an attack may hide before it fails to fool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def largest_weight(
+  adv_acc: Callable[[float], float],
+  *,
+  floor: float = 0.95,
+  start: float = 1.0,
+  most: float = 64.0,
+  least: float = 1 / 64,
+) -> float | None:
+  """The largest weight found whose Adv. Acc is at least `floor`, to a factor of sqrt(2).
+
+  Doubles from `start` while the attack succeeds, or halves until it does, then tries the
+  geometric mean of the best weight and the first one that failed.
+
+  Args:
+    adv_acc: success rate at a weight, measured on AdvTrain.
+    floor: the rate to keep.
+    start: the first weight tried. most, least: the range.
+
+  Returns:
+    The weight, or None where even `least` fails.
+  """
+  weight, kept, failed = start, None, None
+  while least <= weight <= most:
+    if adv_acc(weight) >= floor:
+      kept = weight
+      if failed is not None:
+        break
+      weight *= 2
+    else:
+      failed = weight
+      if kept is not None:
+        break
+      weight /= 2
+  if kept is None or failed is None:
+    return kept
+  middle = (kept * failed) ** 0.5
+  return middle if adv_acc(middle) >= floor else kept

@@ -1,0 +1,65 @@
+"""Logits in inference mode, and how good they are."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
+
+
+class Predictor:
+  """Logits in inference mode, one trace for all batches.
+
+  Args:
+    model: a functional model with linear logits.
+  """
+
+  def __init__(self, model: keras.Model) -> None:
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+    self._logits = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+
+  def __call__(self, images: Any, batch_size: int) -> np.ndarray:
+    """Float32 [N, K] for images [N, ..., C], as in `predict`."""
+    starts = range(0, len(images), batch_size)
+    parts = [np.arange(start, min(start + batch_size, len(images))) for start in starts]
+    return np.concatenate(
+      [self._logits(np.asarray(images[part], np.float32)).numpy() for part in parts]
+    )  # [N, K]
+
+
+def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray:
+  """Logits in inference mode.
+
+  Args:
+    model: a functional model with linear logits.
+    images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
+    batch_size: images at once.
+
+  Returns:
+    float32 [N, K].
+  """
+  return Predictor(model)(images, batch_size)
+
+
+def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+  """Accuracy and AUC; above two classes the mean of the one-against-rest AUCs.
+
+  Args:
+    logits: [N, K].
+    labels: int [N].
+
+  Returns:
+    {"accuracy", "auc"}, fractions; the AUC is None where a class has no image.
+  """
+  classes = logits.shape[-1]
+  accuracy = float(np.mean(logits.argmax(-1) == labels))
+  if len(np.unique(labels)) < classes:
+    return {"accuracy": accuracy, "auc": None}
+  logits = logits.astype(np.float64)
+  if classes == 2:  # softmax would round the confident ones to ties
+    auc = roc_auc_score(labels, logits[:, 1] - logits[:, 0])
+  else:
+    auc = roc_auc_score(labels, softmax(logits, -1), multi_class="ovr", average="macro")
+  return {"accuracy": accuracy, "auc": float(auc)}

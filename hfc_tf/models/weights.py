@@ -1,0 +1,152 @@
+"""Initial weights: drawn from a seed, from a file, or ImageNet's."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py  # type: ignore[import-untyped]
+import keras
+import numpy as np
+
+from hfc_tf.errors import InputError
+
+# keras.applications' ResNet-50 and VGG-16 read 255 x image, channels BGR, minus these means.
+_CAFFE_MEANS_BGR = np.array([103.939, 116.779, 123.68])
+
+
+def set_weights(
+  model: keras.Model,
+  seed: int,
+  weights: str | None = None,
+  imagenet: Callable[..., keras.Model] | None = None,
+) -> keras.Model:
+  """Draws every kernel from the seed, then loads all layers but "logits" from `weights`.
+
+  Args:
+    model: a functional model whose last layer is named "logits"; it is changed and returned.
+    seed: decides the draws, wherever the process's global seeds stand.
+    weights: None; a .keras or .weights.h5 file, read by layer name; or "imagenet".
+    imagenet: the keras.applications constructor of the model's body, None if there is none.
+
+  Raises:
+    InputError: the file is missing or damaged or lacks a layer, a shape differs, or ImageNet's
+      weights do not fit or cannot be downloaded.
+  """
+  _draw(model, seed)
+  if weights == "imagenet":
+    _load(model, _imagenet(model, imagenet), "ImageNet's weights")
+  elif weights is not None:
+    with _open(Path(weights)) as file:
+      _load(model, _layers(file), weights)
+  return model
+
+
+def caffe_to_unit_range(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Folds the "caffe" preprocessing into a convolution, which then reads RGB in [0, 1].
+
+  k * (255 x_bgr - m) + b = (255 k_rgb) * x + (b - sum k m), but for the zero-padded border.
+
+  Args:
+    kernel: [h, w, 3, C] for 255 x BGR minus ImageNet's means.
+    bias: [C].
+
+  Returns:
+    kernel [h, w, 3, C] and bias [C] for RGB in [0, 1].
+  """
+  shift = np.einsum("hwic,i->c", kernel, _CAFFE_MEANS_BGR)  # [C]
+  return 255 * kernel[:, :, ::-1, :], (bias - shift).astype(bias.dtype)
+
+
+def _draw(model: keras.Model, seed: int) -> None:
+  """He-normal kernels (thirteen layers without BatchNorm fade under Glorot); biases stay zero."""
+  for index, layer in enumerate(model.layers):
+    if isinstance(getattr(layer, "kernel", None), keras.Variable):
+      draw = int(np.random.default_rng([seed, index]).integers(2**31))
+      linear = layer.name == "logits"
+      initializer = keras.initializers.GlorotUniform if linear else keras.initializers.HeNormal
+      layer.kernel.assign(initializer(draw)(layer.kernel.shape))
+
+
+def _load(
+  model: keras.Model, layers: dict[str, list[np.ndarray | h5py.Dataset]], source: str
+) -> None:
+  """Copies all layers but "logits"; nothing is copied unless every layer and shape fits."""
+  body = [layer for layer in model.layers if layer.weights and layer.name != "logits"]
+  for layer in body:
+    expected = [tuple(w.shape) for w in layer.weights]
+    found = [tuple(w.shape) for w in layers.get(layer.name, [])]
+    if expected != found:
+      raise InputError(
+        expected=f"layer {layer.name} with weights of shapes {expected} in {source}",
+        found=f"shapes {found}" if layer.name in layers else "no layer of that name",
+        remedy=f"give weights of {model.name} for input shape {model.input_shape[1:]}",
+      )
+  try:
+    values = [[np.asarray(w) for w in layers[layer.name]] for layer in body]
+  except OSError as error:
+    raise InputError(
+      expected=f"readable weights in {source}", found=f"{error}", remedy="save the file again"
+    ) from error
+  for layer, value in zip(body, values, strict=True):
+    layer.set_weights(value)
+
+
+def _open(path: Path) -> h5py.File:
+  """The HDF5 file that holds the weights; no code or configuration of the model is read."""
+  try:
+    if path.suffix == ".keras":
+      with zipfile.ZipFile(path) as archive:
+        return h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
+    if path.name.endswith(".weights.h5"):
+      return h5py.File(path, "r")
+    found = f"{path}"
+  except (OSError, KeyError, zipfile.BadZipFile) as error:
+    found = f"{path} ({type(error).__name__}: {error})"
+  raise InputError(
+    expected="a readable .keras or .weights.h5 file",
+    found=found,
+    remedy="give --weights a file saved by Keras 3",
+  )
+
+
+def _layers(file: h5py.File) -> dict[str, list[h5py.Dataset]]:
+  """Layer name -> its weights in order; Keras 3 keeps the name beside each group "vars"."""
+  layers = {}
+
+  def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:
+    if path.endswith("/vars") and isinstance(item, h5py.Group) and "name" in item.attrs:
+      datasets = [item.get(str(i), getlink=True) for i in range(len(item))]
+      # Links, external and virtual datasets could smuggle in another file of this machine.
+      if all(isinstance(link, h5py.HardLink) for link in datasets):
+        values = [item[str(i)] for i in range(len(item))]
+        if not any(value.external or value.is_virtual for value in values):
+          layers[str(item.attrs["name"])] = values
+
+  file.visititems(visit)
+  return layers
+
+
+def _imagenet(
+  model: keras.Model, constructor: Callable[..., keras.Model] | None
+) -> dict[str, list[np.ndarray]]:
+  channels = model.input_shape[-1]
+  if constructor is None or channels != 3:
+    raise InputError(
+      expected="resnet50 or vgg16 on three channels for ImageNet's weights",
+      found=f"{model.name} on {channels} channel(s)",
+      remedy="choose another model or leave --weights out",
+    )
+  try:
+    source = constructor(include_top=False, weights="imagenet", input_shape=model.input_shape[1:])
+  except Exception as error:  # keras.utils.get_file raises a bare Exception
+    raise InputError(
+      expected="ImageNet's weights from Keras's own download",
+      found=f"{error}",
+      remedy="connect to the network or give --weights a file",
+    ) from error
+  layers = {layer.name: layer.get_weights() for layer in source.layers}
+  first = next(layer.name for layer in source.layers if layer.weights)
+  kernel, bias = layers[first]
+  layers[first] = list(caffe_to_unit_range(kernel, bias))
+  return layers

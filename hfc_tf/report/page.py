@@ -1,0 +1,133 @@
+"""Writes the report: one page that needs no network, and its figures as files."""
+
+import base64
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import jinja2
+
+from hfc_tf.report.figures import Figure
+from hfc_tf.report.results import plain, write_files
+from hfc_tf.report.rows import Rows
+from hfc_tf.report.tables import beside_the_papers, detection_table, overview
+from hfc_tf.report.verdict import verdict
+from hfc_tf.report.words import DATASETS, attack_label, number
+
+_MODELS = {"resnet50": "ResNet-50", "vgg16": "VGG-16", "small_resnet": "small ResNet"}
+
+
+def write_report(
+  out_dir: str | os.PathLike[str],
+  results: Mapping[str, Any],
+  *,
+  figures: Sequence[Figure] = (),
+  notes: Sequence[str] = (),
+) -> None:
+  """Writes OUT/report.html, self-contained, and OUT/figures/*.png.
+
+  Args:
+    out_dir: the output folder.
+    results: what `write_results` returned: config, environment, timing, data, classifier, rows and,
+      where there are any, warnings (lines that stand above the title) and the command.
+    figures: pictures in the order of the page.
+    notes: sentences on how the numbers came about.
+
+  Raises:
+    InputError: the folder cannot be written.
+  """
+  environment = jinja2.Environment(
+    loader=jinja2.PackageLoader("hfc_tf.report", "."),
+    autoescape=True,  # names and paths come from strangers
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+  )
+  page = environment.get_template("report.html").render(_context(plain(results), figures, notes))
+  write_files(
+    out_dir,
+    {f"figures/{figure.name}.png": figure.png for figure in figures}
+    | {"report.html": page.encode(errors="backslashreplace")},
+  )
+
+
+def _context(
+  results: Mapping[str, Any], figures: Sequence[Figure], notes: Sequence[str]
+) -> dict[str, Any]:
+  data, rows = results.get("data") or {}, Rows(results.get("rows") or [])
+  dataset = str(data.get("name", ""))
+  arms: list[str | None] = list(rows.arms) or [None]
+  tables = {
+    population: [detection_table(rows, population, arm) for arm in arms]
+    for population in rows.populations
+  }
+  main = rows.populations[:1]
+  return {
+    "title": f"Detecting adversarial {DATASETS.get(dataset, dataset)}",
+    "facts": list(_facts(results, rows)),
+    "warnings": results.get("warnings") or [],
+    "synthetic": data.get("source") == "synthetic",
+    "verdict": verdict(rows) if rows.rows else ["There are no rows to report."],
+    "overview": overview(rows) if rows.rows else [],
+    "legend": ["without HFC", *(f"with {rows.arm_words(arm)}" for arm in rows.arms[:2])],
+    "tables": [table for population in main for table in tables[population]],
+    "other_tables": [t for population in rows.populations[1:] for t in tables[population]],
+    "published": beside_the_papers(rows, dataset) if rows.rows else {"tables": []},
+    "figures": [(figure, base64.b64encode(figure.png).decode()) for figure in figures],
+    "notes": list(notes),
+    "settings": [
+      (title, list(_flat(results[key])))
+      for key, title in (
+        ("data", "Data"), ("classifier", "Classifier"), ("config", "Configuration"),
+        ("environment", "Environment"), ("timing", "Timing"),
+      )
+      if results.get(key)
+    ],
+    "command": command(results),
+  }  # fmt: skip
+
+
+def _facts(results: Mapping[str, Any], rows: Rows) -> Iterator[str]:
+  """The line under the title: what was attacked, how, and how much."""
+  data, config = results.get("data") or {}, results.get("config") or {}
+  classifier = results.get("classifier") or {}
+  attacks = dict.fromkeys(attack_label(column.attack) for column in rows.columns)
+  yield from [", ".join(attacks)] if attacks else []
+  name = str(classifier.get("name", ""))
+  yield from [_MODELS.get(name, name)] if name else []
+  yield from [f"{data['image_size']} px"] if data.get("image_size") else []
+  budgets = dict.fromkeys(number(column.eps_256, 3) for column in rows.columns)
+  yield from [f"ε = {', '.join(budgets)} / 256"] if budgets else []
+  steps = dict.fromkeys(row["steps"] for row in rows.rows if row.get("steps") is not None)
+  yield from [f"{', '.join(map(str, steps))} steps"] if steps else []
+  yield from [f"seed {config['seed']}"] if config.get("seed") is not None else []
+
+
+def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+  """(name, text) of every leaf; nested names are joined by dots."""
+  if isinstance(value, Mapping):
+    for key, item in value.items():
+      yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+  elif isinstance(value, list):
+    yield prefix, ", ".join(map(str, value)) or "none"
+  elif isinstance(value, float):
+    yield prefix, f"{value:.6g}"
+  else:
+    yield prefix, {None: "none", True: "yes", False: "no"}.get(value, str(value))
+
+
+def command(results: Mapping[str, Any]) -> str:
+  """The command that makes the page: results["command"], or one rebuilt from the configuration."""
+  given = results.get("command")
+  if given:
+    return given if isinstance(given, str) else shlex.join(map(str, given))
+  words = ["bin/run_attack"]
+  for key, value in (results.get("config") or {}).items():
+    if isinstance(value, bool):
+      words.append(f"--{key}" if value else f"--no{key}")
+    elif isinstance(value, list):
+      words.append(f"--{key}={','.join(map(str, value))}")
+    elif value is not None and not isinstance(value, Mapping):
+      words.append(f"--{key}={value}")
+  return shlex.join(words)

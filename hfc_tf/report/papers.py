@@ -1,0 +1,99 @@
+"""The two papers' published figures, to stand beside ours."""
+
+import dataclasses
+import functools
+import importlib.resources
+import json
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublishedCell:
+  """One cell of a published table, in percent unless `metric` is an activation's mean.
+
+  `without` and `with_hfc` are the two sides of the papers' slash or arrow; `value` stands where a
+  table has no such pair. `page` is None: the texts carry no page numbers.
+  """
+
+  paper: str
+  table: str
+  page: int | None
+  setting: str
+  dataset: str
+  classifier: str | None
+  attack: str | None
+  eps_256: float | None
+  detector: str | None
+  metric: str
+  without: float | None = None
+  with_hfc: float | None = None
+  value: float | None = None
+  components: int | None = None
+  layer: int | None = None
+  lesion_size: str | None = None
+  lesion_count: int | None = None
+
+  @property
+  def source(self) -> str:
+    """Paper and table (and page where it is known), as a reader would cite them."""
+    return f"{self.paper}, {self.table}" + (f", p. {self.page}" if self.page else "")
+
+
+@functools.cache
+def _file() -> dict[str, Any]:
+  text = importlib.resources.files("hfc_tf").joinpath("papers.json").read_text(encoding="utf-8")
+  loaded: dict[str, Any] = json.loads(text)
+  return loaded
+
+
+@functools.cache
+def cells() -> tuple[PublishedCell, ...]:
+  """Every published cell, in the order of the papers."""
+  return tuple(
+    PublishedCell(**{("with_hfc" if key == "with" else key): item for key, item in cell.items()})
+    for cell in _file()["cells"]
+  )
+
+
+def published(
+  dataset: str, attack: str, detector: str | None, setting: str | None = None
+) -> list[PublishedCell]:
+  """What the papers print for one data set, attack and detector.
+
+  Args:
+    dataset: chest, fundus, brain or cifar10.
+    attack: bim, pgd, cw, mim, tim, guide_random, guide_closest, kde or lid.
+    detector: kd, maha, lid, svm, dnn or bu; None for the attack's own figures (Adv. Acc).
+    setting: white_box, adaptive, components or semi_white_box; None for all of them.
+
+  Returns:
+    The cells, one per table and metric; empty where the papers print nothing.
+  """
+  return [
+    cell
+    for cell in cells()
+    if (cell.dataset, cell.attack, cell.detector) == (dataset, attack, detector)
+    and setting in (None, cell.setting)
+  ]
+
+
+def remarks(source: str, dataset: str | None = None, attack: str | None = None) -> list[str]:
+  """What is known to be inconsistent in one table, with the tables that it concerns.
+
+  Args:
+    source: the table, as `PublishedCell.source` names it.
+    dataset: only what concerns this data set; None for all.
+    attack: only what concerns this attack; None for all.
+  """
+  return [
+    f"{'; '.join(entry['tables'])}: {entry['remark']}"
+    for entry in _file()["remarks"]
+    if source in entry["tables"]
+    and (dataset is None or entry.get("dataset") in (None, dataset))
+    and (attack is None or attack in entry.get("attacks", [attack]))
+  ]
+
+
+def reference(paper: str) -> str:
+  """The bibliographic reference of a paper, by its key in the cells."""
+  return str(_file()["papers"][paper])

@@ -1,0 +1,38 @@
+"""Names and numbers as a reader meets them."""
+
+_ATTACKS = {"di": "DI", "deepfool": "DeepFool", "cw_l2": "CW (L2)"}
+_DETECTORS = {"knn": "kNN", "squeezing": "Squeezing", "hfc_score": "HFC score"}
+_GROUPS = {
+  "clean": "clean",
+  "clean_original": "clean, original class",
+  "clean_target": "clean, target class",
+}
+DATASETS = {
+  "chest": "chest X-rays",
+  "fundus": "fundus images",
+  "fundus_grades": "fundus images, five grades",
+  "cifar10": "CIFAR-10",
+}
+
+
+def attack_label(key: str) -> str:
+  """"bim" -> "BIM"."""
+  return _ATTACKS.get(key, key.upper())
+
+
+def detector_label(key: str) -> str:
+  """"maha" -> "MAHA"."""
+  return _DETECTORS.get(key, key.upper())
+
+
+def arm_label(attack: str, group: str) -> str:
+  """A group of images in words: clean, the attack, or the attack with HFC."""
+  if group in _GROUPS:
+    return _GROUPS[group]
+  return attack_label(attack) + (" with HFC" if group == "hfc" else "")
+
+
+def number(value: float, digits: int) -> str:
+  """A number without trailing zeros: 1.50 -> "1.5", 4.0 -> "4"."""
+  text = f"{value:.{digits}f}"
+  return text.rstrip("0").rstrip(".") if "." in text else text

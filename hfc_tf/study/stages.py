@@ -1,0 +1,281 @@
+"""One function an artefact: what is there is read, what is missing is made and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+from typing import Any
+
+import keras
+import numpy as np
+from absl import logging
+
+from hfc_tf import data, models
+from hfc_tf.attacks import Attack, sign_noise
+from hfc_tf.data import splits
+from hfc_tf.data.dataset import Dataset, View
+from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.detectors import DETECTORS
+from hfc_tf.detectors.base import Detector
+from hfc_tf.errors import InputError
+from hfc_tf.models import training
+from hfc_tf.study.store import Arrays, Store, checksum, digest, load_taps, save_taps
+from hfc_tf.taps import TappedModel, Taps
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sources:
+  """The images of a study.
+
+  Attributes:
+    dataset: all images with their labels. key: hashes every pixel and label.
+    split: Train and Test.
+  """
+
+  dataset: Dataset
+  split: splits.Split
+  key: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+  """The attacked classifier; `key` hashes what it was made from."""
+
+  model: TappedModel
+  key: str
+  channels: int
+
+
+def dataset(
+  store: Store, name: str, data_dir: str | None, image_size: int, seed: int, num_images: int | None
+) -> tuple[Dataset, str]:
+  """The images, decoded once, and the hash of their content."""
+  loaded = data.load(name, data_dir, image_size, seed, num_images, store.root / "decoded")
+  return loaded, digest(loaded.pixels, loaded.labels, loaded.ids)
+
+
+def _trained(sources: Sources, name: str, settings: dict[str, Any]) -> keras.Model:
+  shape = sources.dataset.pixels.shape[1:]
+  channels = 3 if name in ("resnet50", "vgg16") else shape[-1]
+  return models.MODELS[name](
+    (*shape[:-1], channels),
+    sources.dataset.num_classes,
+    seed=settings["seed"],
+    weights=settings["weights"],
+  )
+
+
+def classifier(
+  store: Store, sources: Sources, name: str, settings: dict[str, Any]
+) -> tuple[keras.Model, str]:
+  """A classifier trained on Train, whose validation part chose the epoch.
+
+  Args:
+    store: where it is kept.
+    sources: images and split.
+    name: a key of MODELS.
+    settings: epochs, batch_size, learning_rate, seed, weights.
+  """
+  if name not in models.MODELS:
+    raise InputError(f"a model among {', '.join(models.MODELS)}", repr(name), "name one of them")
+  train = sources.split.train
+  fitted, kept = splits.validation(sources.dataset, train, settings["seed"])
+  weights = settings["weights"]
+  described = {
+    "data": sources.key,
+    "train": digest(fitted, kept),
+    "model": name,
+    **settings,
+    "weights": checksum(pathlib.Path(weights)) if weights and os.path.exists(weights) else weights,
+  }
+
+  def make(folder: pathlib.Path) -> None:
+    model = _trained(sources, name, settings)
+    channels = model.input_shape[-1]
+    history = training.train(
+      model,
+      View(sources.dataset, fitted, channels),
+      sources.dataset.labels[fitted],
+      View(sources.dataset, kept, channels),
+      sources.dataset.labels[kept],
+      epochs=settings["epochs"],
+      batch_size=settings["batch_size"],
+      learning_rate=settings["learning_rate"],
+      seed=settings["seed"],
+      checkpoint_dir=store.root / "training" / digest(described),
+    )
+    model.save(folder / "model.keras")
+    (folder / "history.json").write_text(json.dumps(history))
+
+  artefact = store.artefact("classifier", 1, described, make)
+  return keras.models.load_model(artefact.path / "model.keras", compile=False), artefact.key
+
+
+def users_classifier(path: str) -> tuple[keras.Model, str]:
+  """A classifier that the user brings, and the hash of its file.
+
+  Raises:
+    InputError: when there is no such file or Keras cannot read it.
+  """
+  if not os.path.isfile(path) or not path.endswith((".keras", ".h5")):
+    found = "nothing" if not os.path.exists(path) else "something else"
+    raise InputError("a .keras or .h5 file", f"{found} at {path}", "set --model_path to a model")
+  try:
+    return keras.models.load_model(path, compile=False), checksum(pathlib.Path(path))[:24]
+  except Exception as error:  # Keras raises whatever its readers raise
+    raise InputError(
+      "a Keras 3 model that loads in safe mode",
+      f"{path}: {type(error).__name__} {str(error)[:200]}",
+      "save it again with model.save('mine.keras')",
+    ) from error
+
+
+def clean_taps(
+  store: Store, sources: Sources, subject: Subject, rows: Array, batch_size: int
+) -> tuple[Taps, str]:
+  """Taps of clean, unaugmented images; groups are patients, or the images themselves."""
+  groups = sources.dataset.groups
+  described = {
+    "data": sources.key,
+    "classifier": subject.key,
+    "rows": digest(rows),
+    "batch_size": batch_size,
+  }
+
+  def make(folder: pathlib.Path) -> None:
+    parts = []
+    for start in range(0, len(rows), 512):
+      some = rows[start : start + 512]
+      parts.append(
+        subject.model.taps(
+          sources.dataset.images(some, subject.channels),
+          sources.dataset.labels[some],
+          groups=some if groups is None else groups[some],
+          batch_size=batch_size,
+        )
+      )
+      logging.log_every_n_seconds(logging.INFO, "taps: %d of %d images", 10, start, len(rows))
+    save_taps(folder / "taps.npz", Taps.concatenate(parts))
+
+  artefact = store.artefact("taps", 1, described, make)
+  return load_taps(artefact.path / "taps.npz"), artefact.key
+
+
+def density(
+  store: Store, train: Taps, train_key: str, components: int, seed: int
+) -> tuple[HierarchicalDensity, str]:
+  """The density of normal features, fitted on clean Train taps."""
+  settings = {"components": components, "seed": seed}
+  artefact = store.artefact(
+    "density",
+    1,
+    {"taps": train_key, **settings},
+    lambda folder: (
+      HierarchicalDensity(components, seed=seed).fit(train).save(folder / "density.npz")
+    ),
+  )
+  return HierarchicalDensity.load(artefact.path / "density.npz"), artefact.key
+
+
+def adversarials(
+  store: Store,
+  sources: Sources,
+  subject: Subject,
+  attack: Attack,
+  described: dict[str, Any],
+  rows: Array,
+  targets: Array,
+  batch_size: int,
+) -> Array:
+  """Attacked images float32 [N, ...] in [0, 1], made and kept chunk by chunk.
+
+  A chunk holds images that share a target, so that a run that was killed goes on with the next.
+  """
+  result: Array | None = None
+  chunks = [
+    members[start : start + batch_size]
+    for target in np.unique(targets)
+    for members in [np.flatnonzero(targets == target)]
+    for start in range(0, len(members), batch_size)
+  ]
+  begun, made = time.monotonic(), 0
+  for number, chunk in enumerate(chunks):
+    clean = sources.dataset.images(rows[chunk], subject.channels)
+    inputs = {
+      "data": sources.key,
+      "classifier": subject.key,
+      "rows": rows[chunk],
+      "targets": targets[chunk],
+      "chunk": batch_size,
+      **described,
+    }
+
+    def compute(clean: Array = clean, chunk: Array = chunk) -> Arrays:
+      nonlocal made
+      made += 1
+      return {"images": attack(clean, targets[chunk], ids=rows[chunk])}
+
+    images = store.arrays("adversarials", 1, inputs, compute)[0]["images"]
+    if result is None:
+      result = np.empty((len(rows), *images.shape[1:]), np.float32)
+    result[chunk] = images
+    if made:
+      left = (time.monotonic() - begun) / made * (len(chunks) - number - 1)
+      logging.log_every_n_seconds(
+        logging.INFO, "%s: chunk %d of %d, %.0f s left", 10,
+        described["label"], number + 1, len(chunks), left,
+      )  # fmt: skip
+  if result is None:
+    raise InputError("at least one image to attack", "none", "give more Test images")
+  return result
+
+
+def noisy(sources: Sources, subject: Subject, rows: Array, eps: float, seed: int) -> Array:
+  """Clean images with random noise of the attack's size."""
+  return sign_noise(sources.dataset.images(rows, subject.channels), eps, rows, seed)
+
+
+def image_taps(
+  subject: Subject, images: Array, labels: Array, groups: Array, batch_size: int
+) -> tuple[Taps, Array]:
+  """Taps of images, and the classes predicted once they are rounded to 8 bits."""
+  taps = subject.model.taps(images, labels, groups=groups, batch_size=batch_size)
+  rounded = (np.rint(images * 255) / 255).astype(np.float32)
+  return taps, subject.model.taps(rounded, labels, batch_size=batch_size).predictions
+
+
+def detector(
+  store: Store,
+  name: str,
+  parts: dict[str, Taps],
+  keys: dict[str, Any],
+  seed: int,
+) -> Detector:
+  """A detector fitted on labelled Train taps and on clean, noisy and adversarial AdvTrain taps.
+
+  Args:
+    store: where it is kept.
+    name: a key of DETECTORS.
+    parts: train, clean, noisy, adversarial.
+    keys: what the parts were made from.
+    seed: of folds and starts.
+  """
+  if name not in DETECTORS:
+    raise InputError(f"a detector among {', '.join(DETECTORS)}", repr(name), "name one of them")
+
+  def make(folder: pathlib.Path) -> None:
+    fitted = DETECTORS[name](seed=seed).fit(
+      parts["train"],
+      clean=parts["clean"],
+      noisy=parts["noisy"],
+      adversarial=parts["adversarial"],
+    )
+    fitted.save(folder / "detector.npz")
+
+  artefact = store.artefact("detector", 1, {"name": name, "seed": seed, **keys}, make)
+  return DETECTORS[name].load(artefact.path / "detector.npz")

@@ -1,0 +1,173 @@
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import logging as absl_logging
+from PIL import Image
+
+from hfc_tf.data import decode
+from hfc_tf.errors import InputError
+
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+
+
+def _save(path, array, mode=None, **options):
+  image = Image.fromarray(array)
+  (image if mode is None else image.convert(mode)).save(path, **options)
+  return path
+
+
+def _png_header(path, width, height):
+  header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+  chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")))
+  body = b"".join(
+    struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    for kind, data in chunks
+  )
+  path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+  return path
+
+
+def test_8_bit_colour_is_exact(tmp_path):
+  pixels = decode.decode_images([_save(tmp_path / "a.png", COLOUR)], 8)
+  assert pixels.dtype == np.uint16 and pixels.shape == (1, 8, 8, 3)
+  np.testing.assert_array_equal(pixels[0], COLOUR.astype(np.uint16) * 257)
+
+
+def test_one_channel_only_if_all_files_are_grey(tmp_path):
+  grey = _save(tmp_path / "g.png", COLOUR[..., 0])
+  alpha = _save(tmp_path / "la.png", COLOUR[..., 0], "LA")
+  colour = _save(tmp_path / "c.png", COLOUR)
+  assert decode.decode_images([grey, alpha], 8).shape[-1] == 1
+  both = decode.decode_images([grey, colour], 8)
+  np.testing.assert_array_equal(both[0], np.repeat(COLOUR[..., :1].astype(np.uint16) * 257, 3, -1))
+  assert decode.decode_images([colour], 8, channels=1).shape[-1] == 1
+
+
+def test_alpha_is_dropped_not_blended(tmp_path):
+  rgba = np.concatenate([COLOUR, np.zeros((8, 8, 1), np.uint8)], -1)
+  pixels = decode.decode_images([_save(tmp_path / "a.png", rgba)], 8)
+  np.testing.assert_array_equal(pixels[0], COLOUR.astype(np.uint16) * 257)
+
+
+def test_palette_and_cmyk_become_rgb(tmp_path):
+  palette = _save(tmp_path / "p.png", np.full((8, 8, 3), (250, 10, 60), np.uint8), "P")
+  with Image.open(palette) as image:
+    expected = np.asarray(image.convert("RGB"), np.uint16) * 257
+  cmyk = _save(tmp_path / "k.tif", COLOUR, "CMYK")
+  pixels = decode.decode_images([palette, cmyk], 8)
+  np.testing.assert_array_equal(pixels[0], expected)
+  np.testing.assert_allclose(pixels[1] / 257, COLOUR, atol=1)
+
+
+def test_16_bit_files_keep_their_precision(tmp_path):
+  grey = RNG.integers(0, 65536, (8, 8), dtype=np.uint16)
+  paths = [_save(tmp_path / "g.png", grey), _save(tmp_path / "g.tif", grey)]
+  with Image.open(paths[1]) as image:
+    assert image.mode == "I;16"
+  colour = RNG.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
+  (tmp_path / "c.png").write_bytes(tf.io.encode_png(colour).numpy())
+  np.testing.assert_array_equal(decode.decode_images(paths, 8), np.stack([grey, grey])[..., None])
+  np.testing.assert_array_equal(decode.decode_images([tmp_path / "c.png"], 8)[0], colour)
+
+
+def test_resizing_antialiases_in_order(tmp_path):
+  # A checkerboard has no energy below its own frequency: antialiased, it turns to plain grey.
+  board = (np.indices((32, 32)).sum(0) % 2 * 255).astype(np.uint8)
+  paths = [_save(tmp_path / "board.png", board)]
+  paths += [_save(tmp_path / f"{i}.png", np.full((5 + i, 9), 10 * i, np.uint8)) for i in range(20)]
+  pixels = decode.decode_images(paths, 8)
+  np.testing.assert_allclose(pixels[0, 1:-1, 1:-1] / 65535, 0.5, atol=0.01)
+  np.testing.assert_array_equal(pixels[1:, 0, 0, 0], np.arange(20) * 10 * 257)
+  np.testing.assert_array_equal(pixels[1:], np.broadcast_to(pixels[1:, :1, :1], (20, 8, 8, 1)))
+
+
+def test_resizing_volumes_leaves_their_depth():
+  volumes = RNG.integers(0, 65536, (300, 3, 6, 8, 1), dtype=np.uint16)
+  resized = decode.resize(volumes, 4)
+  assert resized.shape == (300, 3, 4, 4, 1) and resized.dtype == np.uint16
+  expected = tf.image.resize(volumes[299, 2].astype(np.float32), [4, 4], antialias=True)
+  np.testing.assert_allclose(resized[299, 2], expected, atol=0.51)
+  assert decode.resize(resized, 4) is resized
+
+
+def test_bad_files_are_named(tmp_path):
+  good = _save(tmp_path / "good.png", COLOUR)
+  buffer = io.BytesIO()
+  Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(buffer, "JPEG")
+  deep = tf.io.encode_png(RNG.integers(0, 65536, (64, 64, 3), dtype=np.uint16)).numpy()
+  for name, content, found in (
+    ("cut.jpeg", buffer.getvalue()[:-500], "truncated"),
+    ("deep.png", deep[: len(deep) // 2], ""),
+    ("zero.jpeg", b"", "zero bytes long"),
+    ("text.jpeg", b"not an image at all", "no image"),
+    ("program.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image"),
+  ):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}: .*{found}") as error:
+      decode.decode_images([good, tmp_path / name], 8)
+    assert "\n" not in str(error.value)
+  with pytest.raises(InputError, match=r"gone\.png"):
+    decode.decode_images([tmp_path / "gone.png"], 8)
+  with pytest.raises(InputError, match="image size of at least 1"):
+    decode.decode_images([good], 0)
+
+
+@pytest.mark.parametrize("side", [11_700, 31_623])  # above our limit; above Pillow's too
+def test_huge_images_are_refused_by_their_header(tmp_path, side):
+  with pytest.raises(InputError, match=r"at most 2\*\*27 .*huge\.png"):
+    decode.decode_images([_png_header(tmp_path / "huge.png", side, side)], 8)
+
+
+def test_cache_is_used_and_keyed(tmp_path, monkeypatch):
+  paths = [_save(tmp_path / "a.png", COLOUR), _save(tmp_path / "b.png", COLOUR[::-1])]
+  cache = tmp_path / "cache"
+  first = decode.decode_images(paths, 8, cache)
+  np.testing.assert_array_equal(first, decode.decode_images(paths, 8))
+  decode.decode_images(paths, 4, cache)
+  decode.decode_images(paths, 8, cache, channels=1)
+  assert len(list(cache.iterdir())) == 3
+  monkeypatch.setattr(decode, "_read", None)  # nothing may be decoded again
+  np.testing.assert_array_equal(decode.decode_images(paths, 8, cache), first)
+  os.utime(paths[0], ns=(1, 1))
+  with pytest.raises(InputError):
+    decode.decode_images(paths, 8, cache)
+  assert len(list(cache.iterdir())) == 3  # a failed decoding leaves nothing behind
+
+
+@pytest.mark.parametrize("name", ["pixels.npy", "pixels.json"])
+def test_damaged_cache_is_named_and_made_again(tmp_path, monkeypatch, name):
+  paths = [_save(tmp_path / "a.png", COLOUR)]
+  cache = tmp_path / "cache"
+  first = np.array(decode.decode_images(paths, 8, cache))
+  (entry,) = cache.iterdir()
+  content = bytearray((entry / name).read_bytes())
+  content[-5] ^= 1
+  (entry / name).write_bytes(content)
+  warnings = []
+  monkeypatch.setattr(
+    absl_logging, "warning", lambda text, *args: warnings.append(text % args), raising=True
+  )
+  np.testing.assert_array_equal(decode.decode_images(paths, 8, cache), first)
+  assert len(warnings) == 1 and str(entry) in warnings[0]
+  decode.decode_images(paths, 8, cache)
+  assert len(warnings) == 1
+
+
+def test_leftovers_of_killed_runs_are_removed(tmp_path):
+  paths = [_save(tmp_path / "a.png", COLOUR)]
+  key = decode._key(paths, 8, None)
+  (tmp_path / "cache" / f".{key}-killed").mkdir(parents=True)
+  decode.decode_images(paths, 8, tmp_path / "cache")
+  assert [path.name for path in (tmp_path / "cache").iterdir()] == [key]
+
+
+def test_unwritable_cache_is_one_line(tmp_path):
+  (tmp_path / "file").write_text("in the way")
+  with pytest.raises(InputError, match="writable cache folder"):
+    decode.decode_images([_save(tmp_path / "a.png", COLOUR)], 8, tmp_path / "file" / "cache")

@@ -1,0 +1,153 @@
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from hfc_tf import data
+from hfc_tf.data import npz
+from hfc_tf.errors import InputError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
+LABELS = np.array([0, 1, 0, 1, 0, 1])
+
+
+def _load(path, size=8, **arrays):
+  np.savez(path / "d.npz", **({"images": GREY, "labels": LABELS} | arrays))
+  return data.load("npz", path, image_size=size)
+
+
+@pytest.mark.parametrize(
+  ("shape", "expected"),
+  [
+    ((6, 8, 8), (6, 8, 8, 1)),
+    ((6, 8, 8, 1), (6, 8, 8, 1)),
+    ((6, 8, 8, 3), (6, 8, 8, 3)),
+    ((6, 8, 8, 4), (6, 8, 8, 3)),
+    ((6, 5, 8, 8), (6, 5, 8, 8, 1)),
+    ((6, 5, 8, 8, 1), (6, 5, 8, 8, 1)),
+    ((6, 5, 8, 8, 3), (6, 5, 8, 8, 3)),
+  ],
+)
+def test_shapes(tmp_path, shape, expected):
+  images = RNG.integers(0, 256, shape, dtype=np.uint8)
+  dataset = _load(tmp_path, images=images)
+  first = images.reshape(*expected[:-1], -1)[..., : expected[-1]]
+  np.testing.assert_array_equal(dataset.pixels, first.astype(np.uint16) * 257)
+  assert dataset.ids[5] == "row 5" and dataset.source == "directory" and dataset.groups is None
+  assert dataset.class_names == ("class 0", "class 1")
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint8, np.bool_, np.float16, np.float32, ">f8"])
+def test_dtypes_hold_the_same_picture(tmp_path, dtype):
+  ones = GREY > 127
+  top = {"u": np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 0, "b": 1, "f": 1}
+  images = (ones * top[np.dtype(dtype).kind]).astype(dtype)
+  np.testing.assert_array_equal(_load(tmp_path, images=images).pixels[..., 0], ones * 65535)
+
+
+def test_in_plane_resize_keeps_the_depth(tmp_path):
+  dataset = _load(tmp_path, 4, images=RNG.integers(0, 256, (6, 5, 8, 8), dtype=np.uint8))
+  assert dataset.pixels.shape == (6, 5, 4, 4, 1)
+
+
+@pytest.mark.parametrize("patient", [["a", "b", "a", "c", "d", "e"], [3, 9, 3, 1, 2, 4]])
+def test_patient_groups(tmp_path, patient):
+  groups = _load(tmp_path, patient=np.array(patient)).groups
+  assert groups[0] == groups[2] and len(set(groups)) == 5
+
+
+def test_medmnist_parts_are_pooled(tmp_path):
+  np.savez(
+    tmp_path / "pneumoniamnist.npz",
+    train_images=GREY[:3],
+    train_labels=LABELS[:3, None].astype(np.uint8),
+    val_images=GREY[3:4],
+    val_labels=LABELS[3:4, None].astype(np.uint8),
+    test_images=GREY[4:],
+    test_labels=LABELS[4:, None].astype(np.uint8),
+  )
+  dataset = data.load("npz", tmp_path / "pneumoniamnist.npz", image_size=8)
+  np.testing.assert_array_equal(dataset.pixels[..., 0], GREY.astype(np.uint16) * 257)
+  assert dataset.labels.tolist() == LABELS.tolist()
+  assert (dataset.name, dataset.source) == ("pneumoniamnist", "medmnist")
+
+
+def test_multi_label_is_refused(tmp_path):
+  labels = np.zeros((6, 14), np.uint8)
+  np.savez(tmp_path / "chestmnist.npz", train_images=GREY, train_labels=labels)
+  with pytest.raises(InputError, match="one label per image; found 14"):
+    data.load("npz", tmp_path)
+
+
+@pytest.mark.parametrize(
+  ("arrays", "found"),
+  [
+    ({"images": np.full((6, 8, 8), np.nan)}, "NaN or infinity"),
+    ({"images": np.full((6, 8, 8), np.inf)}, "NaN or infinity"),
+    ({"images": GREY.astype(np.float32)}, r"floating-point images in \[0, 1\]"),
+    ({"images": GREY.astype(np.int64)}, "int64"),
+    ({"images": GREY.astype(object)}, "object array"),
+    ({"images": GREY[0]}, "8 images, 6 labels"),
+    ({"images": np.zeros((6, 0, 8))}, r"\[6, 0, 8, 1\]"),
+    ({"images": np.zeros((6, 2, 8, 8, 5), np.uint8)}, "with C 1, 3 or 4"),
+    ({"labels": np.array([0, 1, 0, 1, 0, -1])}, "from -1 to 1"),
+    ({"labels": np.array([0, 1, 0, 1, 0, 10**9])}, "from 0 to 1000000000"),
+    ({"labels": LABELS.astype(np.float64)}, "of integers; found float64"),
+    ({"labels": np.zeros(6, int)}, "at least two classes"),
+    ({"labels": LABELS[:5]}, "6 images, 5 labels"),
+    ({"labels": np.array([None] * 6)}, "object array"),
+    ({"patient": np.arange(5)}, "`patient`"),
+    ({"patient": np.arange(6.0)}, "`patient`"),
+  ],
+)
+def test_bad_arrays(tmp_path, arrays, found):
+  with pytest.raises(InputError, match=found):
+    _load(tmp_path, **arrays)
+
+
+def test_bad_files(tmp_path):
+  with pytest.raises(InputError, match="nothing at"):
+    data.load("npz", tmp_path / "gone.npz")
+  (tmp_path / "a.txt").touch()
+  with pytest.raises(InputError, match="found 0"):
+    data.load("npz", tmp_path)
+  path = tmp_path / "d.npz"
+  path.write_bytes(b"\x80\x04no zip")
+  with pytest.raises(InputError, match="an npz file at"):
+    data.load("npz", path)
+  np.savez(path, pictures=GREY)
+  with pytest.raises(InputError, match="found pictures in"):
+    data.load("npz", path)
+  np.savez(path, images=GREY)
+  with pytest.raises(InputError, match="an array `labels`"):
+    data.load("npz", path)
+  np.savez(path, images=GREY, labels=LABELS)
+  content = bytearray(path.read_bytes())
+  content[300] ^= 255  # inside the pixels: the zip's own checksum tells
+  path.write_bytes(content)
+  with pytest.raises(InputError, match="an intact npz file"):
+    data.load("npz", path)
+  np.savez(tmp_path / "second.npz", images=GREY)
+  with pytest.raises(InputError, match="found 2"):
+    data.load("npz", tmp_path)
+
+
+def test_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
+  np.savez_compressed(tmp_path / "d.npz", images=np.zeros((6, 200, 200)), labels=LABELS)
+  monkeypatch.setattr(npz, "MAX_BYTES", 10**6)
+  with pytest.raises(InputError, match="unpacked"):
+    data.load("npz", tmp_path)
+
+
+def test_a_header_that_declares_more_than_the_file_holds(tmp_path):
+  header = io.BytesIO()
+  np.lib.format.write_array_header_1_0(
+    header, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}
+  )
+  with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+    archive.writestr("images.npy", header.getvalue())
+    archive.writestr("labels.npy", header.getvalue())
+  with pytest.raises(InputError, match="declared in"):
+    data.load("npz", tmp_path)

@@ -1,0 +1,98 @@
+"""The density of all layers, and its energy inside an attack."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.errors import InputError
+from hfc_tf.taps import Taps
+
+
+def _taps(count=120, widths=(5, 40), seed=0):
+  generator = np.random.default_rng(seed)
+  labels = np.arange(count) % 3 % 2
+  return Taps(
+    features={
+      f"layer{width}": (
+        generator.normal(size=(count, width)) @ generator.normal(size=(width, width))
+        + 3 * labels[:, None]
+      ).astype(np.float32)
+      for width in widths
+    },
+    logits=np.eye(2, dtype=np.float32)[labels],
+    labels=labels.astype(np.int32),
+    penultimate=f"layer{widths[-1]}",
+  )
+
+
+def _reference(mixture, features):
+  """The form and the choice of TMI Eq. 15 and 16, with dense covariances in float64."""
+  components = mixture.distribution.components_distribution
+  points = features.astype(np.float64)
+  log_joint = np.log(mixture.weights) + components.log_prob(points[:, None]).numpy()
+  chosen = log_joint.argmax(1)
+  forms, gradients = [], []
+  for point, index in zip(points, chosen, strict=True):
+    residual = point - components.loc.numpy()[index]
+    solved = np.linalg.solve(components.covariance().numpy()[index], residual)
+    forms.append(residual @ solved)
+    gradients.append(2 * solved)
+  return np.array(forms), np.array(gradients)
+
+
+@pytest.mark.parametrize("count", [120, 60])  # 60: fewer images of class 1 than units
+def test_energy_and_its_gradient_equal_the_dense_form(count):
+  taps = _taps(count)
+  density = HierarchicalDensity(components=3, subspace=4).fit(taps)
+  for name, mixtures in density.mixtures_.items():
+    layer = LayerEnergy(mixtures)
+    for label in (0, 1):
+      features = tf.constant(taps.features[name][:9])
+      with tf.GradientTape() as tape:
+        tape.watch(features)
+        values = energy(layer.of_class(tf.constant(label)), features)
+      expected, gradient = _reference(mixtures[label], features.numpy())
+      np.testing.assert_allclose(values, expected, rtol=1e-4)
+      found = tape.gradient(values, features)
+      np.testing.assert_allclose(found, gradient, rtol=2e-3, atol=1e-4 * np.abs(gradient).max())
+
+
+def test_wide_layers_with_many_components_cost_little_memory():
+  generator = np.random.default_rng(0)
+  taps = Taps(
+    features={"fc": generator.normal(size=(200, 4096)).astype(np.float32)},
+    logits=np.eye(2, dtype=np.float32)[np.arange(200) % 2],
+    labels=(np.arange(200) % 2).astype(np.int32),
+    penultimate="fc",
+  )
+  density = HierarchicalDensity(components=64, iterations=3).fit(taps)
+  arrays = LayerEnergy(density.mixtures_["fc"]).of_class(tf.constant(0))
+  numbers = sum(int(tf.size(value)) for value in arrays.values())
+  assert numbers < 4096 * 200  # 64 dense covariances would be 64 * 4096 * 4096
+
+
+def test_save_and_load_give_the_same_density(tmp_path):
+  taps = _taps()
+  density = HierarchicalDensity(components=2).fit(taps)
+  density.save(tmp_path / "density.npz")
+  loaded = HierarchicalDensity.load(tmp_path / "density.npz")
+  assert loaded.layers == density.layers
+  before = density.log_prob(taps.features, taps.labels)
+  after = loaded.log_prob(taps.features, taps.labels)
+  for name in density.layers:
+    np.testing.assert_allclose(after[name], before[name], rtol=1e-5)
+
+
+def test_normal_images_are_likelier_under_their_own_class():
+  taps = _taps(200, widths=(5,))
+  density = HierarchicalDensity(components=2).fit(taps)
+  own = density.log_prob(taps.features, taps.labels)["layer5"].mean()
+  other = density.log_prob(taps.features, 1 - taps.labels)["layer5"].mean()
+  assert own > other
+
+
+def test_zero_components_are_refused():
+  with pytest.raises(InputError, match="at least one component"):
+    HierarchicalDensity(components=0)

@@ -1,0 +1,94 @@
+"""Mixtures against TensorFlow Probability, SciPy and scikit-learn."""
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.covariance
+import tensorflow_probability as tfp
+
+from hfc_tf.densities import GaussianMixture, ShrunkGaussian
+from hfc_tf.errors import InputError
+
+
+def _features(count, width, seed=0):
+  generator = np.random.default_rng(seed)
+  mixing = generator.normal(size=(width, width)) / np.sqrt(width)
+  centres = 2 * generator.normal(size=(3, width))
+  points = generator.normal(size=(count, width)) @ mixing
+  return (points + centres[generator.integers(3, size=count)]).astype(np.float32)
+
+
+def _covariance(base):
+  inner = base.basis @ np.diag(base.eigenvalues - base.floor) @ base.basis.T
+  inner += base.floor * np.eye(len(base.mean))
+  return base.scale[:, None] * inner * base.scale
+
+
+@pytest.mark.parametrize("count,width", [(200, 12), (20, 50)])
+def test_covariance_is_ledoit_wolf_of_standardised_features(count, width):
+  features = _features(count, width).astype(np.float64)
+  base = ShrunkGaussian.fit(features)
+  standard = (features - features.mean(0)) / features.std(0)
+  expected, _ = sklearn.covariance.ledoit_wolf(standard, assume_centered=True)
+  deviation = features.std(0)
+  np.testing.assert_allclose(
+    _covariance(base), deviation[:, None] * expected * deviation, rtol=1e-6, atol=1e-9
+  )
+
+
+@pytest.mark.parametrize("count,width,subspace", [(300, 10, 4), (40, 60, 8), (300, 10, 32)])
+def test_log_prob_equals_tfp_and_scipy(count, width, subspace):
+  features = _features(count, width)
+  mixture = GaussianMixture.fit(features, 3, subspace=subspace)
+  log_prob = mixture.log_prob(features[:7])
+  distribution = mixture.distribution
+  assert isinstance(distribution, tfp.distributions.MixtureSameFamily)
+  np.testing.assert_allclose(
+    log_prob, distribution.log_prob(features[:7].astype(np.float64)), rtol=1e-6, atol=1e-6
+  )
+  components = distribution.components_distribution
+  dense = [
+    np.log(weight) + scipy.stats.multivariate_normal(mean, covariance).logpdf(features[:7])
+    for weight, mean, covariance in zip(
+      mixture.weights, components.loc.numpy(), components.covariance().numpy(), strict=True
+    )
+  ]
+  np.testing.assert_allclose(log_prob, np.logaddexp.reduce(dense, axis=0), rtol=1e-5, atol=1e-5)
+
+
+def test_em_never_loses_likelihood_and_converges():
+  mixture = GaussianMixture.fit(_features(400, 20), 5, tolerance=1e-7, iterations=500)
+  assert mixture.converged
+  assert np.diff(mixture.history).min() > -1e-9
+
+
+def test_one_component_has_the_posterior_mode_of_its_prior():
+  features = _features(400, 6).astype(np.float64)
+  mixture = GaussianMixture.fit(features, 1)
+  base = mixture.base
+  whitening = (base.basis / np.sqrt(base.eigenvalues)).T / base.scale
+  sample = whitening @ np.cov(features.T, bias=True) @ whitening.T
+  np.testing.assert_allclose(
+    mixture.covariances[0], (400 * sample + 6 * np.eye(6)) / 406, rtol=1e-8, atol=1e-10
+  )
+  np.testing.assert_allclose(mixture.means, 0, atol=1e-9)
+
+
+def test_more_components_explain_clustered_features_better():
+  train, held_out = _features(900, 8, seed=1)[:600], _features(900, 8, seed=1)[600:]
+  one = GaussianMixture.fit(train, 1).log_prob(held_out).mean()
+  three = GaussianMixture.fit(train, 3).log_prob(held_out).mean()
+  assert three > one + 0.1
+
+
+def test_fewer_images_than_units_and_dead_channels_stay_well_posed():
+  features = _features(30, 512)
+  features[:, 7] = 0.0
+  mixture = GaussianMixture.fit(features, 4)
+  assert np.isfinite(mixture.log_prob(features)).all()
+  assert np.isfinite(mixture.log_prob(10 * features)).all()
+
+
+def test_fewer_images_than_components_says_what_to_do():
+  with pytest.raises(InputError, match="at least 5 images of a class for 5 components"):
+    GaussianMixture.fit(_features(4, 3), 5)

@@ -1,0 +1,76 @@
+"""BatchNorm: pooled statistics against numpy, the fused kernel against Keras."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hfc_tf.models.batch_norm import fused_batch_norm, recalibrate_batch_norm
+from hfc_tf.models.small_resnet import small_resnet
+
+
+def images(count, shape, seed=0):
+  return np.random.default_rng(seed).random((count, *shape), np.float32)
+
+
+@pytest.mark.parametrize("batch_size", [3, 7, 100])
+def test_first_layer_gets_the_population_exactly(batch_size):
+  inputs = keras.Input((4, 4, 2))
+  model = keras.Model(inputs, keras.layers.BatchNormalization(name="bn")(inputs))
+  x = images(17, (4, 4, 2)) * [1, 5] + [0, 3]
+  x[:8] += 10  # sorted by class: batches differ, so the means' variance matters
+  recalibrate_batch_norm(model, x, batch_size)
+  layer = model.get_layer("bn")
+  np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
+  np.testing.assert_allclose(layer.moving_variance, x.var((0, 1, 2)), rtol=1e-5)
+  assert layer.momentum == 0.99
+
+
+def test_one_batch_makes_inference_equal_training():
+  model = small_resnet((16, 16, 1), 2, widths=(4, 8))
+  x = images(8, (16, 16, 1))
+  recalibrate_batch_norm(model, x, 8)
+  recalibrated = model(x, training=False)
+  np.testing.assert_allclose(recalibrated, model(x, training=True), rtol=1e-4, atol=1e-5)
+
+
+def test_order_by_class_does_not_matter_much():
+  """Batches of one class would normalise the class away."""
+  model = small_resnet((16, 16, 1), 2, widths=(4,))
+  x = images(64, (16, 16, 1))
+  x[32:] *= 0.1
+  recalibrate_batch_norm(model, x, 64)
+  whole = model.get_layer("stage1_block2_2_bn").moving_variance.numpy()
+  recalibrate_batch_norm(model, x, 16)
+  np.testing.assert_allclose(
+    model.get_layer("stage1_block2_2_bn").moving_variance, whole, rtol=0.25
+  )
+
+
+def test_trainable_weights_are_untouched():
+  model = small_resnet((16, 16, 1), 2, widths=(4,))
+  before = [w.numpy().copy() for w in model.trainable_variables]
+  recalibrate_batch_norm(model, images(5, (16, 16, 1)), 2)
+  for was, is_ in zip(before, model.trainable_variables, strict=True):
+    np.testing.assert_array_equal(was, is_)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 1), (8, 8, 8, 1)])
+def test_fused_kernel_equals_keras(shape):
+  x = images(6, shape)
+  results = []
+  for fused in (False, True):
+    model = small_resnet(shape, 2, widths=(4, 8))
+    with tf.GradientTape() as tape:
+      if fused:
+        with fused_batch_norm(model):
+          logits = model(x, training=True)
+      else:
+        logits = model(x, training=True)
+      loss = tf.reduce_sum(logits**2)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    results.append([logits, *gradients, *model.non_trainable_variables])
+    assert all("call" not in vars(layer) for layer in model.layers)
+  for plain, fast in zip(*results, strict=True):
+    scale = float(np.max(np.abs(plain))) + 1e-6
+    np.testing.assert_allclose(np.array(fast) / scale, np.array(plain) / scale, atol=1e-4)

@@ -1,0 +1,179 @@
+"""The promises of README, pyproject.toml, BUILD and .ci/run against the files that are there."""
+
+import ast
+import fnmatch
+import os
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+DISTRIBUTIONS = {
+  "PIL": "pillow",
+  "absl": "absl-py",
+  "sklearn": "scikit-learn",
+  "tensorflow_probability": "tensorflow-probability",
+  "tf_keras": "tf-keras",
+}
+
+
+def code_blocks(language: str) -> list[str]:
+  return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
+def set_up_commands() -> list[str]:
+  lines = "".join(code_blocks("bash")).splitlines()
+  return [line for line in lines if line.startswith("python3 -m venv")]
+
+
+def build_targets(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
+  """Runs BUILD (Starlark, here also Python) with rules that only write down their arguments."""
+  rules = ("py_library", "py_binary", "py_test", "genrule", "filegroup")
+  targets: dict[str, dict[str, dict[str, Any]]] = {rule: {} for rule in rules}
+
+  def rule(kind: str) -> Any:
+    return lambda **arguments: targets[kind].update({arguments["name"]: arguments})
+
+  def glob(include: list[str], exclude: tuple[str, ...] = ()) -> list[str]:
+    def match(patterns: list[str] | tuple[str, ...]) -> set[Path]:
+      # A closing ** means files to Bazel, folders to pathlib.
+      found = (p for pattern in patterns for p in root.glob(re.sub(r"\*\*$", "**/*", pattern)))
+      return {p for p in found if p.is_file()}
+
+    return sorted(str(p.relative_to(root)) for p in match(include) - match(exclude))
+
+  scope: dict[str, Any] = {kind: rule(kind) for kind in rules}
+  scope |= {"glob": glob, "load": lambda *_: None, "package": lambda **_: None}
+  exec((root / "BUILD").read_text(), scope)
+  return targets
+
+
+def names(folder: str, pattern: str) -> set[str]:
+  files = (p for p in (ROOT / folder).rglob(pattern) if p.is_file())
+  return {str(p.relative_to(ROOT)) for p in files if "__pycache__" not in p.parts}
+
+
+def test_build_has_a_binary_per_executable() -> None:
+  targets = build_targets(ROOT)
+  executables = {p.removeprefix("bin/") for p in names("bin", "*")}
+  assert set(targets["py_binary"]) == executables
+  for name in executables:
+    binary = targets["py_binary"][name]
+    assert binary["main"] in binary["srcs"]
+    copy = targets["genrule"][name + "_main"]
+    assert (copy["srcs"], copy["outs"]) == ([f"bin/{name}"], [binary["main"]])
+
+
+def test_build_has_a_test_per_test_file() -> None:
+  tests = build_targets(ROOT)["py_test"]
+  assert {name + ".py" for name in tests} == names("tests", "*_test.py")
+  for name, target in tests.items():
+    assert target["args"] == [name + ".py"] and target["main"] in target["srcs"]
+    assert (ROOT / target["main"]).is_file()
+
+
+def test_files_with_tests_are_found_by_name() -> None:
+  with_tests = {
+    path for path in names("tests", "*.py")
+    if re.search(r"^(?:  )?def test_", (ROOT / path).read_text(), re.MULTILINE)
+  }
+  assert "tests/packaging_test.py" in with_tests
+  assert with_tests == names("tests", "*_test.py")
+
+
+def test_build_ships_every_file_of_the_library() -> None:
+  library = build_targets(ROOT)["py_library"]["hfc_tf"]
+  assert set(library["srcs"]) | set(library["data"]) == names("hfc_tf", "*")
+
+
+def test_wheel_ships_every_file_of_the_library() -> None:
+  patterns = PROJECT["tool"]["setuptools"]["package-data"]["*"]
+  folders = {Path(path).parent for path in names("hfc_tf", "__init__.py")}
+  for path in map(Path, names("hfc_tf", "*")):
+    assert path.parent in folders, f"{path} is in no package: its folder lacks __init__.py"
+    assert path.suffix == ".py" or any(fnmatch.fnmatch(path.name, p) for p in patterns), path
+
+
+def test_every_import_is_declared() -> None:
+  extras = PROJECT["project"]["optional-dependencies"]
+  requirements = PROJECT["project"]["dependencies"] + extras["data"]
+  assert all(">=" in requirement for requirement in requirements)
+  declared = {re.split("[>~=<]", requirement)[0] for requirement in requirements}
+  declared |= {"hfc_tf"}
+  seen = set()
+  for path in names("hfc_tf", "*.py") | names("bin", "*"):
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+      modules: list[str] = []
+      if isinstance(node, ast.Import):
+        modules = [alias.name for alias in node.names]
+      elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        modules = [node.module or ""]
+      for module in modules:
+        top = module.split(".")[0]
+        if top not in sys.stdlib_module_names:
+          seen.add(DISTRIBUTIONS.get(top, top))
+  assert seen <= declared, f"imported, not declared: {seen - declared}"
+  # TFP imports tf_keras; download.py imports the extra by name, when it is called for.
+  by_name = re.findall(r'_call\("(\w+)"', (ROOT / "hfc_tf/data/download.py").read_text())
+  unused = declared - seen - {"hfc_tf", "tf-keras"} - set(by_name)
+  assert not unused, f"declared, not imported: {unused}"
+
+
+def test_readme_has_one_command_to_run_and_one_to_test() -> None:
+  run, test = set_up_commands()
+  assert run.endswith("&& bin/run_attack --dataset=chest --hfc")
+  assert test.endswith("&& tests/run_all")
+  for command in (run, test):
+    assert command.startswith("python3 -m venv .venv && . .venv/bin/activate && pip install -e ")
+    for extra in re.findall(r"\.\[(\w+)\]", command):
+      assert extra in PROJECT["project"]["optional-dependencies"]
+
+
+def test_ci_runs_the_readme_command() -> None:
+  _, test = set_up_commands()
+  assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == test
+
+
+@pytest.mark.parametrize("tool", ["ruff check", "mypy", "python -m pytest"])
+def test_run_all_runs(tool: str) -> None:
+  lines = (ROOT / "tests" / "run_all").read_text().splitlines()
+  assert "set -euo pipefail" in lines
+  assert any(line.startswith(tool) for line in lines)
+
+
+def test_scripts_are_executable() -> None:
+  for path in ("tests/run_all", ".ci/run"):
+    assert os.access(ROOT / path, os.X_OK), path
+
+
+def test_readme_names_only_flags_that_exist() -> None:
+  flags = set(re.findall(r"--([a-z_]{3,})\b", "".join(code_blocks("bash"))))
+  source = "".join((ROOT / p).read_text() for p in names("bin", "*") | names("hfc_tf", "*.py"))
+  assert {"dataset", "hfc", "data_dir"} <= flags
+  assert {flag for flag in flags if f'"{flag}"' not in source} == set()
+
+
+def test_readme_example_uses_names_that_exist() -> None:
+  (example,) = code_blocks("python")
+  import hfc_tf
+
+  used = {
+    node for node in ast.walk(ast.parse(example))
+    if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("hfc_tf.")
+  }
+  assert {"TappedModel", "HierarchicalDensity", "HFCAttack"} <= {node.attr for node in used}
+  for node in used:
+    target: Any = hfc_tf
+    for part in ast.unparse(node).split(".")[1:]:
+      target = getattr(target, part)
+
+
+def test_changelog_and_module_tell_the_version() -> None:
+  version = PROJECT["project"]["version"]
+  assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+  assert f'version = "{version}"' in (ROOT / "MODULE.bazel").read_text()
