@@ -20,8 +20,8 @@ _ACTIVATION_LAYERS = (
   keras.layers.PReLU,
   keras.layers.ELU,
 )
-_ACTIVATION_OPERATIONS = frozenset(
-  "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu HardSilu Sigmoid HardSigmoid Softplus Tanh".split()
+_ACTIVATION_OPERATIONS = (
+  "Relu Relu6 LeakyRelu Elu Selu Celu Gelu Silu HardSilu Sigmoid HardSigmoid Softplus Tanh"
 )
 _PROBABILITIES = frozenset({"softmax", "sigmoid", "Softmax", "Sigmoid"})
 _KEEPS_MEANS = (
@@ -61,7 +61,7 @@ def _activation_name(operation: Any) -> str:
     return getattr(activation, "__name__", type(activation).__name__)
   name = type(operation).__name__
   known = not isinstance(operation, keras.layers.Layer) and (
-    name in _ACTIVATION_OPERATIONS or name in _PROBABILITIES
+    name in _ACTIVATION_OPERATIONS.split() or name in _PROBABILITIES
   )
   return name if known else "linear"
 

@@ -54,7 +54,7 @@ class Taps:
   @property
   def predictions(self) -> np.ndarray[Any, np.dtype[np.int32]]:
     """The predicted classes, int32 [N]."""
-    return np.argmax(self.logits, axis=1).astype(np.int32)
+    return np.asarray(np.argmax(self.logits, axis=1), np.int32)
 
   @staticmethod
   def concatenate(parts: Sequence[Taps]) -> Taps:

@@ -79,7 +79,8 @@ def test_build_has_a_test_per_test_file() -> None:
 
 def test_files_with_tests_are_found_by_name() -> None:
   with_tests = {
-    path for path in names("tests", "*.py")
+    path
+    for path in names("tests", "*.py")
     if re.search(r"^(?:  )?def test_", (ROOT / path).read_text(), re.MULTILINE)
   }
   assert "tests/packaging_test.py" in with_tests
@@ -163,7 +164,8 @@ def test_readme_example_uses_names_that_exist() -> None:
   import hfc_tf
 
   used = {
-    node for node in ast.walk(ast.parse(example))
+    node
+    for node in ast.walk(ast.parse(example))
     if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("hfc_tf.")
   }
   assert {"TappedModel", "HierarchicalDensity", "HFCAttack"} <= {node.attr for node in used}

@@ -7,4 +7,14 @@ from hfc_tf.attacks.noise import sign_noise
 from hfc_tf.attacks.pgd import PGD
 from hfc_tf.attacks.targets import choose_targets
 
-__all__ = ["ATTACKS", "BIM", "PGD", "Attack", "HFCAttack", "choose_targets", "named", "schedule", "sign_noise"]
+__all__ = [
+  "ATTACKS",
+  "BIM",
+  "PGD",
+  "Attack",
+  "HFCAttack",
+  "choose_targets",
+  "named",
+  "schedule",
+  "sign_noise",
+]

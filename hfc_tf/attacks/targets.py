@@ -37,14 +37,14 @@ def choose_targets(
   truth = np.asarray(labels, np.int32)
   classes = logits.shape[1]
   if rule == "next":
-    return ((truth + 1) % classes).astype(np.int32)
+    return np.asarray((truth + 1) % classes, np.int32)
   if rule == "random":
     keys = np.arange(len(truth)) if ids is None else np.asarray(ids)
     offsets = [np.random.default_rng([seed, int(key)]).integers(1, classes) for key in keys]
-    return ((truth + np.array(offsets, np.int32)) % classes).astype(np.int32)
+    return np.asarray((truth + np.array(offsets)) % classes, np.int32)
   if rule == "least_likely":
     wrong = np.where(np.eye(classes, dtype=bool)[truth], np.inf, logits)
-    return wrong.argmin(1).astype(np.int32)
+    return np.asarray(wrong.argmin(1), np.int32)
   if rule.isdigit() and int(rule) < classes:
     return np.full(len(truth), int(rule), np.int32)
   raise InputError(

@@ -1,5 +1,6 @@
 """Fetches public data sets through kagglehub and medmnist, which are an optional extra."""
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,12 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
     raise InputError(
       f"a writable folder {target}", error.strerror or str(error), "choose another --out"
     ) from None
-  return DOWNLOADS[name](target, size)
+  try:
+    return DOWNLOADS[name](target, size)
+  except InputError:
+    with contextlib.suppress(OSError):  # not empty: what has arrived saves the next attempt
+      target.rmdir()
+    raise
 
 
 def _kaggle_dataset(handle: str) -> Callable[[Path, int], Path]:

@@ -1,9 +1,9 @@
 """Built-in phantoms: drawn chest X-rays and fundus photographs, for use where no data are at hand.
 
-Anatomy is given in fractions of the image side and every random draw has a fixed shape, so that one key
-(seed, index) gives the same picture at any size. Odd images are ill: their lesions come from a stream
-of their own, so that each has a healthy twin. Contrasts reach down to what nobody can see, which keeps
-the accuracy of a good classifier below one.
+Anatomy is given in fractions of the image side and every random draw has a fixed shape, so that
+one key (seed, index) gives the same picture at any size. Odd images are ill: their lesions come
+from a stream of their own, so that each has a healthy twin. Contrasts reach down to what nobody
+can see, which keeps the accuracy of a good classifier below one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; width on the canvas, 0: filled
+Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; canvas width, 0: filled
 
-_CANVAS = 512  # strokes are drawn at this size and averaged down, so that they look alike at any size
+_CANVAS = 512  # strokes are drawn at this size and averaged down to the one asked for
 
 
 def chest(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Dataset:
-  """Drawn chest X-rays, [N, image_size, image_size, 1]: normal, or with soft opacities in the lungs.
+  """Drawn chest X-rays, [N, image_size, image_size, 1]: normal, or with opacities in the lungs.
 
   Raises:
     InputError: fewer than two images, a side below 16 pixels, or a negative seed.
@@ -43,26 +43,39 @@ def fundus(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Datas
 
 
 def _phantom(
-  name: str, draw: Callable[[int, int, int, bool], Array], class_names: tuple[str, str],
-  num_images: int, image_size: int, seed: int,
+  name: str,
+  draw: Callable[[int, int, int, bool], Array],
+  class_names: tuple[str, str],
+  num_images: int,
+  image_size: int,
+  seed: int,
 ) -> Dataset:
   for what, value, least in (
-    ("images", num_images, 2), ("pixels a side", image_size, 16), ("as the seed", seed, 0)
+    ("images", num_images, 2),
+    ("pixels a side", image_size, 16),
+    ("as the seed", seed, 0),
   ):
     if value < least:
-      raise InputError(expected=f"at least {least} {what} for the {name} phantom",
-                       found=str(value), remedy="raise it")
+      raise InputError(
+        expected=f"at least {least} {what} for the {name} phantom",
+        found=str(value),
+        remedy="raise it",
+      )
   labels = np.arange(num_images, dtype=np.int32) % 2
   pixels = np.stack([draw(seed, index, image_size, bool(ill)) for index, ill in enumerate(labels)])
   return Dataset(
-    name=f"{name} phantom (synthetic)", source="synthetic", pixels=pixels, labels=labels,
-    ids=[f"synthetic {name} {index}" for index in range(num_images)], groups=None,
+    name=f"{name} phantom (synthetic)",
+    source="synthetic",
+    pixels=pixels,
+    labels=labels,
+    ids=[f"synthetic {name} {index}" for index in range(num_images)],
+    groups=None,
     class_names=class_names,
   )
 
 
 def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
-  """One chest X-ray, uint16 [size, size, 1]; bright is dense. `ill=False` is the lesion-free twin."""
+  """One chest X-ray, uint16 [size, size, 1]; bright is dense. `ill=False`: the lesion-free twin."""
   rng = np.random.default_rng((seed, index, 0))
   x, y = _coordinates(size)
 
@@ -127,21 +140,22 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   dense = dense + cage * (0.08 * back + 0.05 * front) * (0.3 + 0.7 * lung) + 0.09 * clavicle
   dense = dense + 0.02 * _cloud(rng, size, 8)
   film = body * dense * (1 + rng.normal(0, 0.08) * (x - 0.5) + rng.normal(0, 0.08) * (y - 0.5))
-  film = rng.uniform(1.0, 1.25) * np.maximum(film, 0) ** rng.uniform(0.85, 1.15) + rng.uniform(0, 0.04)
-  film = film + rng.uniform(0.008, 0.016) * _cloud(rng, size, 64)  # film grain
+  film = rng.uniform(1.0, 1.25) * np.maximum(film, 0) ** rng.uniform(0.85, 1.15)
+  fog, grain = rng.uniform(0, 0.04), rng.uniform(0.008, 0.016)
+  film = film + fog + grain * _cloud(rng, size, 64)
   return _quantised(film[..., None])
 
 
 def _opacities(seed: int, index: int, u: Array, v: Array, size: int) -> Array:
   """Density that pneumonia adds to a lung, [H, W]: soft, mottled blobs with a warped outline."""
   rng = np.random.default_rng((seed, index, 1))
-  contrast = 0.2 * rng.uniform() ** 0.5  # mostly plain, with a tail that is hardly visible
+  contrast = 0.25 * rng.uniform() ** 0.4  # mostly plain, with a tail that is hardly visible
   total = np.zeros_like(u)
   for _ in range(rng.integers(1, 4)):
     side, radius = 2 * round(rng.uniform()) - 1, rng.uniform(0.1, 0.18)
     across = (u - side * rng.uniform(0.12, 0.28)) / radius + 0.3 * _cloud(rng, size, 10)
     along = (v - rng.uniform(0.3, 0.74)) / (1.2 * radius) + 0.3 * _cloud(rng, size, 10)
-    mottle = rng.uniform(0.7, 1.0) * (1 + 0.6 * _cloud(rng, size, 40))
+    mottle = rng.uniform(0.7, 1.0) * np.maximum(1 + 0.4 * _cloud(rng, size, 32), 0)
     total = total + contrast * _gauss(np.hypot(across, along)) * mottle
   return total
 
@@ -200,7 +214,7 @@ def _fundus(seed: int, index: int, size: int, ill: bool) -> Array:
 def _retinopathy(seed: int, index: int, x0: float, y0: float, size: int) -> tuple[Array, Array]:
   """Light that blood takes away and lipids give back, [H, W] each: dots, blots and exudates."""
   rng = np.random.default_rng((seed, index, 1))
-  contrast = 0.5 * rng.uniform() ** 0.5  # mostly plain, with a tail that is hardly visible
+  contrast = 0.5 * rng.uniform() ** 0.4  # mostly plain, with a tail that is hardly visible
   dots = _spots(rng, x0, y0, 0.38, int(rng.integers(15, 60)), 0.008, 0.014)
   blots = _spots(rng, x0, y0, 0.36, int(rng.integers(1, 8)), 0.014, 0.035)
   near = (x0 + rng.uniform(-0.2, 0.2), y0 + rng.uniform(-0.2, 0.2))  # exudates lie in groups
@@ -209,10 +223,15 @@ def _retinopathy(seed: int, index: int, x0: float, y0: float, size: int) -> tupl
 
 
 def _vessels(
-  rng: np.random.Generator, starts: Array, headings: Array, lengths: Array, bends: Array, width: int,
+  rng: np.random.Generator,
+  starts: Array,
+  headings: Array,
+  lengths: Array,
+  bends: Array,
+  width: int,
   twigs: int = 0,
 ) -> list[Stroke]:
-  """Wandering vessels from starts [S, 2], narrowing, with twigs; a bend is the whole turn (radians)."""
+  """Wandering, narrowing vessels from starts [S, 2]; a bend is a whole turn in radians."""
   knots = np.arange(16)
   wander = np.cumsum(rng.normal(0, 0.12, (len(starts), 16)), axis=1)
   angles = headings[:, None] + bends[:, None] * knots / 15 + wander  # [S, 16]
@@ -224,13 +243,24 @@ def _vessels(
     vessel, knot = rng.integers(0, len(starts), twigs), rng.integers(3, 16, twigs)
     turn = rng.uniform(0.4, 0.9, twigs) * np.where(rng.uniform(size=twigs) < 0.5, -1, 1)
     lengths = lengths[vessel] * rng.uniform(0.25, 0.5, twigs)
-    strokes += _vessels(rng, points[vessel, knot], angles[vessel, knot] + turn, lengths,
-                        turn * rng.uniform(-1, 1, twigs), max(width - 3, 1))
+    strokes += _vessels(
+      rng,
+      points[vessel, knot],
+      angles[vessel, knot] + turn,
+      lengths,
+      turn * rng.uniform(-1, 1, twigs),
+      max(width - 3, 1),
+    )
   return strokes
 
 
 def _spots(
-  rng: np.random.Generator, x0: float, y0: float, spread: float, count: int, small: float,
+  rng: np.random.Generator,
+  x0: float,
+  y0: float,
+  spread: float,
+  count: int,
+  small: float,
   large: float,
 ) -> list[Stroke]:
   """`count` filled spots with ragged outlines, radii from small to large, within `spread`."""

@@ -56,8 +56,7 @@ def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]
     "leading": 1 / np.sqrt(base.eigenvalues[:size]),
     "whitening": whitening,
     "offsets": (whitening @ mixture.means[:, :, None])[..., 0],
-    "log_weights": np.log(mixture.weights)
-    - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1),
+    "log_weights": np.log(mixture.weights) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1),
   }
 
 

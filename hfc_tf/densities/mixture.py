@@ -169,8 +169,8 @@ def _maximise(points: Array, responsibilities: Array) -> tuple[Array, Array, Arr
   shares = responsibilities.sum(0)  # [M]
   weights = (shares + 1) / (count + len(shares))
   means = responsibilities.T @ points / np.maximum(shares, 1e-10)[:, None]
-  weighted = responsibilities.T[:, :, None] * points  # [M, N, p]
-  second = np.swapaxes(weighted, 1, 2) @ points  # [M, p, p]
+  weighted = (responsibilities[:, :, None] * points[:, None]).reshape(count, -1)  # [N, M p]
+  second = (weighted.T @ points).reshape(-1, size, size)  # [M, p, p], one product for all
   scatter = second - shares[:, None, None] * means[:, :, None] * means[:, None, :]
   covariances = (scatter + size * np.eye(size)) / (shares + size)[:, None, None]
   return weights, means, covariances
@@ -180,11 +180,13 @@ def _log_joint(points: Array, weights: Array, means: Array, covariances: Array) 
   """ln pi_m N(z_n | a_m, B_m), [N, M]."""
   factors = np.linalg.cholesky(covariances)  # [M, p, p]
   whitening = np.linalg.inv(factors)  # [M, p, p]
-  offsets = whitening @ means[:, :, None]  # [M, p, 1]
-  residuals = whitening @ points.T - offsets  # [M, p, N]
+  components, size = means.shape
+  offsets = (whitening @ means[:, :, None])[..., 0]  # [M, p]
+  turned = points @ whitening.reshape(-1, size).T  # [N, M p], one product for all
+  residuals = turned.reshape(-1, components, size) - offsets  # [N, M, p]
   log_volume = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)  # [M]
-  constant = np.log(weights) - 0.5 * (log_volume + points.shape[1] * _LOG_2PI)
-  return np.asarray(constant[:, None] - 0.5 * (residuals**2).sum(1)).T
+  constant = np.log(weights) - 0.5 * (log_volume + size * _LOG_2PI)
+  return np.asarray(constant - 0.5 * np.einsum("nmp,nmp->nm", residuals, residuals))
 
 
 def _log_prior(weights: Array, covariances: Array) -> float:

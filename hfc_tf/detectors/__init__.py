@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 
 from hfc_tf.detectors.base import Detector, read_arrays
 from hfc_tf.detectors.bayesian import BayesianUncertainty
@@ -14,7 +13,7 @@ from hfc_tf.detectors.lid import LocalIntrinsicDimensionality
 from hfc_tf.detectors.mahalanobis import Mahalanobis
 from hfc_tf.detectors.svm import SupportVectorMachine
 
-DETECTORS: dict[str, Callable[..., Detector]] = {
+DETECTORS: dict[str, type[Detector]] = {
   "kd": KernelDensity,
   "bu": BayesianUncertainty,
   "lid": LocalIntrinsicDimensionality,

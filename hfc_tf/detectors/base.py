@@ -62,11 +62,11 @@ class Detector(abc.ABC):
     for name, part in parts.items():
       if part is not None and len(part):
         _check(name, part, train)
-    missing = np.setdiff1d(np.arange(train.logits.shape[1]), train.labels)
-    if missing.size:
+    classes, found = np.arange(train.logits.shape[1]), np.unique(train.labels)
+    if not np.array_equal(classes, found):
       raise InputError(
-        f"Train images of all {train.logits.shape[1]} classes",
-        f"none of class {missing[0]}",
+        f"Train images with labels 0 to {classes[-1]}, each of them",
+        f"labels {found.tolist()}",
         "give labelled Train taps of every class",
       )
     data = AdvTrain.of(clean, noisy, adversarial)
@@ -97,7 +97,9 @@ class Detector(abc.ABC):
   def score(self, taps: Taps, *, per_layer: Literal[False] = False) -> npt.NDArray[np.float32]: ...
 
   @overload
-  def score(self, taps: Taps, *, per_layer: Literal[True]) -> dict[str, npt.NDArray[np.float32]]: ...
+  def score(
+    self, taps: Taps, *, per_layer: Literal[True]
+  ) -> dict[str, npt.NDArray[np.float32]]: ...
 
   def score(
     self, taps: Taps, *, per_layer: bool = False
@@ -129,8 +131,8 @@ class Detector(abc.ABC):
     if compiled is None:
       specs = {n: tf.TensorSpec([None, v.shape[1]], tf.float32) for n, v in features.items()}
       logits = tf.TensorSpec([None, taps.logits.shape[1]], tf.float32)
-      compiled = tf.function(function, input_signature=(specs, logits))
-      self._compiled[function.__name__] = compiled
+      traced = tf.function(function, input_signature=(specs, logits), autograph=False)
+      compiled = self._compiled[function.__name__] = traced.get_concrete_function()
     parts = [
       compiled(
         {name: tf.constant(values[start : start + _BATCH]) for name, values in features.items()},

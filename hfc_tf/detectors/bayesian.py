@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -18,18 +18,19 @@ class BayesianUncertainty(Detector):
 
       BU(x) = 1/N sum_n l_n' l_n - (1/N sum_n l_n)' (1/N sum_n l_n)               (Eq. 21 of TMI)
 
-  Feinman et al. (2017) found adversarials uncertain; strong attacks leave them more certain than clean images.
-  Which side is adversarial is therefore learnt on AdvTrain, as theirs is by a logistic regression.
-  The masks are drawn once and shared by all images, so that all passes are one matrix product.
+  Feinman et al. (2017) found adversarials uncertain; strong attacks make them more certain than
+  clean images. Which side is adversarial is therefore learnt on AdvTrain, as theirs is by a
+  logistic regression. The masks are drawn once and shared by all images, so that all passes are
+  one matrix product.
 
   Args:
     passes: N.
     rate: share of the penultimate features that is dropped; the rest is scaled by 1 / (1 - rate).
-    seed: of the masks and the folds.
+    seed: of the masks.
   """
 
   key = "bu"
-  reads: Literal["features", "head"] = "head"
+  reads: ClassVar[Literal["features", "head"]] = "head"
 
   def __init__(self, passes: int = 50, rate: float = 0.3, seed: int = 0) -> None:
     self.passes = passes
@@ -47,8 +48,10 @@ class BayesianUncertainty(Detector):
     self.kernels_ = np.einsum("nc,ck->cnk", masks, kernel).astype(np.float32)
     self.sign_ = 1.0
     self._freeze()
-    self.sign_, held_out = learn_sign(data, self._run(self.score_tensor, data.taps), self.seed)
-    return held_out
+    scores = self._run(self.score_tensor, data.taps)
+    self.sign_ = learn_sign(data, scores)
+    # One bit out of all rows; signs of single folds would mix the sides where there is no signal.
+    return self.sign_ * scores
 
   def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """The variance `[B]`, turned so that adversarials are above."""

@@ -19,10 +19,10 @@ class DeepNeuralNetwork(Detector):
 
       score(x) = sum_l v_l' relu(W_l s_l(f_l(x)) + b_l) + a_l
 
-  (section V of TMI; Metzen et al., ICLR 2017, on activation maps.) The networks of all layers and of
-  all folds, and those of all rows, are columns of the same products: one loop trains them. Where the
-  out-of-fold scores are best, the networks of all rows are kept. The scaler s_l knows Train
-  alone, so no fold leaks through it.
+  (section V of TMI; Metzen et al., ICLR 2017, on activation maps.) Each layer's networks, one for
+  each fold and one for all rows, are columns of the same products, so that one loop trains them
+  all. The networks of all rows are kept from the epoch at which the out-of-fold scores are best.
+  The scaler s_l knows Train alone, so no fold leaks through it.
 
   Args:
     units: hidden units per layer.
@@ -81,7 +81,7 @@ class DeepNeuralNetwork(Detector):
     flat = [v for layer in variables for v in layer]
     optimizer.build(flat)
 
-    @tf.function
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def step(rows: Tensor, row_weights: Tensor) -> None:
       with tf.GradientTape() as tape:
         loss = 0.0
@@ -92,7 +92,7 @@ class DeepNeuralNetwork(Detector):
           loss += tf.reduce_sum(tf.reduce_mean(row_weights * entropy, axis=0))
       optimizer.apply_gradients(zip(tape.gradient(loss, flat), flat, strict=True))
 
-    @tf.function
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def outputs() -> Tensor:
       pairs = zip(inputs, variables, strict=True)
       return tf.add_n([_networks(values, *layer) for values, layer in pairs])  # [N, M]
@@ -161,7 +161,9 @@ class DeepNeuralNetwork(Detector):
     return tf.reduce_sum(self.layer_tensor(features, logits), axis=1)
 
 
-def _networks(values: Tensor, kernel: Tensor, bias: Tensor, output: Tensor, offset: Tensor) -> Tensor:
+def _networks(
+  values: Tensor, kernel: Tensor, bias: Tensor, output: Tensor, offset: Tensor
+) -> Tensor:
   """Logits `[B, M]` of M networks of U units over the same inputs `[B, C]`."""
   hidden = tf.nn.relu(tf.matmul(values, kernel) + bias)  # [B, M U]
   hidden = tf.reshape(hidden, [-1, *output.shape])  # [B, M, U]

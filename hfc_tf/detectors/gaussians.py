@@ -14,7 +14,7 @@ Array = npt.NDArray[Any]
 def spread(values: Array) -> Array:
   """Standard deviation of each column `[C]`, kept off zero where a channel is (almost) dead."""
   deviation = values.std(axis=0, dtype=np.float64)
-  return np.maximum(deviation, 1e-3 * deviation.mean() + 1e-8)
+  return np.asarray(np.maximum(deviation, 1e-3 * deviation.mean() + 1e-8))
 
 
 def ledoit_wolf_shrinkage(residuals: Array, covariance: Array) -> float:

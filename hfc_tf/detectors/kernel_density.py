@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from scipy.special import logsumexp
 
 from hfc_tf.detectors.base import Array, Detector, Features, Tensor
 from hfc_tf.detectors.gaussians import class_means, spread, whitening
-from hfc_tf.detectors.learning import AdvTrain, select
+from hfc_tf.detectors.learning import AdvTrain, learn_sign, select
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
@@ -23,26 +22,26 @@ class KernelDensity(Detector):
 
       KD(x) = -log 1/|X_c| sum_{x' in X_c} exp(-|T z(x) - T z(x')|^2 / (2 h_c^2))
 
-  Eq. 20 of TMI with the mean over the class instead of the sum, so that unequal classes do not shift
-  scores. The bandwidth h_c has the greatest likelihood on clean AdvTrain features (the classifier has seen
-  Train, whose features lie closer together than new ones).
+  Eq. 20 of TMI with the mean over the class instead of the sum, so that unequal classes do not
+  shift scores. The bandwidth h_c has the greatest likelihood on clean AdvTrain features (the
+  classifier has seen Train, whose features lie closer together than new ones).
 
-  Which coordinates T are isotropic decides what the kernel can see. In raw coordinates a few loud channels make the
-  distance, while an attack shows in the many directions that clean images hardly use; and means of
-  rectified activations vary with their size. T is therefore chosen among
+  What the kernel can see depends on the coordinates T. In raw ones a few loud channels make the
+  distance, while an attack shows in the many directions that clean images hardly use; and the
+  means of rectified activations vary with their size. T is therefore chosen among
 
   * raw: z itself;
   * standardised: each channel over its standard deviation on Train;
   * whitened: standardised, then the covariance within classes (Ledoit-Wolf) made the identity;
   * compressed: the same after asinh(z / (0.1 mean |z|)), shrunk by 0.001 only;
 
-  by cross-validation inside AdvTrain. Feinman et al. learn a logistic regression on the density; what
-  it adds to a single score, the side that is adversarial, is learnt here too.
+  by cross-validation inside AdvTrain. Feinman et al. learn a logistic regression on the density;
+  what it adds to a single score, the side that is adversarial, is learnt here too.
 
   Args:
     metrics: the coordinates to choose from.
-    bandwidths: h_c^2 to choose from, relative to the squared distance to the nearest Train image per
-      channel (the median over clean AdvTrain images).
+    bandwidths: h_c^2 to choose from, relative to the squared distance to the nearest Train image
+      per channel (the median over clean AdvTrain images).
     seed: of the folds.
   """
 
@@ -64,26 +63,29 @@ class KernelDensity(Detector):
     tables = {metric: self._tabulate(metric, train, data) for metric in self.metrics}
     predictions = data.taps.predictions
 
-    def fit(metric: str, rows: Array) -> tuple[Array, float]:
-      """Index of each class's bandwidth, and the side that is adversarial."""
-      _, likelihoods, scores = tables[metric]
+    def bandwidths(metric: str, rows: Array) -> Array:
+      """Index of each class's bandwidth `[K]`."""
+      likelihoods = tables[metric][1]
       clean = rows[data.is_clean[rows]]
       own = [clean[predictions[clean] == c] for c in range(train.logits.shape[1])]
-      choices = [likelihoods[:, r if r.size else clean].mean(axis=1).argmax() for r in own]
-      choice = np.array(choices)  # [K]
-      above = data.area(rows, scores[choice[predictions[rows]], rows]) >= 0.5
-      return choice, 1.0 if above else -1.0
+      best = [likelihoods[:, r if r.size else clean].mean(axis=1).argmax() for r in own]
+      return np.array(best)
+
+    def score(metric: str, learn: Array, rows: Array) -> Array:
+      return np.asarray(tables[metric][2][bandwidths(metric, learn)[predictions[rows]], rows])
 
     def fit_score(metric: str, learn: Array, held_out: Array) -> Array:
-      choice, sign = fit(metric, learn)
-      return np.asarray(sign * tables[metric][2][choice[predictions[held_out]], held_out])
+      return learn_sign(data, score(metric, learn, learn), learn) * score(metric, learn, held_out)
 
-    self.metric_, held_out = select(data, list(self.metrics), fit_score, self.seed)
-    choice, self.sign_ = fit(self.metric_, np.arange(len(predictions)))
+    self.metric_, _ = select(data, list(self.metrics), fit_score, self.seed)
+    # Signs of single folds would mix the sides where there is no signal: the threshold takes one.
+    _, held_out = select(data, [self.metric_], score, self.seed)
+    self.sign_ = learn_sign(data, held_out)
     grid = tables[self.metric_][0]  # [G, K]
+    choice = bandwidths(self.metric_, np.arange(len(predictions)))
     self._set_metric(self.metric_, train)
     self.precisions_ = (0.5 / grid[choice, np.arange(len(choice))]).astype(np.float32)  # [K]
-    return held_out
+    return self.sign_ * held_out
 
   def _set_metric(self, metric: str, train: Taps) -> None:
     """Learns the coordinates: z -> (asinh(z / soft) or z, minus center) @ matrix."""
@@ -92,7 +94,7 @@ class KernelDensity(Detector):
     mean = np.abs(values).mean(axis=0, dtype=np.float64)
     self.soft_ = (0.1 * np.maximum(mean, 1e-3 * mean.mean() + 1e-8)).astype(np.float32)
     self.metric_ = metric
-    values = self._compress_numpy(values)
+    values = np.arcsinh(values / self.soft_) if metric == "compressed" else values
     self.center_ = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     residuals = values - class_means(values, train.labels)[train.labels]
     scale = np.ones(channels) if metric == "raw" else spread(residuals)
@@ -105,11 +107,8 @@ class KernelDensity(Detector):
     self.counts_ = np.bincount(train.labels).astype(np.float32)  # [K]
     self._freeze()
 
-  def _compress_numpy(self, values: Array) -> Array:
-    return np.arcsinh(values / self.soft_) if self.metric_ == "compressed" else values
-
   def _tabulate(self, metric: str, train: Taps, data: AdvTrain) -> tuple[Array, Array, Array]:
-    """h^2 `[G, K]`; for each AdvTrain row its log-likelihood and score at each bandwidth `[G, N]`."""
+    """h^2 `[G, K]`; log-likelihoods and scores of the AdvTrain rows at each `[G, N]`."""
     self._set_metric(metric, train)
     squared = self._run(self._distance_tensor, data.taps)  # [N, T]
     channels = self.reference_.shape[1]
@@ -119,12 +118,15 @@ class KernelDensity(Detector):
     likelihoods = np.zeros_like(scores)
     for c in np.unique(predictions):
       rows = np.flatnonzero(predictions == c)
-      own = squared[np.ix_(rows, np.flatnonzero(self.labels_ == c))].astype(np.float64)
+      own = squared[np.ix_(rows, np.flatnonzero(self.labels_ == c))]  # [n, T_c]
+      nearest = own.min(axis=1)
+      own -= nearest[:, None]  # the largest term of each sum becomes exp(0)
       known = data.is_clean[rows] if data.is_clean[rows].any() else np.full(len(rows), True)
-      unit = max(np.median(own[known].min(axis=1)) / channels, 1e-12)
+      unit = max(float(np.median(nearest[known])) / channels, 1e-12)
       grid[:, c] = unit * np.asarray(self.bandwidths)
       for g, square in enumerate(grid[:, c]):
-        density = logsumexp(-0.5 / square * own, axis=1) - np.log(own.shape[1])
+        terms = np.exp(np.float32(-0.5 / square) * own)
+        density = np.log(terms.mean(axis=1)) - 0.5 / square * nearest
         scores[g, rows] = -density
         likelihoods[g, rows] = density - 0.5 * channels * np.log(square)
     return grid, likelihoods, scores

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc_within_class
@@ -26,6 +27,7 @@ def balanced_weights(predictions: Array, is_adversarial: Array) -> Array:
 
   Every pair (predicted class, adversarial or not) weighs the same in sum; the mean weight is 1.
   Classes that only one kind was predicted as weigh nothing: there the class would be the answer.
+  Where that leaves nothing, the kinds alone are balanced.
 
   Args:
     predictions: predicted classes, int `[N]`.
@@ -34,13 +36,15 @@ def balanced_weights(predictions: Array, is_adversarial: Array) -> Array:
   Returns:
     float64 `[N]`.
   """
+  both = np.intersect1d(predictions[is_adversarial], predictions[~is_adversarial])
+  if not both.size:
+    return np.asarray(compute_sample_weight("balanced", is_adversarial))
   weights = np.zeros(len(predictions))
-  for c in np.unique(predictions):
+  for c in both:
     cells = [(predictions == c) & (is_adversarial == kind) for kind in (False, True)]
-    if all(cell.any() for cell in cells):
-      for cell in cells:
-        weights[cell] = 1.0 / cell.sum()
-  return weights * len(weights) / max(weights.sum(), 1e-12)
+    for cell in cells:
+      weights[cell] = 1.0 / cell.sum()
+  return np.asarray(weights * len(weights) / weights.sum())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,16 +70,22 @@ class AdvTrain:
     Without groups, rows that can be paired by their index (equal lengths) share one.
 
     Raises:
-      InputError: a part is empty, or no class is predicted for clean and adversarial images alike.
+      InputError: too few images, noisy images without noise, or no class that clean and adversarial
+        images are both predicted as.
     """
     parts = [clean, *([] if noisy is None else [noisy]), adversarial]
     for name, part in (("clean", clean), ("adversarial", adversarial)):
-      if len(part) < 2:
+      count = len(part) if part.groups is None else np.unique(part.groups).size
+      if count < 10:
         raise InputError(
-          f"at least two {name} AdvTrain images",
-          str(len(part)),
+          f"at least ten {name} AdvTrain images (of different groups)",
+          str(count),
           "give more images or a stronger attack",
         )
+    if noisy is not None and np.array_equal(noisy.logits, clean.logits):
+      raise InputError(
+        "noisy AdvTrain images", "copies of the clean ones", "add noise or leave noisy out"
+      )
     if not np.intersect1d(clean.predictions, adversarial.predictions).size:
       raise InputError(
         "a class that clean and adversarial AdvTrain images are both predicted as",
@@ -87,7 +97,9 @@ class AdvTrain:
       groups = np.concatenate([part.groups for part in parts if part.groups is not None])
     else:
       paired = [len(part) == len(clean) for part in parts]
-      starts = [0 if same else len(clean) + sum(map(len, parts[:i])) for i, same in enumerate(paired)]
+      starts = [
+        0 if same else len(clean) + sum(map(len, parts[:i])) for i, same in enumerate(paired)
+      ]
       groups = np.concatenate([s + np.arange(len(p)) for s, p in zip(starts, parts, strict=True)])
     return AdvTrain(Taps.concatenate(parts), kinds == 0, kinds == len(parts) - 1, groups)
 
@@ -106,7 +118,6 @@ class AdvTrain:
   def folds(self, splits: int = 5, seed: int = 0) -> Iterator[tuple[Array, Array]]:
     """(learning rows, held-out rows) per fold: stratified by class and kind, grouped, seeded."""
     cells = self.taps.predictions * 2 + self.is_adversarial
-    splits = max(2, min(splits, self.is_clean.sum(), self.is_adversarial.sum()))
     splitter = StratifiedGroupKFold(splits, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
       warnings.filterwarnings("ignore", "The least populated class", UserWarning)
@@ -160,7 +171,7 @@ def fit_logistic(
     mean `[L]`, scale `[L]`, coefficients `[L, 1]`, intercept `[]`.
   """
   scaler = StandardScaler().fit(values)
-  model = LogisticRegression(C=regularisation, max_iter=2000)
+  model = LogisticRegression(C=regularisation, solver="newton-cholesky", max_iter=200)
   model.fit(scaler.transform(values), is_adversarial, sample_weight=weights)
   arrays = {
     "mean": scaler.mean_,
@@ -209,20 +220,12 @@ def learn_logistic(
   return best[0], fit(best, np.arange(len(data.taps))), scores
 
 
-def learn_sign(data: AdvTrain, values: Array, seed: int = 0) -> tuple[float, Array]:
+def learn_sign(data: AdvTrain, values: Array, rows: Array | None = None) -> float:
   """Which side of a single score is adversarial: 1 above, -1 below.
 
   Args:
     data: AdvTrain.
-    values: one score for each AdvTrain row `[N]`.
-    seed: of the folds.
-
-  Returns:
-    The sign, and the out-of-fold signed scores `[N]`.
+    values: one score for each row `[n]`.
+    rows: AdvTrain rows that `values` belong to `[n]`; None for all.
   """
-
-  def sign(rows: Array) -> float:
-    return 1.0 if data.area(rows, values[rows]) >= 0.5 else -1.0
-
-  _, scores = select(data, [None], lambda _, learn, held: sign(learn) * values[held], seed)
-  return sign(np.arange(len(values))), scores
+  return 1.0 if data.area(np.arange(len(values)) if rows is None else rows, values) >= 0.5 else -1.0

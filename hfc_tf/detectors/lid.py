@@ -15,16 +15,18 @@ from hfc_tf.taps import Taps
 
 
 class LocalIntrinsicDimensionality(Detector):
-  """LID: how fast neighbours accumulate around a feature, per layer, joined by a logistic regression.
+  """LID: how fast neighbours gather around a feature, per layer, joined by logistic regression.
 
       LID(f_l(x)) = -(1/k sum_n log(r_n / r_k))^-1                                 (Eq. 22 of TMI)
 
   r_n is the Euclidean distance to the n-th nearest of a fixed reference drawn once from Train,
   stratified by label. No neighbour is dropped: queries are not in the reference. Distances of
-  zero count as a tiny share of r_k (a query that is in the reference stays finite), and LIDs end at 1000.
+  zero count as a tiny share of r_k, so that a query that is in the reference stays finite, and
+  LIDs end at 1000.
 
   Args:
-    k: number of neighbours, or several to choose from by cross-validation, as Ma et al. (ICLR 2018) do.
+    k: number of neighbours, or several to choose from by cross-validation, as Ma et al.
+      (ICLR 2018) do.
     reference_size: number of reference images.
     layers: names of the layers to read; None for all.
     regularisations: values of scikit-learn's C to choose from by cross-validation.

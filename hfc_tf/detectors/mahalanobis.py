@@ -19,8 +19,8 @@ class Mahalanobis(Detector):
 
       MAHA(f_l(x)) = min_c (f_l(x) - mu_{l,c})' S_l^-1 (f_l(x) - mu_{l,c})
 
-  with the means of the classes and one covariance S_l, tied over classes and shrunk after Ledoit and
-  Wolf, of the Train images (Lee et al., NeurIPS 2018). `mean="single"` is Eq. 23 of TMI as
+  with the means of the classes and one covariance S_l, tied over classes and shrunk after Ledoit
+  and Wolf, of the Train images (Lee et al., NeurIPS 2018). `mean="single"` is Eq. 23 of TMI as
   printed: one mean and one covariance for each layer.
 
   Args:

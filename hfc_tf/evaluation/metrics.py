@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
@@ -9,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from hfc_tf.errors import InputError
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 def auc(clean: Array, adversarial: Array) -> float | None:
@@ -104,8 +106,8 @@ def bootstrap_auc_within_class(
 ) -> tuple[float, float] | None:
   """Percentile interval of `auc_within_class`, resampling groups (patients), not rows.
 
-  A drawn group brings its clean images and its adversarials with the same multiplicity. The pairs of
-  rows are compared once, `above [N, M]`; a draw is then the quadratic form of its multiplicities.
+  A drawn group brings its clean images and its adversarials with the same multiplicity. The pairs
+  of rows are compared once, `above [N, M]`; a draw is the quadratic form of its multiplicities.
 
   Args:
     clean: scores `[N]`; higher means more adversarial.

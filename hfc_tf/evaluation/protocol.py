@@ -1,4 +1,4 @@
-"""Who is scored against whom: adversarials that fooled the classifier against clean AdvTest images."""
+"""Who is scored against whom: successful adversarials against clean AdvTest images."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class DetectionRow:
   """One detector against one arm; rates and areas are fractions, None where nothing was scored.
 
   `population` says which adversarials were scored, always against all clean AdvTest images:
-  "successful" are all that fooled the classifier in this arm; "both_arms" those whose image every arm
-  of this attack (without HFC, and with it at each weight) fooled. `tpr_at_90_tnr` and `tnr_at_threshold` are at
-  the threshold learnt on AdvTrain.
+  "successful" are all that fooled the classifier in this arm; "both_arms" those whose image fooled
+  it in every arm of this attack (without HFC, and with it at each weight). `tpr_at_90_tnr` and
+  `tnr_at_threshold` are at the threshold learnt on AdvTrain.
   """
 
   attack: str

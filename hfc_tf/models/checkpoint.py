@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +12,12 @@ from typing import Any
 import keras
 import numpy as np
 from absl import logging
+
+# What zipfile and numpy raise on damaged bytes.
+_DAMAGE = (
+  *(EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError),
+  *(struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
 def save(path: Path, state: dict[str, Any], arrays: dict[str, list[np.ndarray]]) -> None:
@@ -26,8 +33,9 @@ def save(path: Path, state: dict[str, Any], arrays: dict[str, list[np.ndarray]])
   named: dict[str, Any] = {
     f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)
   }
+  counts = {name: len(values) for name, values in arrays.items()}
   with open(beside, "wb") as file:
-    np.savez(file, state=np.array(json.dumps(state)), **named)
+    np.savez(file, state=np.array(json.dumps({"state": state, "counts": counts})), **named)
     file.flush()
     os.fsync(file.fileno())
   os.replace(beside, path)
@@ -42,21 +50,15 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
   """
   try:
     with np.load(path, allow_pickle=False) as file:
-      state = json.loads(str(file["state"]))
-      arrays: dict[str, list[np.ndarray]] = {}
-      for key in file.files:  # in the order of writing
-        if key != "state":
-          arrays.setdefault(key.split("/")[0], []).append(file[key])
-    return state, arrays
-  except (
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-  ) as error:
+      header = json.loads(str(file["state"]))
+      arrays = {
+        name: [file[f"{name}/{i}"] for i in range(count)]
+        for name, count in header["counts"].items()
+      }
+    return header["state"], arrays
+  except FileNotFoundError:
+    raise
+  except _DAMAGE as error:
     raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -79,7 +81,7 @@ class Run:
 
   def model(self) -> list[np.ndarray]:
     """The model's present variables."""
-    return [np.asarray(v) for v in self._variables]
+    return [np.asarray(v).copy() for v in self._variables]
 
   def resume(self, path: Path, key: str) -> None:
     """Goes on from `path` where it holds this very run, else warns and starts again."""
@@ -100,7 +102,7 @@ class Run:
   def end_epoch(self, row: dict[str, float]) -> None:
     """Appends to the history, keeps the best weights, writes the checkpoint."""
     if row["validation_loss"] < min((r["validation_loss"] for r in self.history), default=np.inf):
-      self._best = [np.array(w) for w in self._weights]
+      self._best = [np.asarray(w).copy() for w in self._weights]
     self.history.append(row)
     if self._path is not None:
       arrays = {

@@ -24,7 +24,9 @@ class Clock:
     """After step `step` of `epoch`, both from 0."""
     self._done += 1
     now = time.monotonic()
-    if now - self._last > _SECONDS:
+    if self._done == 1:
+      self._start = now  # the first step traces: it says nothing about the others
+    elif now - self._last > _SECONDS:
       self._last = now
       left = (self._epochs - epoch) * self._steps - step - 1
       self._report(
@@ -43,4 +45,4 @@ class Clock:
     )
 
   def _left(self, steps: int) -> str:
-    return f"{steps * (time.monotonic() - self._start) / self._done:.0f} s"
+    return f"{steps * (time.monotonic() - self._start) / max(self._done - 1, 1):.0f} s"

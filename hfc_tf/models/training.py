@@ -92,7 +92,9 @@ def train(
     calibrator(images, batch_size, subset)
     logits = predictor(validation_images, batch_size)
     validation_loss = _cross_entropy(logits, validation_labels)
-    _check_finite(validation_loss, f"epoch {epoch + 1}, validation", learning_rate)
+    # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
+    total = sum(float(tf.reduce_sum(weight)) for weight in model.weights)
+    _check_finite(validation_loss + total, f"the end of epoch {epoch + 1}", learning_rate)
     row = {
       "epoch": epoch + 1,
       "loss": float(np.mean(losses)),
@@ -161,7 +163,7 @@ def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def _check_finite(loss: float, where: str, learning_rate: float) -> None:
   if not np.isfinite(loss):
     raise InputError(
-      expected="a finite loss",
+      expected="finite loss and weights",
       found=f"{loss} at {where}",
       remedy=f"look for NaN in the images or lower the learning rate ({learning_rate:g})",
     )

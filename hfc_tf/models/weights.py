@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py  # type: ignore[import-untyped]
 import keras
 import numpy as np
+from absl import logging
 
 from hfc_tf.errors import InputError
 
@@ -21,7 +22,9 @@ def set_weights(
   weights: str | None = None,
   imagenet: Callable[..., keras.Model] | None = None,
 ) -> keras.Model:
-  """Draws every kernel from the seed, then loads all layers but "logits" from `weights`.
+  """Draws every kernel from the seed, then loads the body from `weights`, if any.
+
+  The body is every layer but "logits", "fc1" and "fc2"; the latter two are loaded where they fit.
 
   Args:
     model: a functional model whose last layer is named "logits"; it is changed and returned.
@@ -71,12 +74,18 @@ def _draw(model: keras.Model, seed: int) -> None:
 def _load(
   model: keras.Model, layers: dict[str, list[np.ndarray | h5py.Dataset]], source: str
 ) -> None:
-  """Copies all layers but "logits"; nothing is copied unless every layer and shape fits."""
-  body = [layer for layer in model.layers if layer.weights and layer.name != "logits"]
-  for layer in body:
+  """Copies by layer name; nothing is copied unless the whole body fits."""
+  body = []
+  for layer in model.layers:
+    if not layer.weights or layer.name == "logits":
+      continue
     expected = [tuple(w.shape) for w in layer.weights]
     found = [tuple(w.shape) for w in layers.get(layer.name, [])]
-    if expected != found:
+    if expected == found:
+      body.append(layer)
+    elif layer.name in ("fc1", "fc2"):
+      logging.info("Layer %s is not taken from %s: it keeps its own draw.", layer.name, source)
+    else:
       raise InputError(
         expected=f"layer {layer.name} with weights of shapes {expected} in {source}",
         found=f"shapes {found}" if layer.name in layers else "no layer of that name",

@@ -47,6 +47,7 @@ def score_histograms(
 
   def draw(axes: Axes, detector: str, groups: Mapping[str, Array]) -> str:
     threshold = thresholds.get(detector)
+    groups = {group: x for group, x in groups.items() if len(x)}  # an attack may reach nothing
     pooled = np.concatenate([np.asarray(x, np.float64).ravel() for x in groups.values()])
     low, high = np.quantile(pooled, [0.01, 0.99])
     if threshold is not None:
@@ -56,7 +57,7 @@ def score_histograms(
     bins = np.linspace(low, high, 25)
     for group, values in groups.items():
       inside = np.clip(np.asarray(values, np.float64), low, high)
-      weights = np.full(inside.shape, 1 / max(1, inside.size))
+      weights = np.full(inside.shape, 1 / inside.size)
       style: dict[str, Any] = {"bins": bins, "weights": weights, "color": COLORS[group]}
       axes.hist(inside, histtype="stepfilled", alpha=0.18, **style)
       axes.hist(inside, histtype="step", linewidth=1.4, linestyle=_LINES[group], **style)
@@ -90,10 +91,7 @@ def score_histograms(
 def _legend(figure: Canvas, scores: Scores, attack: str, threshold: bool = False) -> None:
   groups = dict.fromkeys(group for panel in scores.values() for group in panel)
   handles = [
-    Line2D(
-      [], [], color=COLORS[g], linestyle=_LINES[g], label=arm_label(attack, g)
-    )
-    for g in groups
+    Line2D([], [], color=COLORS[g], linestyle=_LINES[g], label=arm_label(attack, g)) for g in groups
   ]
   if threshold:
     handles.append(Line2D([], [], color=INK, linewidth=1, label="threshold"))

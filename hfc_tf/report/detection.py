@@ -89,8 +89,6 @@ def _figures(study: Study, name: str, case: Case) -> list[Figure]:
     clean, attacked = study.example_images(some), case.images["attack"][some]
     figures.insert(
       0,
-      example_images(
-        clean, attacked, hidden, eps_256=plain.eps_256, attack=name, labels=labels
-      ),
+      example_images(clean, attacked, hidden, eps_256=plain.eps_256, attack=name, labels=labels),
     )
   return figures

@@ -29,6 +29,7 @@ COLORS = {
 }
 _MARKERS = {"clean_original": "o", "clean_target": "s", "attack": "^", "hfc": "D"}
 INK = "#222222"
+_DPI = 160
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +50,15 @@ class Figure:
   alt: str
   caption: str
 
+  @property
+  def width(self) -> int:
+    """Width on a page in CSS pixels, from the PNG's header: the size at which it was drawn."""
+    return int.from_bytes(self.png[16:20], "big") * 96 // _DPI
+
 
 def canvas(width: float, height: float) -> Canvas:
   """An empty white canvas of this size in inches."""
-  figure = Canvas(figsize=(width, height), dpi=160, layout="constrained", facecolor="white")
+  figure = Canvas(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
   FigureCanvasAgg(figure)
   return figure
 
@@ -125,7 +131,7 @@ def example_images(
     alt=f"{count} images, clean and attacked: at this size they look alike. "
     f"The largest change of any pixel is {sizes}.",
     caption=f"Changes are magnified {number(scale, 1)} times and signed: mid-grey is no change, "
-    f"white +{number(eps_256, 2)}/256, black -{number(eps_256, 2)}/256.{where}",
+    f"white +{number(eps_256, 2)}/256, black −{number(eps_256, 2)}/256.{where}",
   )
 
 

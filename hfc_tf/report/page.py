@@ -64,7 +64,7 @@ def _context(
   }
   main = rows.populations[:1]
   return {
-    "title": f"Detecting adversarial {DATASETS.get(dataset, dataset)}",
+    "title": f"Detecting adversarial {DATASETS.get(dataset, f'images ({dataset})')}",
     "facts": list(_facts(results, rows)),
     "warnings": results.get("warnings") or [],
     "synthetic": data.get("source") == "synthetic",

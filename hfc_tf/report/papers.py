@@ -78,7 +78,7 @@ def published(
 
 
 def remarks(source: str, dataset: str | None = None, attack: str | None = None) -> list[str]:
-  """What is known to be inconsistent in one table, with the tables that it concerns.
+  """What is known to be inconsistent in one table.
 
   Args:
     source: the table, as `PublishedCell.source` names it.
@@ -86,7 +86,7 @@ def remarks(source: str, dataset: str | None = None, attack: str | None = None) 
     attack: only what concerns this attack; None for all.
   """
   return [
-    f"{'; '.join(entry['tables'])}: {entry['remark']}"
+    (f"{source}: " if len(entry["tables"]) == 1 else "") + entry["remark"]
     for entry in _file()["remarks"]
     if source in entry["tables"]
     and (dataset is None or entry.get("dataset") in (None, dataset))

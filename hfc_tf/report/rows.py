@@ -18,7 +18,7 @@ class Column:
 
   @property
   def label(self) -> str:
-    """"BIM, ε = 4/256"."""
+    """ "BIM, ε = 4/256"."""
     return f"{attack_label(self.attack)}, ε = {number(self.eps_256, 3)}/256"
 
 
@@ -65,7 +65,7 @@ class Rows:
     return {}
 
   def weights(self, arm: str) -> str:
-    """"1", or "0.3 for BIM, 0.4 for PGD" where they differ."""
+    """ "1", or "0.3 for BIM, 0.4 for PGD" where they differ."""
     weights = {c: self.any(c, arm).get("hfc_weight") for c in self.columns if self.any(c, arm)}
     if len(set(weights.values())) == 1:
       return fraction(next(iter(weights.values())))
@@ -76,7 +76,7 @@ class Rows:
     )
 
   def arm_words(self, arm: str, column: Column | None = None) -> str:
-    """"HFC at the papers' weight (1)", for all attacks or for one."""
+    """ "HFC at the papers' weight (1)", for all attacks or for one."""
     one = {} if column is None else self.any(column, arm)
     weights = fraction(one.get("hfc_weight")) if one else self.weights(arm)
     rule = {"paper": "HFC at the papers’ weight", "auto": "HFC at the automatic weight"}

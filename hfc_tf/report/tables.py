@@ -19,6 +19,7 @@ _METRICS = (
   ("TPR@90", "tpr_at_90_tnr", False),
 )
 
+
 @dataclasses.dataclass(frozen=True)
 class Cell:
   """Without and with HFC, and their intervals; None for a side that was not run."""

@@ -68,6 +68,6 @@ def _arm_verdict(rows: Rows, arm: str) -> Iterator[str]:
 
 
 def _names(names: Sequence[str]) -> str:
-  """"A, B and C"."""
+  """ "A, B and C"."""
   names = list(dict.fromkeys(names))
   return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

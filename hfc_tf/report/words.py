@@ -16,12 +16,12 @@ DATASETS = {
 
 
 def attack_label(key: str) -> str:
-  """"bim" -> "BIM"."""
+  """ "bim" -> "BIM"."""
   return _ATTACKS.get(key, key.upper())
 
 
 def detector_label(key: str) -> str:
-  """"maha" -> "MAHA"."""
+  """ "maha" -> "MAHA"."""
   return _DETECTORS.get(key, key.upper())
 
 

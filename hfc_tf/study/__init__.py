@@ -1,1 +1,1 @@
-
+"""The cached study: artefacts named by what they were made from."""

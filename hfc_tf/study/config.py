@@ -11,7 +11,7 @@ from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
 
-_MOST_STEPS = 100  # of the papers' rule when neither steps nor step size is given
+_MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 
 
 @dataclasses.dataclass(frozen=True)

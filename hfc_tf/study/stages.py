@@ -241,7 +241,7 @@ def noisy(sources: Sources, subject: Subject, rows: Array, eps: float, seed: int
 
 
 def image_taps(
-  subject: Subject, images: Array, labels: Array, groups: Array, batch_size: int
+  subject: Subject, images: Array, labels: Array, groups: Array | None, batch_size: int
 ) -> tuple[Taps, Array]:
   """Taps of images, and the classes predicted once they are rounded to 8 bits."""
   taps = subject.model.taps(images, labels, groups=groups, batch_size=batch_size)
@@ -268,8 +268,10 @@ def detector(
   if name not in DETECTORS:
     raise InputError(f"a detector among {', '.join(DETECTORS)}", repr(name), "name one of them")
 
+  constructor: Any = DETECTORS[name]
+
   def make(folder: pathlib.Path) -> None:
-    fitted = DETECTORS[name](seed=seed).fit(
+    fitted = constructor(seed=seed).fit(
       parts["train"],
       clean=parts["clean"],
       noisy=parts["noisy"],

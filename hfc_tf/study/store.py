@@ -114,7 +114,7 @@ def digest(*parts: Any) -> str:
 def save_arrays(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
   """Writes named arrays as npz, whatever their names."""
   names = list(arrays)
-  columns = {f"a{number}": np.asarray(arrays[name]) for number, name in enumerate(names)}
+  columns: Any = {f"a{number}": np.asarray(arrays[name]) for number, name in enumerate(names)}
   with open(path, "wb") as file:
     np.savez(file, names=np.array(json.dumps(names)), **columns)
 
@@ -129,7 +129,11 @@ def load_arrays(path: pathlib.Path) -> Arrays:
 def save_taps(path: pathlib.Path, taps: Taps) -> None:
   """Writes taps as named arrays."""
   arrays: Arrays = {f"features/{name}": values for name, values in taps.features.items()}
-  arrays |= {"logits": taps.logits, "labels": taps.labels, "penultimate": np.array(taps.penultimate)}
+  arrays |= {
+    "logits": taps.logits,
+    "labels": taps.labels,
+    "penultimate": np.array(taps.penultimate),
+  }
   if taps.head is not None:
     arrays |= {"kernel": taps.head[0], "bias": taps.head[1]}
   if taps.groups is not None:

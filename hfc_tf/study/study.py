@@ -203,7 +203,10 @@ class Study:
 
   def example_images(self, rows: Array) -> Array:
     """Clean AdvTest images by their number."""
-    return self.sources.dataset.images(self.rows_of["adv_test"][rows], self.subject.channels)
+    images: Array = self.sources.dataset.images(
+      self.rows_of["adv_test"][rows], self.subject.channels
+    )
+    return images
 
   def results(self, seconds: float) -> dict[str, Any]:
     """Everything in results.json but the rows."""

@@ -57,6 +57,7 @@ def test_no_network_is_one_line(tmp_path, monkeypatch):
   _stand_in(monkeypatch, "kagglehub", dataset_download=fetch)
   with pytest.raises(InputError, match="found Max retries exceeded; check the network"):
     download.download("chest", tmp_path)
+  assert not list(tmp_path.iterdir())
 
 
 def test_bad_arguments(tmp_path):

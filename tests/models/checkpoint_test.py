@@ -61,7 +61,7 @@ def test_any_flipped_byte_is_noticed_or_harmless(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04"])
 def test_other_files_are_refused(tmp_path, content):
   (tmp_path / "a.npz").write_bytes(content)
-  with pytest.raises(ValueError, match="Error|BadZipFile"):
+  with pytest.raises(ValueError, match=r"Error|BadZipFile"):
     checkpoint.load(tmp_path / "a.npz")
 
 

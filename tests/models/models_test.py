@@ -54,8 +54,8 @@ def test_seed_decides_every_weight_and_global_seeds_do_not(name):
 def test_vgg16_signal_does_not_fade():
   model = small("vgg16", seed=0, units=64)
   images = np.random.default_rng(0).random((4, 32, 32, 3), np.float32)
-  body = keras.Model(model.input, [model.get_layer(n).output for n in ("block1_conv1", "fc2")])
-  first, last = (np.std(maps) for maps in body(images))
+  body = keras.Model(model.inputs, [model.get_layer(n).output for n in ("block1_conv1", "fc2")])
+  first, last = (np.std(maps) for maps in body([images]))
   assert 0.2 < last / first < 5
 
 

@@ -147,6 +147,17 @@ def test_imagenet_weights_reach_the_model(monkeypatch, tmp_path):
   )
 
 
+def test_fully_connected_layers_of_another_size_keep_their_draw(tmp_path):
+  other = MODELS["vgg16"]((64, 64, 3), 2, seed=1, units=8)
+  path = save(other, tmp_path / "a.weights.h5")
+  fresh = MODELS["vgg16"]((32, 32, 3), 2, units=8)
+  model = MODELS["vgg16"]((32, 32, 3), 2, units=8, weights=path)
+  for name, origin in (("block1_conv1", other), ("fc1", fresh), ("fc2", other)):
+    np.testing.assert_array_equal(
+      model.get_layer(name).kernel, origin.get_layer(name).kernel, err_msg=name
+    )
+
+
 @pytest.mark.parametrize(("name", "channels"), [("small_resnet", 3), ("vgg16", 1)])
 def test_imagenet_where_it_does_not_fit(name, channels):
   with pytest.raises(InputError, match=rf"found {name} on {channels} channel"):

@@ -57,10 +57,20 @@ def test_changes_are_signed_about_mid_grey():
 
 def test_histograms_tell_who_is_flagged():
   rng = np.random.default_rng(0)
-  figure = curves.score_histograms(scores(rng), {"kd": 1.3, "maha": None})
-  assert "KD: " in figure.alt and "100% of BIM" not in figure.caption
+  drawn = scores(rng)
+  drawn["kd"]["attack"][:] = np.linspace(0, 4, 60)  # 15 of 60 are at most 1
+  drawn["kd"]["clean"][:] = 0
+  figure = curves.score_histograms(drawn, {"kd": 1.0, "maha": None})
+  assert "KD: 0% of clean, 75% of BIM, " in figure.alt
   assert "MAHA: " not in figure.alt  # no threshold, no share
   assert image(figure).format == "PNG"
+
+
+def test_an_attack_that_reached_nothing():
+  drawn = {"kd": {"clean": np.arange(5.0), "attack": np.zeros(0)}}
+  predicted = {"clean": np.zeros(5), "attack": np.zeros(0)}
+  assert "nan" not in curves.score_histograms(drawn, {"kd": 1.0}).alt
+  assert "nan" not in curves.roc_curves(drawn, predicted=predicted).alt
 
 
 def test_histograms_of_a_constant_score():

@@ -1,5 +1,6 @@
 import html
 import html.parser
+import itertools
 import json
 import re
 
@@ -54,7 +55,8 @@ def results(**more):
   }
 
 
-FIGURE = Figure("roc_bim", "ROC", b"\x89PNG", "MAHA falls <b>", "caption")
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")
+FIGURE = Figure("roc_bim", "ROC", PNG, "MAHA falls <b>", "caption")
 
 
 @pytest.fixture
@@ -110,11 +112,15 @@ def test_page_can_be_read_aloud(page):
   assert next(attributes for tag, attributes in tags if tag == "html")["lang"] == "en"
   levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
   assert levels[0] == 1 and levels.count(1) == 1
-  assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+  assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
   names = [tag for tag, _ in tags]
   assert names.count("table") == names.count("caption")
   assert all("scope" in attributes for tag, attributes in tags if tag == "th")
   assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
+
+
+def test_pictures_have_the_size_at_which_they_were_drawn(page):
+  assert [a["width"] for tag, a in read(page) if tag == "img"] == ["480"]
 
 
 def test_warning_comes_first_then_synthetic(page):
@@ -139,8 +145,8 @@ def test_verdict():
   sentences = verdict(Rows(rows()))
   assert sentences[0].startswith("Without HFC, 2 of 2 detectors tell images attacked by BIM")
   assert sentences[1] == (
-    "With HFC at the papers’ weight (1), none does: AUCs run from 2\u202f% (MAHA) to 70\u202f% (KD), "
-    "and 85\u202f% of the attacked images reach their target."
+    "With HFC at the papers’ weight (1), none does: AUCs run from 2\u202f% (MAHA) to 70\u202f% "
+    "(KD), and 85\u202f% of the attacked images reach their target."
   )
   assert "MAHA would still give the attack away" in sentences[2]
   assert sentences[3].startswith("With HFC at the automatic weight (0.3), none does")
@@ -204,7 +210,7 @@ def test_published_figures_stand_beside_ours():
 
 def test_command():
   assert command({"command": ["bin/x", "--out=a b"]}) == "bin/x '--out=a b'"
-  config = {"dataset": "chest", "hfc": True, "resume": False, "attack": ["bim", "pgd"], "split": None}
+  config = {"dataset": "chest", "hfc": True, "resume": False, "attack": ["bim", "pgd"], "x": None}
   assert command({"config": config}) == (
     "bin/run_attack --dataset=chest --hfc --noresume --attack=bim,pgd"
   )

@@ -1,0 +1,139 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.neighbors import KernelDensity as ReferenceDensity
+
+from hfc_tf.detectors.kernel_density import KernelDensity
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.errors import InputError
+from hfc_tf.evaluation.metrics import auc_within_class
+
+
+def change(world, function):
+  """The world with `function` applied to all features of the last layer."""
+
+  def apply(taps):
+    return dataclasses.replace(
+      taps, features={**taps.features, "last": function(taps.features["last"]).astype(np.float32)}
+    )
+
+  fields = dataclasses.fields(world)
+  return dataclasses.replace(world, **{f.name: apply(getattr(world, f.name)) for f in fields})
+
+
+def expected(world, c, bandwidth, rows):
+  reference = ReferenceDensity(bandwidth=bandwidth)
+  reference.fit(world.train.features["last"][world.train.labels == c].astype(float))
+  channels = world.train.features["last"].shape[1]
+  height = -0.5 * channels * np.log(2 * np.pi * bandwidth**2)
+  return height - reference.score_samples(world.test_clean.features["last"][rows].astype(float))
+
+
+def test_equals_scikit_learn(world):
+  detector = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  scores = detector.sign_ * detector.score(world.test_clean)
+  for c in (0, 1):
+    rows = world.test_clean.predictions == c
+    bandwidth = np.sqrt(0.5 / detector.precisions_[c])
+    np.testing.assert_allclose(
+      scores[rows], expected(world, c, bandwidth, rows), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_bandwidth_is_the_most_likely_for_held_out_images(world):
+  detector = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  for c in (0, 1):
+    reference = world.train.features["last"][world.train.labels == c]
+    known = world.clean.features["last"][world.clean.predictions == c]
+    best = 0.5 / detector.precisions_[c]
+    step = 10**0.25  # of the grid of squared bandwidths
+    likelihood = [
+      ReferenceDensity(bandwidth=np.sqrt(square)).fit(reference).score(known)
+      for square in (best / step, best, best * step)
+    ]
+    assert np.argmax(likelihood) == 1
+
+
+def test_bandwidth_follows_the_scale_of_the_features(world):
+  detector = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  scaled = change(world, lambda values: values * 64)
+  again = KernelDensity(metrics=["raw"]).fit(scaled.train, **scaled.adv_train)
+  np.testing.assert_allclose(
+    again.score(scaled.test_clean), detector.score(world.test_clean), rtol=1e-3, atol=1e-3
+  )
+
+
+def test_unequal_classes_do_not_shift_scores(world):
+  twice = np.concatenate([np.arange(len(world.train)), np.flatnonzero(world.train.labels == 1)])
+  detector = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  again = KernelDensity(metrics=["raw"]).fit(world.train[twice], **world.adv_train)
+  np.testing.assert_allclose(
+    again.score(world.test_clean), detector.score(world.test_clean), rtol=1e-4, atol=1e-4
+  )
+
+
+def test_whitened_distances_are_mahalanobis_distances(world):
+  detector = KernelDensity(metrics=["whitened"]).fit(world.train, **world.adv_train)
+  inverse = detector.matrix_.astype(float) @ detector.matrix_.T
+  queries, train = world.test_clean[:5].features["last"], world.train.features["last"]
+  gaps = (queries[:, None] - train[None]).astype(float)
+  np.testing.assert_allclose(
+    detector._run(detector._distance_tensor, world.test_clean[:5]),
+    np.einsum("ntc,cd,ntd->nt", gaps, inverse, gaps),
+    rtol=1e-3,
+  )
+
+
+def test_coordinates_that_show_the_attack_are_chosen(world):
+  def within(detector):
+    clean, adversarial = world.test_clean, world.test_adversarial
+    return auc_within_class(
+      detector.score(clean),
+      clean.predictions,
+      detector.score(adversarial),
+      adversarial.predictions,
+    )
+
+  raw = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  chosen = KernelDensity().fit(world.train, **world.adv_train)
+  assert chosen.metric_ != "raw"
+  assert within(raw) < 0.85 < 0.95 < within(chosen)
+
+
+def test_side_is_learnt(world):
+  # Adversarials that sit on the mean of their class are denser than any clean image.
+  train = world.train
+  means = np.stack([train.features["last"][train.labels == c].mean(axis=0) for c in (0, 1)])
+
+  def dense(taps):
+    return dataclasses.replace(
+      taps, features={**taps.features, "last": means[taps.predictions].astype(np.float32)}
+    )
+
+  detector = KernelDensity(metrics=["standardised"])
+  detector.fit(train, clean=world.clean, adversarial=dense(world.adversarial))
+  assert detector.sign_ == -1
+  high = detector.score(dense(world.test_adversarial)).min()
+  assert high > np.median(detector.score(world.test_clean))
+
+
+def test_dead_channels_do_no_harm(world):
+  dead = change(world, lambda values: np.where(np.arange(values.shape[1]) < 2, 0, values))
+  for metric in ("standardised", "whitened", "compressed"):
+    detector = KernelDensity(metrics=[metric]).fit(dead.train, **dead.adv_train)
+    assert np.isfinite(detector.score(dead.test_adversarial)).all()
+
+
+def test_unknown_metric(world):
+  with pytest.raises(InputError, match="cosine"):
+    KernelDensity(metrics=["cosine"]).fit(world.train, **world.adv_train)
+
+
+def test_bandwidths_of_a_fold_know_its_clean_rows_alone(world):
+  data = AdvTrain.of(world.clean, None, world.adversarial)
+  detector = KernelDensity(metrics=["raw"])
+  detector.layers_ = ["last"]
+  grid, likelihoods, scores = detector._tabulate("raw", world.train, data)
+  assert grid.shape == (13, 2) and likelihoods.shape == scores.shape == (13, len(data.taps))
+  assert np.isfinite(likelihoods).all()
