@@ -130,7 +130,7 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   vessels = _ink(strokes, size) * fading * rng.uniform(0.08, 0.15)
   hila = _gauss((side - 0.085) / 0.035) * _gauss((v - 0.46) / 0.07) * rng.uniform(0.03, 0.12)
   haze = np.maximum(_cloud(rng, size, 4), 0) * rng.uniform(0.0, 0.05)
-  haze = haze + _cloud(rng, size, 12) * rng.uniform(0.008, 0.016)
+  haze = haze + _cloud(rng, size, 12) * rng.uniform(0.004, 0.01)
   bubble = _gauss(np.hypot((u - 0.2) / 0.06, (v - base - 0.06) / 0.035)) * rng.uniform(0, 0.15)
 
   air = rng.uniform(0.26, 0.34) - vessels - hila - haze
@@ -141,7 +141,7 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   dense = dense + 0.02 * _cloud(rng, size, 8)
   film = body * dense * (1 + rng.normal(0, 0.08) * (x - 0.5) + rng.normal(0, 0.08) * (y - 0.5))
   film = rng.uniform(1.0, 1.25) * np.maximum(film, 0) ** rng.uniform(0.85, 1.15)
-  fog, grain = rng.uniform(0, 0.04), rng.uniform(0.008, 0.016)
+  fog, grain = rng.uniform(0, 0.04), rng.uniform(0.003, 0.008)
   film = film + fog + grain * _cloud(rng, size, 64)
   return _quantised(film[..., None])
 
@@ -149,13 +149,13 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
 def _opacities(seed: int, index: int, u: Array, v: Array, size: int) -> Array:
   """Density that pneumonia adds to a lung, [H, W]: soft, mottled blobs with a warped outline."""
   rng = np.random.default_rng((seed, index, 1))
-  contrast = 0.25 * rng.uniform() ** 0.4  # mostly plain, with a tail that is hardly visible
+  contrast = 0.11 * rng.uniform() ** 0.4  # mostly plain, with a tail that is hardly visible
   total = np.zeros_like(u)
-  for _ in range(rng.integers(1, 4)):
+  for _ in range(rng.integers(1, 5)):
     side, radius = 2 * round(rng.uniform()) - 1, rng.uniform(0.1, 0.18)
     across = (u - side * rng.uniform(0.12, 0.28)) / radius + 0.3 * _cloud(rng, size, 10)
     along = (v - rng.uniform(0.3, 0.74)) / (1.2 * radius) + 0.3 * _cloud(rng, size, 10)
-    mottle = rng.uniform(0.7, 1.0) * np.maximum(1 + 0.4 * _cloud(rng, size, 32), 0)
+    mottle = rng.uniform(0.7, 1.0) * np.maximum(1 + 0.7 * _cloud(rng, size, 48), 0)
     total = total + contrast * _gauss(np.hypot(across, along)) * mottle
   return total
 

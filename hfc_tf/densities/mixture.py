@@ -119,13 +119,13 @@ class GaussianMixture:
             self.width, tf.constant(root_floor), is_positive_definite=True
           ),
           basis,
-          tf.constant(np.sqrt(base.eigenvalues) - root_floor),
+          tf.constant(_nonzero(np.sqrt(base.eigenvalues) - root_floor)),
           is_non_singular=True,
         ),
         operator.LinearOperatorLowRankUpdate(
           operator.LinearOperatorIdentity(self.width, dtype=tf.float64),
           own,
-          tf.constant(np.sqrt(values) - 1),
+          tf.constant(_nonzero(np.sqrt(values) - 1)),
           is_non_singular=True,
         ),
       ],
@@ -155,6 +155,11 @@ class GaussianMixture:
     log_joint = _log_joint(leading, self.weights, self.means, self.covariances)
     constant = log_volume + (self.width - size) * _LOG_2PI
     return np.asarray(logsumexp(log_joint, axis=1) - 0.5 * (trailing + constant))
+
+
+def _nonzero(update: Array) -> Array:
+  """Low-rank updates of zero, which the operator divides by, moved by what nobody sees."""
+  return np.where(np.abs(update) < 1e-9, 1e-9, update)
 
 
 def _whiten(base: ShrunkGaussian, features: np.ndarray[Any, Any], size: int) -> Array:

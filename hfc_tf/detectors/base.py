@@ -163,17 +163,17 @@ class Detector(abc.ABC):
 
   def save(self, path: str | os.PathLike[str]) -> None:
     """Writes one npz: the learnt arrays by name, and `config`, a json text of all else."""
-    arrays = self._arrays()
+    arrays: dict[str, Any] = dict(self._arrays())
     plain = {
       name: value
       for name, value in vars(self).items()
       if not name.startswith("_") and not isinstance(value, (np.ndarray, dict))
     }
-    config = json.dumps({"detector": self.key, "values": plain})
+    arrays["config"] = np.array(json.dumps({"detector": self.key, "values": plain}))
     path = Path(path)
     beside = path.with_name(path.name + ".part")
     with beside.open("wb") as file:
-      np.savez(file, allow_pickle=False, config=np.array(config), **arrays)
+      np.savez(file, **arrays)
     beside.replace(path)
 
   @classmethod

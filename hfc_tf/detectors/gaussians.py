@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Array = npt.NDArray[Any]
 
@@ -55,8 +56,10 @@ def whitening(residuals: Array, shrinkage: float | None = None) -> Array:
   covariance *= 1.0 - shrinkage
   # The last term keeps duplicated or dead channels from making S singular.
   covariance[np.diag_indices(channels)] += shrinkage * target + 1e-6 * target + 1e-12
-  factor = np.linalg.cholesky(covariance)
-  return np.asarray(solve_triangular(factor, np.eye(channels), lower=True, overwrite_b=True).T)
+  # The threads of a factorisation wait for each other; beside other work that takes minutes.
+  with threadpool_limits(1, user_api="blas"):
+    factor = np.linalg.cholesky(covariance)
+    return np.asarray(solve_triangular(factor, np.eye(channels), lower=True, overwrite_b=True).T)
 
 
 def class_means(values: Array, labels: Array) -> Array:

@@ -56,6 +56,14 @@ def test_log_prob_equals_tfp_and_scipy(count, width, subspace):
   np.testing.assert_allclose(log_prob, np.logaddexp.reduce(dense, axis=0), rtol=1e-5, atol=1e-5)
 
 
+def test_distribution_stands_shrinkage_to_the_identity():
+  features = np.random.default_rng(0).normal(size=(20, 10)).astype(np.float32)
+  mixture = GaussianMixture.fit(features, 2)
+  assert np.isclose(mixture.base.eigenvalues, mixture.base.floor).all()
+  log_prob = mixture.distribution.log_prob(features.astype(np.float64))
+  np.testing.assert_allclose(log_prob, mixture.log_prob(features), rtol=1e-6)
+
+
 def test_em_never_loses_likelihood_and_converges():
   mixture = GaussianMixture.fit(_features(400, 20), 5, tolerance=1e-7, iterations=500)
   assert mixture.converged

@@ -1,0 +1,141 @@
+"""The main experiment, small: what it writes, what it must not see, what a kill must not change."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hfc_tf.experiments import detection
+from hfc_tf.study.config import Config
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = {
+  "num_images": 300,
+  "image_size": 32,
+  "epochs": 3,
+  "components": 2,
+  "steps": 3,
+  "eps_256": 8.0,
+  "hfc": True,
+  "hfc_weights": ("1",),
+  "detectors": ("kd", "maha", "bu"),
+  "min_accuracy": 0.0,
+  "batch_size": 16,
+}
+ROW_NAMES = set(
+  "attack hfc hfc_weight eps_256 step_size_256 steps detector auc auc_low auc_high"
+  " auc_within_class auc_two_sided tpr_at_90_tnr tpr_at_90_tnr_test_threshold adv_acc"
+  " adv_acc_low adv_acc_high adv_acc_8bit n_adversarial n_clean".split()
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  out = tmp_path_factory.mktemp("study")
+  return out, detection.run(Config(**SMALL, out=str(out)))
+
+
+def test_results_have_the_documented_form(finished):
+  out, results = finished
+  assert json.loads((out / "results.json").read_text())["rows"] == results["rows"]
+  assert {"schema", "config", "environment", "timing", "data", "classifier", "rows"} <= set(results)
+  assert results["data"]["source"] == "synthetic"
+  for row in results["rows"]:
+    assert set(row) >= ROW_NAMES
+    assert row["steps"] == 3 and row["step_size_256"] == pytest.approx(16 / 3)
+  arms = {(row["hfc"], row["weight_rule"]) for row in results["rows"]}
+  assert arms == {(False, None), (True, "paper")}
+  for name in ("results.csv", "config.json", "split.json", "report.html"):
+    assert (out / name).stat().st_size > 0
+  assert list((out / "figures").glob("*.png"))
+  page = (out / "report.html").read_text()
+  assert "synthetic" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_train_and_both_parts_of_test_do_not_overlap(finished):
+  split = json.loads((finished[0] / "split.json").read_text())
+  parts = [set(split[part]) for part in ("train", "adv_train", "adv_test")]
+  for index, part in enumerate(parts):
+    assert part and not any(part & other for other in parts[index + 1 :])
+  assert parts[1] | parts[2] <= set(split["test"])
+
+
+def test_a_rerun_reads_what_is_there_and_gives_the_same_rows(finished):
+  out, results = finished
+  before = {path: path.stat().st_mtime_ns for path in (out / "artefacts").rglob("*.npz")}
+  again = detection.run(Config(**SMALL, out=str(out)))
+  assert again["rows"] == results["rows"]
+  assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_adv_test_images_do_not_change_detectors_or_thresholds(finished, tmp_path):
+  out, results = finished
+  split = json.loads((out / "split.json").read_text())
+  split["adv_test"] = split["adv_test"][: len(split["adv_test"]) // 2 + 5]
+  manifest = tmp_path / "split.json"
+  manifest.write_text(json.dumps(split))
+  again = detection.run(Config(**SMALL, out=str(tmp_path / "out"), split=str(manifest)))
+
+  def learnt(folder):
+    files = sorted((pathlib.Path(folder) / "artefacts" / "detector").glob("*/detector.npz"))
+    return [
+      {name: array.tobytes() for name, array in np.load(file).items()} for file in files
+    ]
+
+  assert learnt(out) == learnt(tmp_path / "out")
+  assert again["rows"][0]["n_clean"] < results["rows"][0]["n_clean"]
+
+
+def _command(out):
+  flags = {
+    **{name: SMALL[name] for name in ("num_images", "image_size", "epochs", "components", "steps")},
+    "eps": 8,
+    "hfc_weight": "1",
+    "detectors": "kd,maha,bu",
+    "min_accuracy": 0,
+    "batch_size": 16,
+    "out": out,
+  }
+  return [
+    sys.executable,
+    str(ROOT / "bin" / "run_attack"),
+    "--hfc",
+    *(f"--{name}={value}" for name, value in flags.items()),
+  ]
+
+
+def _artefacts(out):
+  return {
+    str(path.relative_to(out)): json.loads(path.read_text())["files"]
+    for path in sorted(out.rglob("artefacts/*/*/manifest.json"))
+    if path.parts[-3] != "classifier"  # a .keras file holds the date it was written on
+  }
+
+
+def test_killed_runs_end_like_an_undisturbed_one(tmp_path):
+  environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+  subprocess.run(_command(tmp_path / "calm"), env=environment, check=True, capture_output=True)
+  for wanted in ("training", "adversarials"):
+    run = subprocess.Popen(
+      _command(tmp_path / "killed"),
+      env=environment,
+      stdout=subprocess.DEVNULL,
+      stderr=subprocess.DEVNULL,
+    )
+    while run.poll() is None and not list((tmp_path / "killed").glob(f"artefacts/{wanted}/*")):
+      time.sleep(0.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+  subprocess.run(_command(tmp_path / "killed"), env=environment, check=True, capture_output=True)
+  rows = [
+    json.loads((tmp_path / name / "results.json").read_text())["rows"] for name in ("calm", "killed")
+  ]
+  assert rows[0] == rows[1]
+  calm, killed = (_artefacts(tmp_path / name) for name in ("calm", "killed"))
+  assert calm == killed

@@ -1,0 +1,45 @@
+"""Flags: defaults, and one line for each that cannot be used."""
+
+import pytest
+
+from hfc_tf.errors import InputError
+from hfc_tf.study.config import Config
+
+
+def test_defaults_of_phantoms_and_of_real_data(tmp_path):
+  phantom = Config().resolved()
+  assert (phantom.model, phantom.eps_256, phantom.steps) == ("small_resnet", 4.0, 40)
+  assert phantom.step_size_256 == pytest.approx(0.2)
+  real = Config(data_dir=str(tmp_path), image_size=224, step_size_256=0.02).resolved()
+  assert (real.model, real.eps_256, real.steps, real.components) == ("resnet50", 1.0, 100, 16)
+  assert Config(dataset="fundus").resolved().components == 64
+
+
+@pytest.mark.parametrize(
+  "wrong",
+  [
+    {"dataset": "chestt"},
+    {"attacks": ("bim", "nope")},
+    {"detectors": ("maha", "nope")},
+    {"model": "nope"},
+    {"preprocessing": "nope"},
+    {"hfc_weights": ("much",)},
+    {"hfc_weights": ("-1",)},
+    {"eps_256": 0.0},
+    {"eps_256": -1.0},
+    {"eps_256": float("nan")},
+    {"steps": 0},
+    {"step_size_256": -0.1},
+    {"image_size": 0},
+    {"batch_size": 0},
+    {"components": 0},
+    {"epochs": 0},
+    {"max_adv_test": 0},
+    {"model_path": "/nowhere/model.keras"},
+    {"split": "/nowhere/split.json"},
+  ],
+)
+def test_values_that_cannot_be_used_are_one_line(wrong):
+  with pytest.raises(InputError, match="expected .*; found .*; ") as caught:
+    Config(**wrong).resolved()
+  assert "\n" not in str(caught.value)
