@@ -12,7 +12,6 @@ from keras.src.models.functional import Functional
 from hfc_tf.errors import InputError
 
 Tensor = Any
-
 _ACTIVATION_LAYERS = (
   keras.layers.Activation,
   keras.layers.ReLU,
@@ -28,8 +27,6 @@ _KEEPS_MEANS = (
   keras.layers.Dropout,
   keras.layers.SpatialDropout2D,
   keras.layers.SpatialDropout3D,
-  keras.layers.GaussianNoise,
-  keras.layers.GaussianDropout,
   keras.layers.Identity,
 )
 _FLATTENS = (keras.layers.Flatten, keras.layers.Reshape)
@@ -50,9 +47,7 @@ def _functional(model: Any) -> Any:
 
 def _activation_name(operation: Any) -> str:
   """'relu', 'softmax', ... of whatever the operation applies last; 'linear' when nothing."""
-  if isinstance(operation, _ACTIVATION_LAYERS) and not isinstance(
-    operation, keras.layers.Activation
-  ):
+  if isinstance(operation, _ACTIVATION_LAYERS[1:]):
     return type(operation).__name__
   if isinstance(operation, keras.layers.Softmax):
     return "softmax"
@@ -121,8 +116,7 @@ class Graph:
       before = source.operation._inbound_nodes[source.node_index].input_tensors[0]
       operation = before._keras_history.operation
       dense = isinstance(operation, keras.layers.Dense)
-      if _activation_name(operation) != "linear":
-        dense = False
+      dense = dense and _activation_name(operation) == "linear"
     self._head = operation if dense else None
     units = self._model.outputs[0].shape[-1]
     rank = len(self._model.outputs[0].shape)
@@ -246,8 +240,8 @@ def _keeps_means(operation: Any, before: Tensor, after: Tensor) -> bool:
   """Whether the output's channel means are those of the input."""
   if isinstance(operation, _POOLS + _KEEPS_MEANS):
     return True
-  spatial = [size for size in before.shape[1:-1] if size != 1]
-  return isinstance(operation, _FLATTENS) and not spatial and len(after.shape) == 2
+  pointwise = all(size == 1 for size in before.shape[1:-1])
+  return isinstance(operation, _FLATTENS) and pointwise and len(after.shape) == 2
 
 
 def _channel_mean(tensor: Tensor) -> Tensor:

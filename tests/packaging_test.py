@@ -166,7 +166,7 @@ def test_readme_example_uses_names_that_exist() -> None:
   used = {
     node
     for node in ast.walk(ast.parse(example))
-    if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("hfc_tf.")
+    if isinstance(node, ast.Attribute) and re.fullmatch(r"hfc_tf(\.\w+)+", ast.unparse(node))
   }
   assert {"TappedModel", "HierarchicalDensity", "HFCAttack"} <= {node.attr for node in used}
   for node in used:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from hfc_tf.data.dataset import Dataset, stratified_subset
 from hfc_tf.errors import InputError
+from hfc_tf.files import write_files
 
 PARTS = ("train", "test", "validation", "adv_train", "adv_test")
 _EMPTY = np.zeros(0, np.int64)
@@ -117,21 +116,7 @@ def write_manifest(path: Path, dataset: Dataset, split: Split) -> None:
     "num_classes": dataset.num_classes,
     "seed": split.seed,
   } | {part: [dataset.ids[index] for index in getattr(split, part)] for part in PARTS}
-  partial = None
-  try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-      "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8"
-    ) as file:
-      partial = Path(file.name)
-      json.dump(manifest, file, indent=0)
-    os.replace(partial, path)
-  except OSError as error:
-    if partial is not None:
-      partial.unlink(missing_ok=True)
-    raise InputError(
-      f"a writable place for {path}", error.strerror or str(error), "choose another folder"
-    ) from None
+  write_files(path.parent, {path.name: json.dumps(manifest, indent=0).encode()})
 
 
 def read_manifest(path: Path, dataset: Dataset) -> Split:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from absl import logging
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
+from hfc_tf.files import write_files
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
@@ -132,8 +134,7 @@ class HierarchicalDensity:
         arrays[f"{self.layers.index(name)}/{index}/{key}"] = value
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
-    with open(path, "wb") as file:
-      file.write(buffer.getbuffer())
+    write_files(pathlib.Path(path).parent, {pathlib.Path(path).name: buffer.getvalue()})
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> HierarchicalDensity:

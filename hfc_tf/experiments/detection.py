@@ -19,7 +19,7 @@ from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.evaluation import protocol
 from hfc_tf.evaluation.weights import largest_weight
 from hfc_tf.report import detection as page
-from hfc_tf.study import stages
+from hfc_tf.study import attacked, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 from hfc_tf.taps import Taps
@@ -70,7 +70,7 @@ def _case(study: Study, name: str) -> Case:
   adversarial, _ = study.taps_of(learning, "adv_train")
   fooled = adversarial.predictions == study.targets["adv_train"]
   logging.info("%s: Adv. Acc on AdvTrain %.3f", name, fooled.mean())
-  noise = stages.noisy(
+  noise = attacked.noisy(
     study.sources, study.subject, study.rows_of["adv_train"], plain.eps, config.seed
   )
   parts = {

@@ -12,7 +12,7 @@ import numpy as np
 from hfc_tf.report.curves import roc_curves, score_histograms
 from hfc_tf.report.figures import Figure, example_images, feature_map
 from hfc_tf.report.page import write_report
-from hfc_tf.report.results import write_results
+from hfc_tf.report.results import environment, write_results
 
 if TYPE_CHECKING:
   from hfc_tf.experiments.detection import Case
@@ -41,6 +41,7 @@ def write(
     "schema": {"name": "detection", "version": 1},
     "command": sys.argv if sys.argv[0].endswith("run_attack") else None,
     "config": dataclasses.asdict(config),
+    "environment": environment(),
     **study.results(seconds),
   }
   complete = write_results(config.out, results, rows)

@@ -8,8 +8,9 @@ from typing import Any
 
 import jinja2
 
+from hfc_tf.files import write_files
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.results import plain, write_files
+from hfc_tf.report.results import plain
 from hfc_tf.report.rows import Rows
 from hfc_tf.report.tables import beside_the_papers, detection_table, overview
 from hfc_tf.report.verdict import verdict

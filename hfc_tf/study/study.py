@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
-import platform
 import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from hfc_tf.attacks import Attack, choose_targets
@@ -20,7 +18,7 @@ from hfc_tf.data import splits
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
-from hfc_tf.study import stages
+from hfc_tf.study import attacked, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Store
 from hfc_tf.taps import TappedModel, Taps
@@ -184,7 +182,7 @@ class Study:
       described["density"] = self.density[1]
     return self.timed(  # type: ignore[no-any-return]
       f"attack {name} hfc" if "hfc" in attack.weights else f"attack {name}",
-      lambda: stages.adversarials(
+      lambda: attacked.adversarials(
         self.store,
         self.sources,
         self.subject,
@@ -199,7 +197,7 @@ class Study:
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
     """Taps of the part's attacked images, and their predictions after rounding to 8 bits."""
     clean = self.clean[part]
-    return stages.image_taps(self.subject, images, clean.labels, clean.groups, 64)
+    return attacked.image_taps(self.subject, images, clean.labels, clean.groups, 64)
 
   def example_images(self, rows: Array) -> Array:
     """Clean AdvTest images by their number."""
@@ -209,16 +207,9 @@ class Study:
     return images
 
   def results(self, seconds: float) -> dict[str, Any]:
-    """Everything in results.json but the rows."""
+    """What results.json tells of images, classifier and time."""
     dataset, groups = self.sources.dataset, self.sources.dataset.groups
     return {
-      "environment": {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "machine": platform.machine(),
-        "devices": [device.device_type for device in tf.config.list_physical_devices()],
-      },
       "timing": {
         **{name: round(value, 1) for name, value in self.timing.items()},
         "total": round(seconds, 1),

@@ -147,5 +147,5 @@ def test_manifest_places(tmp_path):
     splits.read_manifest(tmp_path / "gone.json", _dataset())
   (tmp_path / "file").touch()
   split = splits.Split(np.array([0]), np.array([1]))
-  with pytest.raises(InputError, match="a writable place"):
+  with pytest.raises(InputError, match="can be written"):
     splits.write_manifest(tmp_path / "file" / "split.json", _dataset(), split)

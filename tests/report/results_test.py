@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
+from hfc_tf import files
 from hfc_tf.errors import InputError
 from hfc_tf.report import results
 
@@ -57,11 +58,11 @@ def test_nothing_is_left_half_written(tmp_path, monkeypatch):
 
   monkeypatch.setattr(os, "fsync", full)
   with pytest.raises(InputError, match="No space left on device"):
-    results.write_files(tmp_path, {"a.txt": b"new", "b.txt": b"new"})
+    files.write_files(tmp_path, {"a.txt": b"new", "b.txt": b"new"})
   assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.txt": b"old"}
 
 
 def test_a_file_where_the_folder_should_be(tmp_path):
   (tmp_path / "out").write_text("")
   with pytest.raises(InputError, match="output folder"):
-    results.write_files(tmp_path / "out", {"a.txt": b""})
+    files.write_files(tmp_path / "out", {"a.txt": b""})

@@ -40,6 +40,6 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
   ],
 )
 def test_values_that_cannot_be_used_are_one_line(wrong):
-  with pytest.raises(InputError, match="expected .*; found .*; ") as caught:
+  with pytest.raises(InputError, match=r"expected .*; found .*; ") as caught:
     Config(**wrong).resolved()
   assert "\n" not in str(caught.value)
