@@ -32,15 +32,16 @@ def _muted() -> Iterator[None]:
 # bury our one line; so it is imported here, before any other module can.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with _muted():
-  import tensorflow  # noqa: F401
+  import tensorflow
 
 
 def run(main: Callable[[], None]) -> None:
-  """Parses the flags, calls `main` and exits.
+  """Parses the flags, calls `main` with deterministic operations and exits.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
   with one line on stderr; 130 after control-C.
   """
+  tensorflow.config.experimental.enable_op_determinism()
   app.run(lambda _: _guarded(main), flags_parser=_parse)
 
 
