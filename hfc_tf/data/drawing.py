@@ -14,7 +14,7 @@ Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; canvas wid
 _CANVAS = 512  # strokes are drawn at this size and averaged down to the one asked for
 
 
-def vessels(
+def vessel_tree(
   rng: np.random.Generator,
   starts: Array,
   headings: Array,

@@ -13,8 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from hfc_tf.data import drawing
 from hfc_tf.data.dataset import Dataset
+from hfc_tf.data.drawing import (
+  bands,
+  cloud,
+  coordinates,
+  gauss,
+  ink,
+  quantised,
+  rgb,
+  spots,
+  step,
+  vessel_tree,
+)
 from hfc_tf.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -73,7 +84,7 @@ def _phantom(
 def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   """One chest X-ray, uint16 [size, size, 1]; bright is dense. `ill=False`: the lesion-free twin."""
   rng = np.random.default_rng((seed, index, 0))
-  x, y = drawing.coordinates(size)
+  x, y = coordinates(size)
 
   # The body's own frame: u to the right of the spine, v downwards, both in fractions of the side.
   tilt, scale = rng.normal(0, 0.04), rng.uniform(0.9, 1.08)
@@ -81,18 +92,16 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   u = ((x - x0) + (y - y0) * tilt) / scale  # [H, W]
   v = 0.5 + ((y - y0) - (x - x0) * tilt) / scale
   u = u + rng.normal(0, 0.02) * np.sin(3 * v)  # the spine bends
-  right = drawing.step(-u, 0.01)  # the patient's right is on the viewer's left
+  right = step(-u, 0.01)  # the patient's right is on the viewer's left
   side = np.abs(u)
 
   # Body: neck, sloping shoulders, flanks, arms that hang down.
-  neck = drawing.step(0.09 - side, 0.015)
+  neck = step(0.09 - side, 0.015)
   shoulder = rng.uniform(0.03, 0.1) + rng.uniform(0.2, 0.45) * np.maximum(side - 0.1, 0)
-  waist = rng.uniform(0.41, 0.48) + 0.5 * drawing.step(rng.uniform(0.22, 0.34) - v, 0.06)
-  arm = drawing.step(side - rng.uniform(0.46, 0.52) - 0.08 * v, 0.008)
-  body = np.maximum(
-    drawing.step(v - shoulder, 0.012) * np.maximum(drawing.step(waist - side, 0.012), arm), neck
-  )
-  flesh = 0.5 + 0.1 * drawing.step(v - 0.75, 0.1) - 0.5 * np.maximum(side - 0.33, 0)
+  waist = rng.uniform(0.41, 0.48) + 0.5 * step(rng.uniform(0.22, 0.34) - v, 0.06)
+  arm = step(side - rng.uniform(0.46, 0.52) - 0.08 * v, 0.008)
+  body = np.maximum(step(v - shoulder, 0.012) * np.maximum(step(waist - side, 0.012), arm), neck)
+  flesh = 0.5 + 0.1 * step(v - 0.75, 0.1) - 0.5 * np.maximum(side - 0.33, 0)
 
   # Lungs: from the apex down to the domes of the diaphragm, the right one higher than the left.
   top, wide = rng.uniform(0.1, 0.17), rng.uniform(0.3, 0.37)
@@ -101,69 +110,49 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   base = rng.uniform(0.74, 0.84) - 0.03 * right
   dome = base - rng.uniform(0.05, 0.09) * (1 - ((side - 0.55 * wide) / (0.5 * wide)) ** 2)
   inner = rng.uniform(0.05, 0.075) + 0.02 * np.sin(4 * v)
-  lung = (
-    drawing.step(v - top, 0.012)
-    * drawing.step(side - inner, 0.012)
-    * drawing.step(outer - side, 0.01)
-  )
-  cage = (
-    drawing.step(v - top, 0.03)
-    * drawing.step(outer + 0.025 - side, 0.01)
-    * drawing.step(base + 0.05 - v, 0.05)
-  )
-  lung = lung * drawing.step(np.minimum(dome, base + 0.04) - v, 0.01)
+  lung = step(v - top, 0.012) * step(side - inner, 0.012) * step(outer - side, 0.01)
+  cage = step(v - top, 0.03) * step(outer + 0.025 - side, 0.01) * step(base + 0.05 - v, 0.05)
+  lung = lung * step(np.minimum(dome, base + 0.04) - v, 0.01)
   heart_u, heart_v = rng.uniform(0.03, 0.07), rng.uniform(0.6, 0.66)
   long, short, lean = rng.uniform(0.15, 0.2), rng.uniform(0.1, 0.14), rng.uniform(0.4, 0.8)
   across = (u - heart_u) * np.cos(lean) + (v - heart_v) * np.sin(lean)
   along = (v - heart_v) * np.cos(lean) - (u - heart_u) * np.sin(lean)
-  heart = drawing.step(1 - np.hypot(across / long, along / short), 0.08)
+  heart = step(1 - np.hypot(across / long, along / short), 0.08)
   lung = lung * (1 - 0.8 * heart)
 
   # Bones: spine with its vertebrae, ribs behind (arched) and in front (fainter), clavicles.
   spacing, (behind, before) = rng.uniform(0.07, 0.088), rng.uniform(0, 1, 2).tolist()
   arch = rng.uniform(0.9, 1.5) * side**2 - rng.uniform(0.0, 0.25) * side
-  back = drawing.bands((v - arch) / spacing + behind, 1.2)
-  front = drawing.bands((v + rng.uniform(0.5, 0.9) * side) / (1.15 * spacing) + before, 1.5)
-  spine = drawing.step(0.04 - side, 0.01) * (0.8 + 0.2 * np.cos(2 * np.pi * v / (0.8 * spacing)))
+  back = bands((v - arch) / spacing + behind, 1.2)
+  front = bands((v + rng.uniform(0.5, 0.9) * side) / (1.15 * spacing) + before, 1.5)
+  spine = step(0.04 - side, 0.01) * (0.8 + 0.2 * np.cos(2 * np.pi * v / (0.8 * spacing)))
   level = rng.uniform(0.14, 0.2) - rng.uniform(0.1, 0.3) * (side - 0.1)
-  clavicle = (
-    drawing.gauss((v - level) / 0.013)
-    * drawing.step(side - 0.04, 0.01)
-    * drawing.step(0.36 - side, 0.02)
-  )
+  clavicle = gauss((v - level) / 0.013) * step(side - 0.04, 0.01) * step(0.36 - side, 0.02)
 
   # Distractors that every image carries: lung vessels, hila, a mild haze, air in the stomach.
   hilum = np.array([[x0 - 0.08 * scale, y0 - 0.04], [x0 + 0.08 * scale, y0 - 0.04]]).repeat(6, 0)
   headings = rng.uniform(-1.3, 1.3, 12) + np.pi * (np.arange(12) < 6)
-  strokes = drawing.vessels(
+  strokes = vessel_tree(
     rng, hilum, headings, rng.uniform(0.12, 0.26, 12), np.zeros(12), 6, twigs=24
   )
-  fading = drawing.gauss(np.hypot(side - 0.08, v - 0.46) / 0.16)
-  vessels = drawing.ink(strokes, size) * fading * rng.uniform(0.08, 0.15)
-  hila = (
-    drawing.gauss((side - 0.085) / 0.035)
-    * drawing.gauss((v - 0.46) / 0.07)
-    * rng.uniform(0.03, 0.12)
-  )
-  haze = np.maximum(drawing.cloud(rng, size, 4), 0) * rng.uniform(0.0, 0.05)
-  haze = haze + drawing.cloud(rng, size, 12) * rng.uniform(0.004, 0.01)
-  bubble = drawing.gauss(np.hypot((u - 0.2) / 0.06, (v - base - 0.06) / 0.035)) * rng.uniform(
-    0, 0.15
-  )
+  fading = gauss(np.hypot(side - 0.08, v - 0.46) / 0.16)
+  vessels = ink(strokes, size) * fading * rng.uniform(0.08, 0.15)
+  hila = gauss((side - 0.085) / 0.035) * gauss((v - 0.46) / 0.07) * rng.uniform(0.03, 0.12)
+  haze = np.maximum(cloud(rng, size, 4), 0) * rng.uniform(0.0, 0.05)
+  haze = haze + cloud(rng, size, 12) * rng.uniform(0.004, 0.01)
+  bubble = gauss(np.hypot((u - 0.2) / 0.06, (v - base - 0.06) / 0.035)) * rng.uniform(0, 0.15)
 
   air = rng.uniform(0.26, 0.34) - vessels - hila - haze
   if ill:
     air = air - np.minimum(_opacities(seed, index, u, v, size), 0.9 * air)
-  dense = (
-    flesh - bubble - lung * air + 0.1 * heart + 0.06 * spine + 0.09 * drawing.gauss(side / 0.1)
-  )
+  dense = flesh - bubble - lung * air + 0.1 * heart + 0.06 * spine + 0.09 * gauss(side / 0.1)
   dense = dense + cage * (0.08 * back + 0.05 * front) * (0.3 + 0.7 * lung) + 0.09 * clavicle
-  dense = dense + 0.02 * drawing.cloud(rng, size, 8)
+  dense = dense + 0.02 * cloud(rng, size, 8)
   film = body * dense * (1 + rng.normal(0, 0.08) * (x - 0.5) + rng.normal(0, 0.08) * (y - 0.5))
   film = rng.uniform(1.0, 1.25) * np.maximum(film, 0) ** rng.uniform(0.85, 1.15)
   fog, grain = rng.uniform(0, 0.04), rng.uniform(0.003, 0.008)
-  film = film + fog + grain * drawing.cloud(rng, size, 64)
-  return drawing.quantised(film[..., None])
+  film = film + fog + grain * cloud(rng, size, 64)
+  return quantised(film[..., None])
 
 
 def _opacities(seed: int, index: int, u: Array, v: Array, size: int) -> Array:
@@ -173,40 +162,36 @@ def _opacities(seed: int, index: int, u: Array, v: Array, size: int) -> Array:
   total = np.zeros_like(u)
   for _ in range(rng.integers(2, 5)):
     side, radius = 2 * round(rng.uniform()) - 1, rng.uniform(0.1, 0.18)
-    across = (u - side * rng.uniform(0.12, 0.28)) / radius + 0.3 * drawing.cloud(rng, size, 10)
-    along = (v - rng.uniform(0.3, 0.74)) / (1.2 * radius) + 0.3 * drawing.cloud(rng, size, 10)
-    mottle = rng.uniform(0.7, 1.0) * np.maximum(1 + 0.7 * drawing.cloud(rng, size, 48), 0)
-    total = total + contrast * drawing.gauss(np.hypot(across, along)) * mottle
+    across = (u - side * rng.uniform(0.12, 0.28)) / radius + 0.3 * cloud(rng, size, 10)
+    along = (v - rng.uniform(0.3, 0.74)) / (1.2 * radius) + 0.3 * cloud(rng, size, 10)
+    mottle = rng.uniform(0.7, 1.0) * np.maximum(1 + 0.7 * cloud(rng, size, 48), 0)
+    total = total + contrast * gauss(np.hypot(across, along)) * mottle
   return total
 
 
 def _fundus(seed: int, index: int, size: int, ill: bool) -> Array:
   """One fundus photograph, uint16 [size, size, 3]. `ill=False` is the lesion-free twin."""
   rng = np.random.default_rng((seed, index, 0))
-  x, y = drawing.coordinates(size)
+  x, y = coordinates(size)
 
   # The field of view and its light, uneven as through an undilated pupil.
   field, (x0, y0) = rng.uniform(0.43, 0.53), rng.normal(0.5, 0.01, 2).tolist()
   edge = np.hypot(x - x0, y - y0) / field  # [H, W]
   light = 1 - rng.uniform(0.1, 0.35) * edge**2
   light = light + rng.normal(0, 0.2) * (x - 0.5) + rng.normal(0, 0.2) * (y - 0.5)
-  light = (
-    light
-    + 0.03 * drawing.cloud(rng, size, 5)
-    + rng.uniform(0.008, 0.02) * drawing.cloud(rng, size, 20)
-  )
-  colour = rng.uniform(0.6, 0.9) * drawing.rgb(1.0, rng.uniform(0.42, 0.6), rng.uniform(0.15, 0.35))
+  light = light + 0.03 * cloud(rng, size, 5) + rng.uniform(0.008, 0.02) * cloud(rng, size, 20)
+  colour = rng.uniform(0.6, 0.9) * rgb(1.0, rng.uniform(0.42, 0.6), rng.uniform(0.15, 0.35))
 
   # Macula near the centre, disc on the nasal side.
   nasal = 2 * round(rng.uniform()) - 1
   macula_x, macula_y = x0 - nasal * rng.uniform(0.0, 0.06), y0 + rng.uniform(-0.02, 0.04)
   disc_x, disc_y = macula_x + nasal * rng.uniform(0.26, 0.31), macula_y + rng.uniform(-0.05, 0.02)
-  shade = drawing.gauss(np.hypot(x - macula_x, y - macula_y) / rng.uniform(0.04, 0.08))
+  shade = gauss(np.hypot(x - macula_x, y - macula_y) / rng.uniform(0.04, 0.08))
   shade = shade * rng.uniform(0.1, 0.4)
   wide, tall = rng.uniform(0.045, 0.06), rng.uniform(0.052, 0.07)
   away = np.hypot((x - disc_x) / wide, (y - disc_y) / tall)
-  pale = drawing.step(1 - away, 0.08) * (rng.uniform(0.45, 0.7) + 0.3 * drawing.gauss(away / 0.5))
-  pale = pale + rng.uniform(0, 0.12) * drawing.gauss((away - 1.1) / 0.3)
+  pale = step(1 - away, 0.08) * (rng.uniform(0.45, 0.7) + 0.3 * gauss(away / 0.5))
+  pale = pale + rng.uniform(0, 0.12) * gauss((away - 1.1) / 0.3)
 
   # Vessels from the disc: above and below, two arcades around the macula and a nasal branch each.
   up = np.array([-1, -1, -1, 1, 1, 1])
@@ -216,37 +201,31 @@ def _fundus(seed: int, index: int, size: int, ill: bool) -> Array:
     headings, bends = np.pi - headings, -bends
   lengths = np.array([0.62, 0.55, 0.3] * 2) * rng.uniform(0.9, 1.1, 6)
   roots = np.array([[disc_x, disc_y]]).repeat(6, 0)
-  strokes = drawing.vessels(rng, roots, headings, lengths, bends, 7, twigs=36)
-  vessels = drawing.ink(strokes, size) * rng.uniform(0.4, 0.65)
+  strokes = vessel_tree(rng, roots, headings, lengths, bends, 7, twigs=36)
+  vessels = ink(strokes, size) * rng.uniform(0.4, 0.65)
 
-  dark = np.maximum(drawing.cloud(rng, size, 12), 0) * rng.uniform(0, 0.05)  # pigment
-  bright = drawing.ink(drawing.spots(rng, x0, y0, 0.4, 5, 0.004, 0.009), size) * rng.uniform(
-    0, 0.1
-  )  # drusen
+  dark = np.maximum(cloud(rng, size, 12), 0) * rng.uniform(0, 0.05)  # pigment
+  bright = ink(spots(rng, x0, y0, 0.4, 5, 0.004, 0.009), size) * rng.uniform(0, 0.1)  # drusen
   if ill:
     blood, lipid = _retinopathy(seed, index, x0, y0, size)
     dark, bright = dark + blood, bright + lipid
   film = light[..., None] * colour  # [H, W, 3]
-  film = film + (drawing.rgb(1.0, 0.86, 0.55) - film) * pale[..., None]
-  absorption = (
-    (vessels, drawing.rgb(0.45, 1, 0.8)),
-    (shade, drawing.rgb(0.6, 1, 1)),
-    (dark, drawing.rgb(0.5, 1, 1)),
-  )
+  film = film + (rgb(1.0, 0.86, 0.55) - film) * pale[..., None]
+  absorption = ((vessels, rgb(0.45, 1, 0.8)), (shade, rgb(0.6, 1, 1)), (dark, rgb(0.5, 1, 1)))
   for layer, absorbed in absorption:
     film = film * (1 - layer[..., None] * absorbed)
-  film = film + bright[..., None] * drawing.rgb(0.7, 1, 0.3)
-  grain = np.stack([drawing.cloud(rng, size, 64) for _ in range(3)], axis=-1)
-  film = (film + rng.uniform(0.006, 0.012) * grain) * drawing.step(1 - edge, 0.008)[..., None]
-  return drawing.quantised(film)
+  film = film + bright[..., None] * rgb(0.7, 1, 0.3)
+  grain = np.stack([cloud(rng, size, 64) for _ in range(3)], axis=-1)
+  film = (film + rng.uniform(0.006, 0.012) * grain) * step(1 - edge, 0.008)[..., None]
+  return quantised(film)
 
 
 def _retinopathy(seed: int, index: int, x0: float, y0: float, size: int) -> tuple[Array, Array]:
   """Light that blood takes away and lipids give back, [H, W] each: dots, blots and exudates."""
   rng = np.random.default_rng((seed, index, 1))
   contrast = 0.5 * rng.uniform() ** 0.4  # mostly plain, with a tail that is hardly visible
-  dots = drawing.spots(rng, x0, y0, 0.38, int(rng.integers(15, 60)), 0.008, 0.014)
-  blots = drawing.spots(rng, x0, y0, 0.36, int(rng.integers(1, 8)), 0.014, 0.035)
+  dots = spots(rng, x0, y0, 0.38, int(rng.integers(15, 60)), 0.008, 0.014)
+  blots = spots(rng, x0, y0, 0.36, int(rng.integers(1, 8)), 0.014, 0.035)
   near = (x0 + rng.uniform(-0.2, 0.2), y0 + rng.uniform(-0.2, 0.2))  # exudates lie in groups
-  exudates = drawing.spots(rng, *near, 0.12, int(rng.integers(5, 50)), 0.006, 0.013)
-  return contrast * drawing.ink(dots + blots, size), 0.5 * contrast * drawing.ink(exudates, size)
+  exudates = spots(rng, *near, 0.12, int(rng.integers(5, 50)), 0.006, 0.013)
+  return contrast * ink(dots + blots, size), 0.5 * contrast * ink(exudates, size)
