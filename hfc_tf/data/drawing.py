@@ -14,7 +14,7 @@ Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; canvas wid
 _CANVAS = 512  # strokes are drawn at this size and averaged down to the one asked for
 
 
-def vessel_tree(
+def branches(
   rng: np.random.Generator,
   starts: Array,
   headings: Array,
@@ -35,7 +35,7 @@ def vessel_tree(
     vessel, knot = rng.integers(0, len(starts), twigs), rng.integers(3, 16, twigs)
     turn = rng.uniform(0.4, 0.9, twigs) * np.where(rng.uniform(size=twigs) < 0.5, -1, 1)
     lengths = lengths[vessel] * rng.uniform(0.25, 0.5, twigs)
-    strokes += vessels(
+    strokes += branches(
       rng,
       points[vessel, knot],
       angles[vessel, knot] + turn,

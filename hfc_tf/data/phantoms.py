@@ -16,6 +16,7 @@ import numpy as np
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.drawing import (
   bands,
+  branches,
   cloud,
   coordinates,
   gauss,
@@ -24,7 +25,6 @@ from hfc_tf.data.drawing import (
   rgb,
   spots,
   step,
-  vessel_tree,
 )
 from hfc_tf.errors import InputError
 
@@ -132,9 +132,7 @@ def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
   # Distractors that every image carries: lung vessels, hila, a mild haze, air in the stomach.
   hilum = np.array([[x0 - 0.08 * scale, y0 - 0.04], [x0 + 0.08 * scale, y0 - 0.04]]).repeat(6, 0)
   headings = rng.uniform(-1.3, 1.3, 12) + np.pi * (np.arange(12) < 6)
-  strokes = vessel_tree(
-    rng, hilum, headings, rng.uniform(0.12, 0.26, 12), np.zeros(12), 6, twigs=24
-  )
+  strokes = branches(rng, hilum, headings, rng.uniform(0.12, 0.26, 12), np.zeros(12), 6, twigs=24)
   fading = gauss(np.hypot(side - 0.08, v - 0.46) / 0.16)
   vessels = ink(strokes, size) * fading * rng.uniform(0.08, 0.15)
   hila = gauss((side - 0.085) / 0.035) * gauss((v - 0.46) / 0.07) * rng.uniform(0.03, 0.12)
@@ -201,7 +199,7 @@ def _fundus(seed: int, index: int, size: int, ill: bool) -> Array:
     headings, bends = np.pi - headings, -bends
   lengths = np.array([0.62, 0.55, 0.3] * 2) * rng.uniform(0.9, 1.1, 6)
   roots = np.array([[disc_x, disc_y]]).repeat(6, 0)
-  strokes = vessel_tree(rng, roots, headings, lengths, bends, 7, twigs=36)
+  strokes = branches(rng, roots, headings, lengths, bends, 7, twigs=36)
   vessels = ink(strokes, size) * rng.uniform(0.4, 0.65)
 
   dark = np.maximum(cloud(rng, size, 12), 0) * rng.uniform(0, 0.05)  # pigment
