@@ -6,21 +6,19 @@ from collections.abc import Callable
 
 
 def largest_weight(
-  adv_acc: Callable[[float], float],
+  keeps: Callable[[float], bool],
   *,
-  floor: float = 0.95,
   start: float = 1.0,
   most: float = 64.0,
   least: float = 1 / 64,
 ) -> float | None:
-  """The largest weight found whose Adv. Acc is at least `floor`, to a factor of sqrt(2).
+  """The largest weight found at which the attack still works, to a factor of sqrt(2).
 
-  Doubles from `start` while the attack succeeds, or halves until it does, then tries the
+  Doubles from `start` while it does, or halves until it does, then tries the
   geometric mean of the best weight and the first one that failed.
 
   Args:
-    adv_acc: success rate at a weight, measured on AdvTrain.
-    floor: the rate to keep.
+    keeps: whether Adv. Acc stays high enough at a weight, measured on AdvTrain.
     start: the first weight tried. most, least: the range.
 
   Returns:
@@ -28,7 +26,7 @@ def largest_weight(
   """
   weight, kept, failed = start, None, None
   while least <= weight <= most:
-    if adv_acc(weight) >= floor:
+    if keeps(weight):
       kept = weight
       if failed is not None:
         break
@@ -41,4 +39,4 @@ def largest_weight(
   if kept is None or failed is None:
     return kept
   middle = (kept * failed) ** 0.5
-  return middle if adv_acc(middle) >= floor else kept
+  return middle if keeps(middle) else kept

@@ -30,7 +30,7 @@ class Config:
   model_path: str | None = None  # train one
   preprocessing: str = "none"  # or torch, tf, caffe: Keras's preprocess_input of that mode
   weights: str | None = None  # random initialisation
-  epochs: int | None = None  # 12 on phantoms, else 8
+  epochs: int | None = None  # 12 on phantoms, else 6
   learning_rate: float = 1e-3
   attacks: tuple[str, ...] = ("bim",)
   hfc: bool = False
@@ -41,7 +41,7 @@ class Config:
   components: int | None = None  # 16 on chest, 64 on fundus, else 16
   detectors: tuple[str, ...] = ("kd", "maha", "lid", "svm", "dnn", "bu")
   target: str = "random"
-  max_adv_train: int | None = None  # all
+  max_adv_train: int | None = 500  # None: all
   max_adv_test: int | None = None  # all
   tuning_images: int = 128
   min_accuracy: float = 0.6
@@ -96,7 +96,7 @@ class Config:
     return dataclasses.replace(
       self,
       model=model,
-      epochs=self.epochs or (12 if self.synthetic else 8),
+      epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,
       steps=steps,

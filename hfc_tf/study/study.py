@@ -15,6 +15,7 @@ from absl import logging
 
 from hfc_tf.attacks import Attack, choose_targets
 from hfc_tf.data import splits
+from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
@@ -64,12 +65,15 @@ class Study:
       config.seed,
       config.num_images,
     )
-    manifest = pathlib.Path(config.split or pathlib.Path(config.out) / "split.json")
+    own = pathlib.Path(config.out) / "split.json"
     split = None
-    if manifest.exists():
-      split = splits.read_manifest(manifest, dataset)
-      if config.split is None and split.seed != config.seed:
-        split = None
+    if config.split:
+      split = splits.read_manifest(pathlib.Path(config.split), dataset)
+    elif own.exists():
+      kept = splits.read_manifest(own, dataset)
+      if kept.seed == config.seed:
+        # AdvTrain and AdvTest follow from Test, the classifier and the flags.
+        split = splits.Split(train=kept.train, test=kept.test, seed=kept.seed)
     if split is None:
       train, test = splits.train_test(dataset, config.seed)
       split = splits.Split(train=train, test=test, seed=config.seed)
@@ -133,10 +137,12 @@ class Study:
     usable = correct & (targets != test.labels)
     by_row = dict(zip(split.test.tolist(), targets.tolist(), strict=True))
     limits = (config.max_adv_train, config.max_adv_test)
-    if len(split.adv_train) and len(split.adv_test) and limits == (None, None):
+    if len(split.adv_train) and len(split.adv_test):
       allowed = split.test[usable]
       adv_train, adv_test = (
-        np.intersect1d(part, allowed) for part in (split.adv_train, split.adv_test)
+        part[stratified_subset(dataset.labels[part], limit, config.seed)]
+        for given, limit in zip((split.adv_train, split.adv_test), limits, strict=True)
+        for part in [np.intersect1d(given, allowed)]
       )
     else:
       adv_train, adv_test = splits.adversarial(dataset, split.test[usable], config.seed, *limits)

@@ -9,15 +9,21 @@ from hfc_tf.evaluation.weights import largest_weight
 def test_the_weight_is_found_to_a_factor_of_the_square_root_of_two(limit):
   tried = []
 
-  def adv_acc(weight):
+  def keeps(weight):
     tried.append(weight)
-    return 1.0 if weight <= limit else 0.9
+    return weight <= limit
 
-  found = largest_weight(adv_acc)
+  found = largest_weight(keeps)
   assert found <= limit < found * 2**0.5 * 1.0001
   assert len(tried) == len(set(tried))
 
 
 def test_an_attack_that_always_or_never_works():
-  assert largest_weight(lambda weight: 1.0) == 64
-  assert largest_weight(lambda weight: 0.5) is None
+  assert largest_weight(lambda weight: True) == 64
+  assert largest_weight(lambda weight: False) is None
+
+
+def test_a_good_start_needs_three_trials():
+  tried = []
+  assert largest_weight(lambda weight: tried.append(weight) or weight < 0.4, start=0.25) < 0.4
+  assert len(tried) == 3
