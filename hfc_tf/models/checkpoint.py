@@ -34,11 +34,14 @@ def save(path: Path, state: dict[str, Any], arrays: dict[str, list[np.ndarray]])
     f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)
   }
   counts = {name: len(values) for name, values in arrays.items()}
-  with open(beside, "wb") as file:
-    np.savez(file, state=np.array(json.dumps({"state": state, "counts": counts})), **named)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(beside, path)
+  try:
+    with open(beside, "wb") as file:
+      np.savez(file, state=np.array(json.dumps({"state": state, "counts": counts})), **named)
+      file.flush()
+      os.fsync(file.fileno())
+    os.replace(beside, path)
+  finally:
+    beside.unlink(missing_ok=True)  # a full disk's half
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:

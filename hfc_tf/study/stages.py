@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 from typing import Any
 
 import keras
@@ -92,6 +93,8 @@ def classifier(
     "weights": checksum(pathlib.Path(weights)) if weights and os.path.exists(weights) else weights,
   }
 
+  resumable = store.root / "training" / digest(described)
+
   def make(folder: pathlib.Path) -> None:
     model = _trained(sources, name, settings)
     channels = model.input_shape[-1]
@@ -105,12 +108,13 @@ def classifier(
       batch_size=settings["batch_size"],
       learning_rate=settings["learning_rate"],
       seed=settings["seed"],
-      checkpoint_dir=store.root / "training" / digest(described),
+      checkpoint_dir=resumable,
     )
     model.save(folder / "model.keras")
     (folder / "history.json").write_text(json.dumps(history))
 
   artefact = store.artefact("classifier", 1, described, make)
+  shutil.rmtree(resumable, ignore_errors=True)
   return keras.models.load_model(artefact.path / "model.keras", compile=False), artefact.key
 
 
