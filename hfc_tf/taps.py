@@ -145,7 +145,7 @@ class TappedModel:
       raise InputError(
         f"images of shape (N, {', '.join(map(str, expected))})",
         f"shape {array.shape}",
-        "resize them or convert grey to RGB",
+        "resize them (--image_size) or convert grey to RGB",
       )
     unit = ((array.astype(np.float64) - low) / (high - low)).astype(np.float32)
     if not np.isfinite(unit).all():

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -135,6 +136,14 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
       f"{path}: {type(error).__name__} {str(error)[:200]}",
       "save it again with model.save('mine.keras')",
     ) from error
+
+
+def preprocessing(mode: str) -> Callable[[Any], Any] | None:
+  """Keras's preprocess_input of that mode for images in [0, 1]; none for "none"."""
+  if mode == "none":
+    return None
+  prepare = keras.applications.imagenet_utils.preprocess_input
+  return lambda images: prepare(images * 255.0, data_format="channels_last", mode=mode)
 
 
 def clean_taps(

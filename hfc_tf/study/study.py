@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 from absl import logging
 
@@ -82,6 +81,13 @@ class Study:
       self.warnings.append(
         f"{shared} patients have images in both Train and Test of the given split."
       )
+    fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
+    if config.hfc and fewest < int(config.components or 1):
+      raise InputError(
+        f"at least {config.components} Train images of every class for as many components",
+        f"{fewest}",
+        "give more images or lower --components",
+      )
     return stages.Sources(dataset, split, key)
 
   def _subject(self) -> stages.Subject:
@@ -105,7 +111,7 @@ class Study:
           "weights": config.weights,
         },
       )
-    model = TappedModel(network, preprocessing=_preprocessing(config.preprocessing))
+    model = TappedModel(network, preprocessing=stages.preprocessing(config.preprocessing))
     found = self.sources.dataset.num_classes
     if model.num_classes != found:
       raise InputError(
@@ -238,10 +244,3 @@ class Study:
       },
       "warnings": self.warnings,
     }
-
-
-def _preprocessing(mode: str) -> Callable[[Any], Any] | None:
-  if mode == "none":
-    return None
-  prepare = keras.applications.imagenet_utils.preprocess_input
-  return lambda images: prepare(images * 255.0, data_format="channels_last", mode=mode)
