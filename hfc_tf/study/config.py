@@ -43,7 +43,7 @@ class Config:
   target: str = "random"
   max_adv_train: int | None = 500  # None: all
   max_adv_test: int | None = None  # all
-  tuning_images: int = 128
+  tuning_images: int | None = None  # 256 on phantoms, else 128
   min_accuracy: float = 0.6
   seed: int = 0
   batch_size: int = 32
@@ -96,6 +96,7 @@ class Config:
     return dataclasses.replace(
       self,
       model=model,
+      tuning_images=self.tuning_images or (256 if self.synthetic else 128),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,
