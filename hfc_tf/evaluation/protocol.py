@@ -33,7 +33,7 @@ class Arm:
     attack: key of the attack.
     hfc: whether the hierarchical feature constraint took part.
     hfc_weight: weight on J_HFC; 0 without it.
-    weight_rule: who chose it: "paper", "auto" or "given"; None without HFC.
+    weight_rule: "paper", "auto" or, where it was given, "weight 0.3"; None without HFC.
     eps_256: radius of the ball in 1/256.
     step_size_256: step in 1/256.
     steps: number of steps.

@@ -35,7 +35,7 @@ class Case:
   Attributes:
     clean: taps of the clean AdvTest images.
     arms: without HFC first, then with HFC at each weight.
-    images: AdvTest under each arm, by "attack", "paper", "auto", "given".
+    images: AdvTest under each arm, by "attack", "paper", "auto", "weight 0.3".
     scores: by detector, then "clean" and the names of `images`.
     thresholds: by detector.
   """
@@ -99,7 +99,7 @@ def _case(study: Study, name: str, earlier: list[Case]) -> Case:
       if value is None:
         continue
       hidden.weights["hfc"] = value
-      rule = "auto" if weight == "auto" else "paper" if value == 1.0 else "given"
+      rule = "auto" if weight == "auto" else "paper" if value == 1.0 else f"weight {value:g}"
       images[rule] = study.attacked(name, hidden, "adv_test")
       arms.append(_arm(study, name, hidden, images[rule], rule))
   detectors = {
