@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve_triangular
+from sklearn.covariance import ledoit_wolf_shrinkage
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Array = npt.NDArray[Any]
@@ -16,23 +17,6 @@ def spread(values: Array) -> Array:
   """Standard deviation of each column `[C]`, kept off zero where a channel is (almost) dead."""
   deviation = values.std(axis=0, dtype=np.float64)
   return np.asarray(np.maximum(deviation, 1e-3 * deviation.mean() + 1e-8))
-
-
-def ledoit_wolf_shrinkage(residuals: Array, covariance: Array) -> float:
-  """Ledoit and Wolf's (2004) shrinkage of a covariance towards a multiple of the identity.
-
-  The same as scikit-learn's, without its second product of C x C x N.
-
-  Args:
-    residuals: centred rows `[N, C]`.
-    covariance: residuals' residuals / N `[C, C]`.
-  """
-  rows, channels = residuals.shape
-  mean = np.trace(covariance) / channels
-  squares = float(np.sum(covariance**2))
-  distance = squares / channels - mean**2
-  noise = (np.sum(np.sum(residuals**2, axis=1) ** 2) / rows - squares) / (channels * rows)
-  return float(min(noise, distance) / distance) if distance > 0 else 0.0
 
 
 def whitening(residuals: Array, shrinkage: float | None = None) -> Array:
@@ -51,7 +35,7 @@ def whitening(residuals: Array, shrinkage: float | None = None) -> Array:
   channels = residuals.shape[1]
   covariance = residuals.T @ residuals / len(residuals)  # [C, C]
   if shrinkage is None:
-    shrinkage = ledoit_wolf_shrinkage(residuals, covariance)
+    shrinkage = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
   target = np.trace(covariance) / channels
   covariance *= 1.0 - shrinkage
   # The last term keeps duplicated or dead channels from making S singular.
