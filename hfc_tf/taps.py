@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.engine import with_bfloat16_body
 from hfc_tf.errors import InputError
 from hfc_tf.graph import Graph
 
@@ -88,6 +89,9 @@ class TappedModel:
       of images in `bounds`; None where the model holds it or needs none.
     bounds: the range (low, high) of the images that callers pass and get back. Inside the
       library every image is in [0, 1].
+    precision: "bfloat16" computes in it behind the first layer; features and logits stay float32.
+    fold: run convolutions with batch normalisation folded in, as constants whose values are those
+      at the first call (see `FoldedConvolutions`). None: on CPUs only.
 
   Raises:
     InputError: for subclassed, multi-input or multi-output models, multi-label heads, inputs
@@ -99,12 +103,21 @@ class TappedModel:
     model: keras.Model,
     preprocessing: Callable[[Tensor], Tensor] | None = None,
     bounds: tuple[float, float] = (0.0, 1.0),
+    precision: str = "float32",
+    fold: bool | None = None,
   ) -> None:
+    if precision not in ("float32", "bfloat16"):
+      raise InputError("precision float32 or bfloat16", repr(precision), "name one of them")
     if not bounds[0] < bounds[1]:
       raise InputError("bounds (low, high) with low < high", str(bounds), "pass e.g. (0, 255)")
     self.preprocessing = preprocessing
     self.bounds = bounds
-    self._graph = Graph(model)
+    self.precision = precision
+    self._model = model
+    if fold is None:
+      fold = not tf.config.list_physical_devices("GPU")
+    network = with_bfloat16_body(model) if precision == "bfloat16" else model
+    self._graph = Graph(network, fold)
     self.input_shape: tuple[int | None, ...] = self._graph.input_shape
     shape = [1, *(size or 64 for size in self.input_shape)]
     spec = tf.TensorSpec(shape, tf.float32)
@@ -115,6 +128,10 @@ class TappedModel:
     self.num_classes = int(logits.shape[1])
     self.penultimate: str = self._graph.penultimate
     self._forward = tf.function(self.__call__, autograph=False, reduce_retracing=True)
+
+  def variant(self, *, precision: str = "float32", fold: bool | None = None) -> TappedModel:
+    """The same classifier, run in another way."""
+    return TappedModel(self._model, self.preprocessing, self.bounds, precision, fold)
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
