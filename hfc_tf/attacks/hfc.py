@@ -2,26 +2,11 @@
 
 from typing import Any
 
-from hfc_tf.attacks.bim import BIM
-from hfc_tf.attacks.loop import Attack
-from hfc_tf.attacks.objectives import HFC, CrossEntropy
-from hfc_tf.attacks.pgd import PGD
+from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.objectives import HFC
+from hfc_tf.attacks.registry import named
 from hfc_tf.densities.hierarchical import HierarchicalDensity
-from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
-
-ATTACKS: dict[str, type[Attack]] = {"bim": BIM, "pgd": PGD}
-
-
-def named(name: str) -> type[Attack]:
-  """The attack of that name.
-
-  Raises:
-    InputError: when there is none.
-  """
-  if name not in ATTACKS:
-    raise InputError(f"an attack among {', '.join(ATTACKS)}", repr(name), "name one of them")
-  return ATTACKS[name]
 
 
 def HFCAttack(
@@ -42,5 +27,8 @@ def HFCAttack(
     base: a name in `ATTACKS`.
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit.
     settings: passed on to the base attack (eps, step_size, steps, seed, batch_size, ...).
+
+  Raises:
+    InputError: for a base that takes no further term (deepfool), or one that is not targeted.
   """
-  return named(base)(model, CrossEntropy() + HFC(density, weight), **settings)
+  return named(base)(model, **settings) + HFC(density, weight)

@@ -10,8 +10,9 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.attacks.balls import Linf
+from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import Batch, CrossEntropy, Objective
-from hfc_tf.attacks.updates import Sign
+from hfc_tf.attacks.updates.base import Here, Sign, Update, pick
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 
@@ -46,27 +47,27 @@ def schedule(
   return step_size, steps
 
 
-class Attack:
-  """x_{t+1} = Pi_eps(x_t + update(grad_x J(x_t))), J = the weighted sum of an objective's terms.
+class GradientAttack(Attack):
+  """x_{t+1} = Pi_eps(update(x_t, grad_x J(x_t))), J = the weighted sum of an objective's terms.
 
   One compiled loop: a trace for each shape, every number a tensor. Only the gradient with
   respect to the image is computed.
 
   Args:
     model: the attacked classifier.
-    objective: what is minimised.
-    update: how a gradient becomes a step.
+    objective: what is minimised; the cross-entropy by default.
+    update: how gradients become the next point.
     ball: the perturbation set.
     eps: budget in image units ([0, 1]); 1/256 in the papers.
     step_size: alpha in image units. steps: iterations. See `schedule`.
     random_start: start at a random point of the ball instead of the image.
-    targeted: `targets` are classes to reach; otherwise classes to leave.
-    seed: of every random draw, which are keyed by (seed, sample).
-    batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.
-    jit_compile: XLA; None follows the device (accelerators only: on a CPU the plain graph is
-      several times faster).
+    restarts: runs, of which all but the first start at random; each sample keeps the one that
+      succeeds, and among those the one with the smallest J.
+    settings: targeted, seed, batch_size, jit_compile; see `Attack`.
   """
 
+  eps: float
+  step_size: float
   random_start = False
 
   def __init__(
@@ -74,80 +75,68 @@ class Attack:
     model: TappedModel,
     objective: Objective | None = None,
     *,
-    update: Sign | None = None,
+    update: Update | None = None,
     ball: Linf | None = None,
     eps: float = 1 / 256,
     step_size: float | None = None,
     steps: int | None = None,
     random_start: bool | None = None,
+    restarts: int = 1,
     targeted: bool = True,
-    seed: int = 0,
-    batch_size: int | None = None,
-    jit_compile: bool | None = None,
+    **settings: Any,
   ) -> None:
-    self.model = model
-    self.objective = CrossEntropy(targeted) if objective is None else objective
+    if restarts < 1:
+      raise InputError("at least one run", f"restarts={restarts}", "pass restarts=1")
     self.update = Sign() if update is None else update
     self.ball = Linf() if ball is None else ball
     self.eps = eps
-    self.step_size, self.steps = schedule(eps, step_size, steps)
+    self.step_size, self.steps = self._plan(eps, step_size, steps)
     self.random_start = type(self).random_start if random_start is None else random_start
-    self.seed = seed
-    self.batch_size = batch_size
-    self.weights = {part.name: part.weight for part in self.objective.parts}
-    if jit_compile is None:
-      jit_compile = bool(tf.config.list_physical_devices("GPU"))
+    self.restarts = restarts
+    objective = CrossEntropy(targeted) if objective is None else objective
+    super().__init__(model, objective, targeted=targeted, **settings)
+
+  def _plan(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
+    """Step size and number of steps."""
+    return schedule(eps, step_size, steps)
+
+  def _compile(self) -> None:
     self._loop = tf.function(
-      self._run, autograph=False, jit_compile=jit_compile, reduce_retracing=True
+      self._run, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
     )
-    # Never compiled by XLA, whose draws for the same key are others.
+    self._choose = tf.function(
+      self._better, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
+    )
+    # Never compiled by XLA, whose float draws for the same key are others.
     self._start = tf.function(self.ball.random_start, autograph=False, reduce_retracing=True)
 
-  def __call__(self, images: Any, targets: Any, ids: Any = None) -> np.ndarray[Any, Any]:
-    """Adversarial images, of the shape, range and type of `images`.
+  def _attack(self, batch: Batch) -> Tensor:
+    best = self._once(batch, self.random_start)
+    for restart in range(1, self.restarts):
+      seed = np.random.SeedSequence([self.seed, restart]).generate_state(1)[0] >> 1
+      other = self._once(batch._replace(seed=tf.constant(seed, tf.int32)), True)
+      best = self._choose(batch, best, other, self._weights())
+    return best
 
-    Args:
-      images: [N, ...] in the model's bounds; array, tensor, or a tf.data.Dataset of batches.
-      targets: int [N], the classes to reach (untargeted: to leave), or one class for all.
-      ids: int [N]; random draws are keyed by them. Default 0 ... N - 1.
+  def _once(self, batch: Batch, random_start: bool) -> Tensor:
+    eps = tf.convert_to_tensor(self.eps, tf.float32)
+    start = batch.images
+    if random_start:
+      start = self._start(batch.images, eps, batch.ids, batch.seed)
+    return self._loop(
+      batch,
+      start,
+      self._weights(),
+      eps,
+      tf.convert_to_tensor(self.step_size, tf.float32),
+      tf.convert_to_tensor(self.steps, tf.int32),
+    )
 
-    Raises:
-      InputError: for images that do not fit the model, or classes that it does not have.
-    """
-    if isinstance(images, tf.data.Dataset):
-      images = np.concatenate([np.asarray(batch) for batch in images])
-    dtype = np.asarray(images[:1]).dtype
-    unit = self.model.to_unit(images)
-    classes = np.broadcast_to(np.asarray(targets), [len(unit)]).astype(np.int32)
-    if len(unit) and (classes.min() < 0 or classes.max() >= self.model.num_classes):
-      raise InputError(
-        f"targets between 0 and {self.model.num_classes - 1}",
-        f"{classes.min()} to {classes.max()}",
-        "name a class that the model has",
-      )
-    keys = np.arange(len(unit)) if ids is None else np.asarray(ids)
-    adversarials = np.empty_like(unit)
-    size = self.batch_size or max(1, min(32, len(unit)))
-    for label in np.unique(classes):
-      rows = np.flatnonzero(classes == label)
-      for first in range(0, len(rows), size):
-        chosen = rows[first : first + size]
-        padded = np.pad(chosen, (0, size - len(chosen)), mode="edge")
-        origin, sample = tf.constant(unit[padded]), tf.constant(keys[padded], tf.int32)
-        eps = tf.constant(self.eps, tf.float32)
-        start = origin
-        if self.random_start:
-          start = self._start(origin, eps, sample, tf.constant(self.seed, tf.int32))
-        result = self._loop(
-          Batch(origin, tf.fill([size], tf.constant(label, tf.int32)), sample),
-          start,
-          tf.constant([self.weights[part.name] for part in self.objective.parts], tf.float32),
-          eps,
-          tf.constant(self.step_size, tf.float32),
-          tf.constant(self.steps, tf.int32),
-        )
-        adversarials[chosen] = result.numpy()[: len(chosen)]
-    return self.model.from_unit(adversarials, dtype)
+  def _prepare(self, batch: Batch) -> tuple[Batch, list[Any]]:
+    """The batch with what its terms ask for, and the terms' states."""
+    if any(part.reads_clean for part in self.objective.parts):
+      batch = batch._replace(features=self.model(batch.images)[1])
+    return batch, [part.prepare(batch) for part in self.objective.parts]
 
   def _run(
     self,
@@ -158,26 +147,69 @@ class Attack:
     step_size: Tensor,
     steps: Tensor,
   ) -> Tensor:
-    parts = self.objective.parts
-    states = [part.prepare(batch) for part in parts]
+    batch, states = self._prepare(batch)
+    update = self.update
 
-    def body(step: Tensor, current: Tensor, state: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-      with tf.GradientTape(watch_accessed_variables=False) as tape:
+    def project(images: Tensor) -> Tensor:
+      return self.ball.project(images, batch.images, eps)
+
+    def body(step: Tensor, current: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
+      with tf.GradientTape(update.separate, watch_accessed_variables=False) as tape:
         tape.watch(current)
-        logits, features = self.model(current)
-        terms = [
-          part.term(prepared, batch, logits, features)
-          for part, prepared in zip(parts, states, strict=True)
-        ]
-        loss = tf.add_n([weights[i] * term for i, term in enumerate(terms)])  # [B]
-      gradient = tape.gradient(loss, current)
-      move, state = self.update.step(gradient, state, step_size)
-      return step + 1, self.ball.project(current + move, batch.images, eps), state
+        logits, features = self.model(update.view(current, batch, step))
+        terms = self._terms(states, batch, logits, features)
+        weighted = [weights[i] * term for i, term in enumerate(terms)]
+        loss = tf.add_n(weighted)  # [B]
+      wanted = weighted if update.separate else [loss]
+      gradients = [tape.gradient(each, current) for each in wanted]
+      if any(gradient is None for gradient in gradients):
+        raise InputError("terms with a gradient", "one that has none", "leave it out")
+      values = self._values(terms, states, features, weights) if update.compares else None
+      success = self._success(logits, batch)
+      here = Here(current, gradients, values, success, step, steps, step_size, project)
+      following, state = update.step(here, state)
+      return step + 1, project(following), state
 
-    _, adversarials, _ = tf.while_loop(
-      lambda step, *_: step < steps,
+    evaluations = steps + int(update.compares)
+    _, last, state = tf.while_loop(
+      lambda step, *_: step < evaluations,
       body,
-      (tf.constant(0), start, self.update.init(batch.images)),
+      (tf.constant(0), start, update.init(start, len(states), step_size, steps)),
       parallel_iterations=1,
     )
-    return adversarials
+    return update.result(last, state)
+
+  def _terms(self, states: list[Any], batch: Batch, logits: Tensor, features: Any) -> list[Tensor]:
+    """Each term, unweighted, [B]."""
+    return [
+      part.term(state, batch, logits, features)
+      for part, state in zip(self.objective.parts, states, strict=True)
+    ]
+
+  def _values(
+    self, terms: list[Tensor], states: list[Any], features: Any, weights: Tensor
+  ) -> Tensor:
+    """Each term, weighted, on a scale that is the same at all points, [T, B]."""
+    parts = zip(self.objective.parts, terms, states, strict=True)
+    values = [part.value(term, state, features) for part, term, state in parts]
+    return tf.stack(values) * weights[:, None]
+
+  def _success(self, logits: Tensor, batch: Batch) -> Tensor:
+    """Where the class is reached (untargeted: left), bool [B]."""
+    reached = tf.argmax(logits, 1, output_type=tf.int32) == batch.targets
+    return reached if self.targeted else tf.logical_not(reached)
+
+  def _better(self, batch: Batch, one: Tensor, other: Tensor, weights: Tensor) -> Tensor:
+    """Of two results [B, ...] each sample's better one: success first, then the smaller J."""
+    batch, states = self._prepare(batch)
+    judged = []
+    for images in (one, other):
+      logits, features = self.model(images)
+      terms = self._terms(states, batch, logits, features)
+      value = tf.reduce_sum(self._values(terms, states, features, weights), 0)  # [B]
+      judged.append((self._success(logits, batch), value))
+    (succeeds, value), (others_succeed, others_value) = judged
+    changed = tf.where(
+      succeeds == others_succeed, others_value < value, tf.logical_not(succeeds)
+    )  # [B]
+    return pick(changed, other, one)

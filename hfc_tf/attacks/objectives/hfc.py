@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from hfc_tf.attacks.objectives.base import Batch, Objective
-from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.densities.energy import LayerEnergy, comparable, energy
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 
 Tensor = Any
@@ -27,9 +27,11 @@ class HFC(Objective):
   """
 
   name = "hfc"
+  toward_target = True
 
   def __init__(self, density: HierarchicalDensity, weight: float = 1.0) -> None:
     self.weight = weight
+    self.density = density
     self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
     self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
 
@@ -43,3 +45,14 @@ class HFC(Objective):
       energy(arrays, features[name]) / (2.0 * self._widths[name]) for name, arrays in state.items()
     ]
     return tf.add_n(forms)
+
+  def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
+    """-sum_l 1 / C_l max_m ln(pi_m N(f^l | mu_m, S_m)) up to a constant, [B].
+
+    J_HFC leaves out what pi_m' and |S_m'| contribute, and so it jumps where m' changes, upwards
+    even where the density rises. This is J_HFC with them: continuous, of the same gradient.
+    """
+    costs = [
+      comparable(arrays, features[name]) / self._widths[name] for name, arrays in state.items()
+    ]
+    return tf.add_n(costs)

@@ -1,0 +1,124 @@
+"""Carlini and Wagner's attack in L2."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from hfc_tf.attacks.minimum_norm import MinimumNorm
+from hfc_tf.attacks.objectives import Batch, Margin, Objective
+from hfc_tf.attacks.updates.base import pick
+from hfc_tf.taps import TappedModel
+
+Tensor = Any
+_INSIDE = 0.999999  # of [-1, 1] before atanh
+_DECAYS, _TINY = (0.9, 0.999), 1e-8  # of Adam (Kingma and Ba, 2015)
+
+
+class _Best(NamedTuple):
+  images: Tensor  # [B, ...]
+  square: Tensor  # |images - x|^2, [B]
+  found: Tensor  # with the present c, bool [B]
+
+
+class CWL2(MinimumNorm):
+  """min_w |x' - x|^2 + c J(x'),  x' = (tanh(w) + 1) / 2   (Carlini and Wagner, 2017).
+
+  J is the margin, and whatever terms are added to it. Adam moves w; c is found by bisection, the
+  smallest that succeeds. The result is the nearest image that reached the class (untargeted: left
+  it) with a lead of kappa; the clean image where there was none.
+
+  Args:
+    model: the attacked classifier.
+    objective: None for `Margin(kappa)`. Its first term tells by how much an image leads.
+    kappa: confidence, the lead asked for.
+    steps: of Adam for each c.
+    searches: values of c.
+    first: the first c; ten times more until one succeeds.
+    learning_rate: of Adam.
+    settings: see `MinimumNorm`.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    kappa: float = 0.0,
+    steps: int = 1000,
+    searches: int = 9,
+    first: float = 1e-3,
+    learning_rate: float = 0.01,
+    targeted: bool = True,
+    **settings: Any,
+  ) -> None:
+    self.kappa = kappa
+    self.searches = searches
+    self.first = first
+    self.learning_rate = learning_rate
+    objective = Margin(kappa, targeted) if objective is None else objective
+    super().__init__(model, objective, steps=steps, targeted=targeted, **settings)
+
+  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Tensor:
+    if any(part.reads_clean for part in self.objective.parts):
+      batch = batch._replace(features=self.model(batch.images)[1])
+    states = [part.prepare(batch) for part in self.objective.parts]
+    start = tf.atanh(_INSIDE * (2.0 * batch.images - 1.0))
+    axes = list(range(1, len(start.shape)))
+    lead = Margin(None, self.targeted)
+
+    def evaluate(free: Tensor, weight: Tensor, best: _Best) -> tuple[Tensor, _Best]:
+      """The gradient with respect to w, and the best images so far."""
+      with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(free)
+        images = 0.5 * (tf.tanh(free) + 1.0)
+        logits, features = self.model(images)
+        terms = [
+          weights[i] * part.term(state, batch, logits, features)
+          for i, (part, state) in enumerate(zip(self.objective.parts, states, strict=True))
+        ]
+        square = tf.reduce_sum((images - batch.images) ** 2, axes)  # [B]
+        loss = square + weight * tf.add_n(terms)
+      reached = tf.argmax(logits, 1, output_type=tf.int32) == batch.targets
+      success = (reached == self.targeted) & (lead.term((), batch, logits, {}) <= -self.kappa)
+      nearer = success & (square < best.square)
+      found = best.found | success
+      best = _Best(pick(nearer, images, best.images), tf.where(nearer, square, best.square), found)
+      return tape.gradient(loss, free), best
+
+    def search(number: Tensor, weight: Tensor, low: Tensor, high: Tensor, best: _Best) -> Any:
+      """One value of c."""
+
+      def body(step: Tensor, free: Tensor, first: Tensor, second: Tensor, best: _Best) -> Any:
+        gradient, best = evaluate(free, weight, best)
+        first = _DECAYS[0] * first + (1 - _DECAYS[0]) * gradient
+        second = _DECAYS[1] * second + (1 - _DECAYS[1]) * gradient**2
+        age = tf.cast(step + 1, tf.float32)
+        rates = tf.sqrt(second / (1 - _DECAYS[1] ** age)) + _TINY
+        free -= self.learning_rate * first / (1 - _DECAYS[0] ** age) / rates
+        return step + 1, free, first, second, best
+
+      nothing = tf.zeros_like(start)
+      best = best._replace(found=tf.zeros_like(best.found))
+      *_, best = tf.while_loop(
+        lambda step, *_: step < steps,
+        body,
+        (tf.constant(0), start, nothing, nothing, best),
+        parallel_iterations=1,
+      )
+      high = tf.where(best.found, weight, high)
+      low = tf.where(best.found, low, weight)
+      weight = tf.where(tf.math.is_finite(high), 0.5 * (low + high), 10.0 * weight)
+      return number + 1, weight, low, high, best
+
+    samples = tf.shape(start)[:1]
+    unknown = tf.fill(samples, float("inf"))
+    best = _Best(batch.images, unknown, tf.fill(samples, False))
+    *_, best = tf.while_loop(
+      lambda number, *_: number < self.searches,
+      search,
+      (tf.constant(0), tf.fill(samples, self.first), tf.zeros(samples), unknown, best),
+      parallel_iterations=1,
+    )
+    return best.images

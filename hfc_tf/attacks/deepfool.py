@@ -1,0 +1,107 @@
+"""DeepFool."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import tensorflow as tf
+
+from hfc_tf.attacks.minimum_norm import MinimumNorm, norms
+from hfc_tf.attacks.objectives import Batch, Objective, Sum
+from hfc_tf.attacks.updates.base import pick
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
+
+Tensor = Any
+_BEYOND = 1e-4  # how far behind a boundary each step aims
+
+
+class DeepFool(MinimumNorm):
+  """Steps to the nearest of the linearised decision boundaries   (Moosavi-Dezfooli et al., 2016).
+
+      r = |g_k| / |grad g_k|^2 grad g_k,  g_k = l_k - l_c,  k with the smallest |g_k| / |grad g_k|
+
+  until the class c is left; x + (1 + overshoot) sum r. With a target t the one boundary is that of
+  g = l_t - max_{k != t} l_k, until t is reached.
+
+  Args:
+    model: the attacked classifier.
+    objective: none can be given.
+    steps: iterations at the most.
+    overshoot: how much farther than the boundary.
+    candidates: classes of the largest logits of the clean image, the only ones that count.
+    settings: see `MinimumNorm`.
+
+  Raises:
+    InputError: for an objective or a further term: boundaries are all this attack knows.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    steps: int = 50,
+    overshoot: float = 0.02,
+    candidates: int = 10,
+    **settings: Any,
+  ) -> None:
+    if objective is not None:
+      raise _no_terms()
+    self.overshoot = overshoot
+    self.candidates = min(candidates, model.num_classes)
+    super().__init__(model, Sum(()), steps=steps, **settings)
+
+  def __add__(self, objective: Objective) -> NoReturn:
+    """Refuses: there is no objective to add to."""
+    raise _no_terms()
+
+  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Tensor:
+    targets = batch.targets
+    clean_logits, _ = self.model(batch.images)
+    rivals = tf.math.top_k(clean_logits, self.candidates).indices  # [B, J]
+
+    def boundaries(logits: Tensor) -> list[Tensor]:
+      """g of each boundary, [[B]]."""
+      own = tf.one_hot(targets, logits.shape[1], on_value=True, off_value=False)
+      aim = tf.gather(logits, targets, batch_dims=1)
+      if self.targeted:
+        return [aim - tf.reduce_max(tf.where(own, logits.dtype.min, logits), 1)]
+      return [tf.gather(logits, rivals[:, j], batch_dims=1) - aim for j in range(self.candidates)]
+
+    def body(step: Tensor, current: Tensor, total: Tensor, _: Tensor) -> tuple[Tensor, ...]:
+      with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+        tape.watch(current)
+        logits, _ = self.model(current)
+        gaps = boundaries(logits)
+      nearest = tf.fill(tf.shape(targets), float("inf"))
+      move = tf.zeros_like(current)
+      for j, gap in enumerate(gaps):
+        slope = tape.gradient(gap, current)
+        length = norms(slope)  # [B, 1, ...]
+        distance = tf.math.divide_no_nan(tf.abs(gap), tf.reshape(length, [-1]))
+        known = (tf.reshape(length, [-1]) > 0) & (distance < nearest)
+        if not self.targeted:
+          known &= rivals[:, j] != targets
+        reach = tf.reshape(distance + _BEYOND, tf.shape(length))
+        move = pick(known, tf.math.divide_no_nan(reach * slope, length), move)
+        nearest = tf.where(known, distance, nearest)
+      predicted = tf.argmax(logits, 1, output_type=tf.int32)
+      done = (predicted == targets) == self.targeted
+      total += move
+      moved = tf.clip_by_value(batch.images + (1 + self.overshoot) * total, 0.0, 1.0)
+      return step + 1, pick(done, current, moved), total, tf.reduce_all(done)
+
+    _, adversarials, *_ = tf.while_loop(
+      lambda step, current, total, done: (step < steps) & tf.logical_not(done),
+      body,
+      (tf.constant(0), batch.images, tf.zeros_like(batch.images), tf.constant(False)),
+      parallel_iterations=1,
+    )
+    return adversarials
+
+
+def _no_terms() -> InputError:
+  return InputError(
+    "deepfool alone", "a term for its objective", "it has none: hide another attack, e.g. cw_l2"
+  )

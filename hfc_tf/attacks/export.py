@@ -1,0 +1,200 @@
+"""An attack's one compiled loop as a program: for other processes, and for other runtimes."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.objectives import Batch
+from hfc_tf.errors import InputError
+from hfc_tf.files import write_files
+
+Tensor = Any
+Array = np.ndarray[Any, Any]
+NUMBERS = {"eps": tf.float32, "step_size": tf.float32, "steps": tf.int32}
+_LARGE = 1024  # values from which an array travels in 16 bits
+
+
+def numbers(attack: Attack) -> dict[str, Any]:
+  """The numbers of a program: seed, weights of the terms, eps, step_size, steps."""
+  weights = [float(attack.weights[part.name]) for part in attack.objective.parts]
+  own = {name: getattr(attack, name) for name in NUMBERS}
+  given = {name: value for name, value in own.items() if value is not None}
+  return {"seed": attack.seed, "weights": weights, **given}
+
+
+def batch_function(
+  attack: Attack, batch_size: int, shape: tuple[int, ...], *, start: bool = False
+) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
+  """An attack on one batch as a function of tensors, and the specs of these tensors by name.
+
+  Args:
+    attack: any attack; `numbers(attack)` are arguments of the function.
+    batch_size: images of the batch, B.
+    shape: of an image in [0, 1].
+    start: whether the point to start from is an argument as well, instead of a random draw.
+  """
+  images = tf.TensorSpec([batch_size, *shape], tf.float32, "images")
+  specs = {
+    "images": images,
+    "targets": tf.TensorSpec([batch_size], tf.int32, "targets"),
+    "ids": tf.TensorSpec([batch_size], tf.int32, "ids"),
+    **({"start": tf.TensorSpec(images.shape, tf.float32, "start")} if start else {}),
+    "seed": tf.TensorSpec([], tf.int32, "seed"),
+    "weights": tf.TensorSpec([len(attack.objective.parts)], tf.float32, "weights"),
+  }
+  given = [name for name in NUMBERS if name in numbers(attack)]
+  specs |= {name: tf.TensorSpec([], NUMBERS[name], name) for name in given}
+
+  def function(*tensors: Tensor) -> Tensor:
+    values = dict(zip(specs, tensors, strict=True))
+    own: Any = copy.copy(attack)  # shares the compiled loop
+    own.weights = {part.name: values["weights"][i] for i, part in enumerate(attack.objective.parts)}
+    for name in given:
+      setattr(own, name, values[name])
+    if start:
+      own._start = lambda *_: values["start"]
+    return own._attack(Batch(*(values[name] for name in ("images", "targets", "ids", "seed"))))
+
+  return function, specs
+
+
+def export_attack(
+  attack: Attack,
+  path: str | os.PathLike[str],
+  batch_size: int,
+  *,
+  images: Any = None,
+  targets: Any = 0,
+  ids: Any = None,
+  half: bool = False,
+) -> None:
+  """Writes the compiled loop as StableHLO with its weights, for any PJRT runtime.
+
+  Into the folder `path` go program.mlir, whose @main takes arrays in the order of their names in
+  arguments.npz (arg000, arg001, ...) and returns the adversarial images [B, ...] in [0, 1], and
+  arguments.json, which tells what each array is. A random start is drawn here and is an argument,
+  since runtimes draw differently.
+
+  Args:
+    attack: of one run (`restarts=1`).
+    path: a folder; made where it is missing.
+    batch_size: images of the batch, B; the program has this one shape.
+    images: [B, ...] in the model's bounds; mid-grey ones by default.
+    targets: int [B], all the same class, or that class.
+    ids: int [B], the keys of random draws; default 0 ... B - 1.
+    half: whether floats of large arrays are stored in 16 bits, the images excepted; whoever runs
+      the program casts them to the type that arguments.json tells.
+
+  Raises:
+    InputError: for several restarts, images that do not fit, targets that differ, or operations
+      that XLA cannot compile.
+  """
+  if getattr(attack, "restarts", 1) > 1:
+    raise InputError("an attack of one run", f"restarts={attack.restarts}", "pass restarts=1")  # type: ignore[attr-defined]
+  shape = attack.model.input_shape
+  low, high = attack.model.bounds
+  if images is None:
+    images = np.full([batch_size, *(size or 64 for size in shape)], (low + high) / 2, np.float32)
+  unit = attack.model.to_unit(images)
+  classes = np.broadcast_to(np.asarray(targets, np.int32), [len(unit)])
+  if len(unit) != batch_size or len(np.unique(classes)) != 1:
+    raise InputError(
+      f"{batch_size} images that aim at one class",
+      f"{len(unit)} images, {len(np.unique(classes))} classes",
+      "export one batch",
+    )
+  keys = np.arange(batch_size) if ids is None else np.asarray(ids)
+  arguments = {"images": unit, "targets": classes, "ids": keys.astype(np.int32), **numbers(attack)}
+  attack = _unfolded(attack)
+  random_start = bool(getattr(attack, "random_start", False))
+  if random_start:
+    arguments["start"] = _start(attack, unit, arguments["ids"])
+  function, specs = batch_function(attack, batch_size, unit.shape[1:], start=random_start)
+  given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
+  program, captured = _stablehlo(function, list(specs.values()))
+  names = [*specs, *(name for name, _ in captured)]
+  arrays = [*given, *(array for _, array in captured)]
+  _check(program, arrays)
+  stored = [*given, *(_smaller(array) if half else array for _, array in captured)]
+  buffer = io.BytesIO()
+  np.savez(buffer, **{f"arg{i:03d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
+  told = {
+    "arguments": [
+      {"array": f"arg{i:03d}", "name": name, "type": array.dtype.name, "shape": array.shape}
+      for i, (name, array) in enumerate(zip(names, arrays, strict=True))
+    ],
+    "attack": type(attack).__name__,
+    "batch_size": batch_size,
+    "returns": "adversarial images in [0, 1]",
+  }
+  files = {
+    "program.mlir": program.encode(),
+    "arguments.npz": buffer.getvalue(),
+    "arguments.json": json.dumps(told, indent=1).encode(),
+  }
+  write_files(path, files)
+
+
+def _unfolded(attack: Attack) -> Attack:
+  """The same attack on a network whose weights are variables: arguments of the program."""
+  other = copy.copy(attack)
+  other.model = attack.model.variant(precision=attack.model.precision, fold=False)
+  other._compile()
+  return other
+
+
+def _start(attack: Any, unit: Array, ids: Array) -> Array:
+  """The random start that the attack would draw, [B, ...]."""
+  eps, seed = tf.constant(attack.eps, tf.float32), tf.constant(attack.seed, tf.int32)
+  return np.asarray(attack._start(tf.constant(unit), eps, tf.constant(ids), seed))
+
+
+def _stablehlo(
+  function: Callable[..., Tensor], specs: list[tf.TensorSpec]
+) -> tuple[str, list[tuple[str, Array]]]:
+  """The program's text, and what it captured (weights, densities) in the order of its arguments."""
+  compiled = tf.function(function, autograph=False, jit_compile=True)
+  concrete = compiled.get_concrete_function(*specs)
+  variables = {id(variable.handle): variable for variable in concrete.graph.variables}
+  captured = []
+  for number, tensor in enumerate(concrete.captured_inputs):
+    variable = variables.get(id(tensor))
+    name = f"constant {number}" if variable is None else variable.name
+    captured.append((name, np.asarray(tensor if variable is None else variable)))
+  try:
+    program = compiled.experimental_get_compiler_ir(*specs)(stage="stablehlo")
+  except (tf.errors.OpError, ValueError) as error:
+    raise InputError(
+      "an attack that XLA can compile", str(error)[:200], "choose other terms or another model"
+    ) from error
+  return str(program), captured
+
+
+def _check(program: str, arrays: list[Array]) -> None:
+  """That @main's arguments have the shapes of these arrays."""
+  head = program[program.index("@main(") :].split("->")[0]
+  expected = [
+    [int(size) for size in re.findall(r"(\d+)x", shape)]
+    for shape in re.findall(r"%arg\d+: tensor<([^>]*)>", head)
+  ]
+  if expected != [list(array.shape) for array in arrays]:
+    raise InputError(
+      f"a program of {len(arrays)} arguments", f"one of {len(expected)}", "try another TensorFlow"
+    )
+
+
+def _smaller(array: Array) -> Array:
+  """Floats in 16 bits where there are many and all of them stay finite."""
+  if array.size < _LARGE or array.dtype != np.float32 or np.abs(array).max() > 6e4:
+    return array
+  return array.astype(np.float16)

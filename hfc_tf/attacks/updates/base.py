@@ -1,0 +1,76 @@
+"""How gradients become the next point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from hfc_tf.attacks.objectives import Batch
+
+Tensor = Any
+
+
+class Here(NamedTuple):
+  """What an update sees of the point x_t.
+
+  Attributes:
+    images: x_t, [B, ...].
+    gradients: of J, [[B, ...]]; for a `separate` update of each weighted term.
+    values: each weighted term on a scale that is the same at all points, [T, B]; None unless the
+      update `compares`.
+    success: where the class is reached (untargeted: left), bool [B].
+    step: t. steps: how many there are. step_size: alpha.
+    project: Pi_eps.
+  """
+
+  images: Tensor
+  gradients: list[Tensor]
+  values: Tensor
+  success: Tensor
+  step: Tensor
+  steps: Tensor
+  step_size: Tensor
+  project: Callable[[Tensor], Tensor]
+
+
+class Update:
+  """`init` makes a state, `step` uses and renews it, `result` says what remains.
+
+  Attributes:
+    separate: wants the gradient of each term instead of their sum's.
+    compares: wants `values`, and to see the last point too: T + 1 evaluations for T steps.
+  """
+
+  separate = False
+  compares = False
+
+  def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> Any:
+    """The state before the first step, for a start [B, ...]; this one keeps none."""
+    return ()
+
+  def view(self, images: Tensor, batch: Batch, step: Tensor) -> Tensor:
+    """What the model is shown in place of x_t, [B, ...]."""
+    return images
+
+  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """The next point [B, ...], which the loop projects, and the new state."""
+    raise TypeError(f"{type(self).__name__} has no step")
+
+  def result(self, last: Tensor, state: Any) -> Tensor:
+    """The adversarial images [B, ...]."""
+    return last
+
+
+class Sign(Update):
+  """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
+
+  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """The next point; no state."""
+    return here.images - here.step_size * tf.sign(here.gradients[0]), state
+
+
+def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
+  """`one` [B, ...] in the samples where [B] is true, `other` in the rest."""
+  return tf.where(tf.reshape(where, [-1, *[1] * (len(one.shape) - 1)]), one, other)
