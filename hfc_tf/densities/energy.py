@@ -1,44 +1,98 @@
-"""The quadratic form of the most likely component, as TensorFlow sees it in an attack."""
+"""Quadratic forms and densities as TensorFlow sees them, in an attack or a detector."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.densities.diagonal import DiagonalMixture
 from hfc_tf.densities.mixture import GaussianMixture
 
 Tensor = Any
+Arrays = dict[str, Tensor]
+# What all components share [B], the rest of each form [B, M], and the gradient [B, C] of the sum
+# for the components chosen [B].
+_Forms = tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]
+
+_LOG_2PI = float(np.log(2 * np.pi))
 
 
 class LayerEnergy:
-  """(f - mu_m')^T S_m'^-1 (f - mu_m'), m' = argmax_m ln(pi_m N(f | mu_m, S_m))  (TMI Eq. 15, 16).
+  """One layer's mixtures of all classes as tensors, for batches that belong to one class.
 
-  Holds one layer's mixtures of all classes as float32 tensors, and evaluates them for batches
-  that aim at one class. The form is exact for GaussianMixture's covariances; its memory is
-  [B, M, p] however wide the layer is, because the components share their axes.
+  `energy`, `comparable` and `log_prob_tensor` read them. All are exact for the mixtures'
+  covariances, and hold no more than [B, M, p] however wide the layer is.
 
   Args:
-    mixtures: of one layer, one a class.
+    mixtures: of one layer, one a class, all of one kind.
+    dtype: of the tensors.
   """
 
-  def __init__(self, mixtures: list[GaussianMixture]) -> None:
-    rank = max(len(mixture.base.eigenvalues) for mixture in mixtures)
-    packed = [_pack(mixture, rank) for mixture in mixtures]
+  def __init__(
+    self, mixtures: Sequence[GaussianMixture | DiagonalMixture], dtype: Any = tf.float32
+  ) -> None:
+    packed = [
+      _pack_diagonal(mixture)
+      if isinstance(mixture, DiagonalMixture)
+      else _pack(mixture, max(len(one.base.eigenvalues) for one in mixtures))  # type: ignore
+      for mixture in mixtures
+    ]
     self._arrays = {
-      key: tf.constant(np.stack([one[key] for one in packed]), tf.float32) for key in packed[0]
+      key: tf.constant(np.stack([one[key] for one in packed]), dtype) for key in packed[0]
     }
 
-  def of_class(self, label: Tensor) -> dict[str, Tensor]:
+  def of_class(self, label: Tensor) -> Arrays:
     """The arrays of one class (int32 scalar), picked once a batch."""
     return {key: values[label] for key, values in self._arrays.items()}
 
 
+def energy(arrays: Arrays, features: Tensor) -> Tensor:
+  """(f - mu_m')^T S_m'^-1 (f - mu_m'), m' = argmax_m ln(pi_m N(f | mu_m, S_m))  (TMI Eq. 15, 16).
+
+  m' carries no gradient; that of the form is 2 S_m'^-1 (f - mu_m'), written down, so that
+  nothing but [B, C] waits for the backward pass.
+
+  Args:
+    arrays: of `LayerEnergy.of_class`. features: [B, C].
+  """
+
+  def form(points: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    shared, forms, gradient = _forms(arrays, points)
+    chosen = tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
+    slope = gradient(chosen)  # [B, C]
+    value = shared + tf.gather(forms, chosen, batch_dims=1)
+    return value, lambda upstream: upstream[:, None] * slope
+
+  return tf.custom_gradient(form)(features)
+
+
+def comparable(arrays: Arrays, features: Tensor) -> Tensor:
+  """-max_m ln(pi_m N(f | mu_m, S_m)) up to a constant of the class, [B], for features [B, C].
+
+  Half of `energy` and what it leaves out of pi_m' and |S_m'|: it does not jump where m' changes.
+  """
+  shared, forms, _ = _forms(arrays, features)
+  return 0.5 * shared - tf.reduce_max(arrays["log_weights"] - 0.5 * forms, 1)
+
+
+def log_prob_tensor(arrays: Arrays, features: Tensor) -> Tensor:
+  """ln sum_m pi_m N(f | mu_m, S_m), [B], for features [B, C]   (TMI Eq. 14)."""
+  shared, forms, _ = _forms(arrays, features)
+  log_joint = arrays["log_weights"] - 0.5 * forms  # [B, M]
+  return tf.reduce_logsumexp(log_joint, 1) - 0.5 * shared + arrays["constant"]
+
+
+def _forms(arrays: Arrays, features: Tensor) -> _Forms:
+  return (_forms_diagonal if "precisions" in arrays else _forms_low_rank)(arrays, features)
+
+
 def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]]:
   base, size = mixture.base, mixture.means.shape[1]
-  full = len(base.eigenvalues) == mixture.width
-  outside = 0.0 if full else 1 / base.floor
+  whole = len(base.eigenvalues) == mixture.width
+  outside = 0.0 if whole else 1 / base.floor
   basis = np.zeros((mixture.width, rank))
   basis[:, : len(base.eigenvalues)] = base.basis
   # What a direction weighs beyond `outside`; the mixture speaks for the leading ones.
@@ -57,11 +111,11 @@ def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]
     "whitening": whitening,
     "offsets": (whitening @ mixture.means[:, :, None])[..., 0],
     "log_weights": np.log(mixture.weights) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1),
+    "constant": np.asarray(-0.5 * (base.log_volume + mixture.width * _LOG_2PI)),
   }
 
 
-def energy(arrays: dict[str, Tensor], features: Tensor) -> Tensor:
-  """The chosen component's quadratic form [B] for features [B, C]; m' carries no gradient."""
+def _forms_low_rank(arrays: Arrays, features: Tensor) -> _Forms:
   standard = (features - arrays["mean"]) * arrays["inverse_scale"]  # [B, C]
   turned = standard @ arrays["basis"]  # [B, r]
   shared = arrays["outside"] * tf.reduce_sum(standard**2, 1)
@@ -69,6 +123,38 @@ def energy(arrays: dict[str, Tensor], features: Tensor) -> Tensor:
   size = arrays["leading"].shape[-1]
   leading = turned[:, :size] * arrays["leading"]  # [B, p]
   residuals = tf.einsum("mqp,bp->bmq", arrays["whitening"], leading) - arrays["offsets"]
-  forms = tf.reduce_sum(residuals**2, 2)  # [B, M]
-  chosen = tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
-  return shared + tf.gather(forms, tf.stop_gradient(chosen), batch_dims=1)
+
+  def gradient(chosen: Tensor) -> Tensor:
+    whitening = tf.gather(arrays["whitening"], chosen)  # [B, p, p]
+    own = tf.gather(residuals, chosen, batch_dims=1)  # [B, p]
+    own = tf.linalg.matvec(whitening, own, transpose_a=True) * arrays["leading"]
+    rest = turned * arrays["trailing"]  # [B, r]
+    inner = tf.concat([rest[:, :size] + own, rest[:, size:]], 1)
+    outer = arrays["outside"] * standard + tf.matmul(inner, arrays["basis"], transpose_b=True)
+    return 2.0 * arrays["inverse_scale"] * outer
+
+  return shared, tf.reduce_sum(residuals**2, 2), gradient
+
+
+def _pack_diagonal(mixture: DiagonalMixture) -> dict[str, np.ndarray[Any, Any]]:
+  precisions = 1 / mixture.covariances  # [M, C]
+  centre = mixture.means.mean(0)
+  return {
+    "mean": centre,
+    "precisions": precisions,
+    "offsets": mixture.means - centre,
+    "log_weights": np.log(mixture.weights) - 0.5 * np.log(mixture.covariances).sum(1),
+    "constant": np.asarray(-0.5 * mixture.width * _LOG_2PI),
+  }
+
+
+def _forms_diagonal(arrays: Arrays, features: Tensor) -> _Forms:
+  residuals = (features - arrays["mean"])[:, None] - arrays["offsets"]  # [B, M, C]
+  forms = tf.einsum("bmc,mc->bm", residuals**2, arrays["precisions"])
+
+  def gradient(chosen: Tensor) -> Tensor:
+    return (
+      2.0 * tf.gather(residuals, chosen, batch_dims=1) * tf.gather(arrays["precisions"], chosen)
+    )
+
+  return tf.zeros_like(forms[:, 0]), forms, gradient

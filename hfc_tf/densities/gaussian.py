@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import scipy.linalg
-from sklearn.covariance import ledoit_wolf_shrinkage
+
+from hfc_tf.densities.blocks import Blocks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 _DEAD = 1e-3  # a channel's standard deviation is at least this part of the layer's RMS
-_SMALLEST = 1e-5  # the smallest eigenvalue of a correlation matrix, in units of a variance
+_INTENSITIES = np.geomspace(1e-5, 1, 31)  # of the shrinkage, to choose from
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,9 +22,10 @@ class ShrunkGaussian:
   """N(mean, S), S = D^1/2 (V diag(eigenvalues - floor) V^T + floor I) D^1/2.
 
   D holds the channel variances; the correlation matrix R is shrunk towards the identity,
-  (1 - s) R + s I, with the intensity s of Ledoit and Wolf (2004). With more images than channels
-  V is square and nothing is left to the floor: a full covariance. With fewer images than
-  channels V spans what the images span, and S is low-rank plus diagonal.
+  (1 - s) R + s I, with the intensity s under which images are likeliest that were left out one
+  by one (Hoffbeck and Landgrebe 1996). With more images than channels V is square and nothing
+  is left to the floor: a full covariance. With fewer images than channels V spans what the
+  images span, and S is low-rank plus diagonal.
 
   Attributes:
     mean: [C]; scale: [C], D^1/2; basis: V [C, r]; eigenvalues: [r], descending; floor: the
@@ -36,25 +39,59 @@ class ShrunkGaussian:
   floor: float
 
   @classmethod
-  def fit(cls, features: np.ndarray[Any, Any]) -> ShrunkGaussian:
-    """Mean and shrunk covariance of features [N, C], N >= 2."""
-    values = np.asarray(features, np.float64)
-    mean = values.mean(0)
-    centred = values - mean
-    scale = centred.std(0)
+  def fit(cls, features: Any) -> ShrunkGaussian:
+    """Mean and shrunk covariance of features [N, C], N >= 2, given as to Blocks."""
+    blocks = Blocks(features)
+    count, width = blocks.count, blocks.width
+    mean = np.sum([block.sum(0, np.float64) for block in blocks], axis=0) / count
+    scale = np.sqrt(np.sum([((block - mean) ** 2).sum(0) for block in blocks], axis=0) / count)
     scale = np.maximum(scale, _DEAD * max(float(np.sqrt((scale**2).mean())), 1e-12))
-    standard = centred / scale  # [N, C]
-    count, width = standard.shape
-    intensity = float(ledoit_wolf_shrinkage(standard, assume_centered=True))
-    trace = float((standard**2).sum() / count / width)
-    floor = max(intensity * trace, _SMALLEST)
     if count > width:
-      eigenvalues, basis = scipy.linalg.eigh(standard.T @ standard / count)
+      products = np.zeros((width, width))
+      for standard in _standards(blocks, mean, scale):
+        products += standard.T @ standard
+      eigenvalues, basis = scipy.linalg.eigh(products / count)
     else:
+      standard = np.concatenate(list(_standards(blocks, mean, scale)))
       eigenvalues, left = scipy.linalg.eigh(standard @ standard.T / count)
       eigenvalues, left = eigenvalues[1:], left[:, 1:]  # the mean took one direction
       lengths = np.sqrt(np.maximum(eigenvalues, 1e-12) * count)
       basis = standard.T @ left / lengths  # [C, r]
-    order = np.argsort(eigenvalues)[::-1]
-    shrunk = (1 - intensity) * np.maximum(eigenvalues[order], 0) + floor
-    return cls(mean, scale, basis[:, order], shrunk, floor)
+    eigenvalues, basis = np.maximum(eigenvalues[::-1], 0), basis[:, ::-1]
+    trace = max(float(eigenvalues.sum()) / width, 1e-12)
+    losses = np.zeros(len(_INTENSITIES))
+    for standard in _standards(blocks, mean, scale):
+      losses += _left_out(standard, basis, eigenvalues, trace, count)
+    intensity = float(_INTENSITIES[losses.argmin()])
+    floor = intensity * trace
+    return cls(mean, scale, basis, (1 - intensity) * eigenvalues + floor, floor)
+
+  @property
+  def log_volume(self) -> float:
+    """ln |S|."""
+    outside = (len(self.mean) - len(self.eigenvalues)) * np.log(self.floor)
+    return float(np.log(self.eigenvalues).sum() + 2 * np.log(self.scale).sum() + outside)
+
+
+def _standards(blocks: Blocks, mean: Array, scale: Array) -> Iterator[Array]:
+  return ((block - mean) / scale for block in blocks)  # [n, C] each
+
+
+def _left_out(standard: Array, basis: Array, eigenvalues: Array, trace: float, count: int) -> Array:
+  """-2 ln N(x_n | others' mean, others' shrunk R), summed over rows [n, C], for every intensity.
+
+  Without x_n, which is centred, the covariance of the rest is N/(N-1) (R - x_n x_n^T / (N-1)) and
+  x_n lies N/(N-1) x_n away from their mean: a rank-one change of what all share, G.
+  """
+  width, rank = basis.shape
+  intensities, ratio = _INTENSITIES, count / (count - 1)
+  outside = intensities * trace
+  values = (1 - intensities) * ratio * eigenvalues[:, None] + outside  # of G, [r, S]
+  log_volume = np.log(values).sum(0) + (width - rank) * np.log(outside)
+  turned = (standard @ basis) ** 2  # [n, r]
+  rest = (
+    np.maximum((standard**2).sum(1) - turned.sum(1), 0) if rank < width else np.zeros(len(standard))
+  )
+  forms = turned @ (1 / values) + rest[:, None] / outside  # x_n^T G^-1 x_n, [n, S]
+  kept = 1 - (1 - intensities) * ratio / (count - 1) * forms
+  return np.asarray((log_volume + np.log(kept) + ratio**2 * forms / kept).sum(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -12,6 +13,9 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from hfc_tf.densities.blocks import Blocks
+from hfc_tf.densities.diagonal import DiagonalMixture
+from hfc_tf.densities.em import COVARIANCES, Mixture, fit_mixtures
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
@@ -30,18 +34,21 @@ class HierarchicalDensity:
 
   Args:
     components: M; the papers take 64 on fundus and 16 (TMI) on chest images.
-    subspace: leading principal directions in which components differ (see GaussianMixture).
+    covariance: "low_rank" (see GaussianMixture), "diag" or "full"; the first fits held-out
+      features best at every width.
+    subspace: leading principal directions in which components of "low_rank" differ.
     iterations: EM iterations at the most.
     tolerance: EM stops when the penalised log-likelihood a sample gains less.
     seed: of the k-means++ starts.
   """
 
-  mixtures_: dict[str, list[GaussianMixture]]
+  mixtures_: dict[str, list[Mixture]]
 
   def __init__(
     self,
     components: int = 16,
     *,
+    covariance: str = "low_rank",
     subspace: int = 32,
     iterations: int = 100,
     tolerance: float = 1e-3,
@@ -49,7 +56,10 @@ class HierarchicalDensity:
   ) -> None:
     if components < 1:
       raise InputError("at least one component", str(components), "pass components=16")
+    if covariance not in COVARIANCES:
+      raise InputError(f"covariance among {', '.join(COVARIANCES)}", repr(covariance), "name one")
     self.components = components
+    self.covariance = covariance
     self.subspace = subspace
     self.iterations = iterations
     self.tolerance = tolerance
@@ -67,9 +77,10 @@ class HierarchicalDensity:
     slow = 0
     for number, (name, features) in enumerate(taps.features.items()):
       self.mixtures_[name] = [
-        GaussianMixture.fit(
-          features[taps.labels == label],
+        fit_mixtures(
+          Blocks(features, rows=np.flatnonzero(taps.labels == label)),
           self.components,
+          self.covariance,
           subspace=min(self.subspace, features.shape[1], max(fewest - 1, 1)),
           iterations=self.iterations,
           tolerance=self.tolerance,
@@ -111,6 +122,7 @@ class HierarchicalDensity:
     settings = {
       "format": _FORMAT,
       "components": self.components,
+      "covariance": self.covariance,
       "subspace": self.subspace,
       "iterations": self.iterations,
       "tolerance": self.tolerance,
@@ -120,17 +132,11 @@ class HierarchicalDensity:
     }
     arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings))}
     for name, index, mixture in self._each():
-      base = mixture.base
-      for key, value in (
-        ("mean", base.mean),
-        ("scale", base.scale),
-        ("basis", base.basis.astype(np.float32)),
-        ("eigenvalues", base.eigenvalues),
-        ("floor", base.floor),
-        ("weights", mixture.weights),
-        ("means", mixture.means),
-        ("covariances", mixture.covariances),
-      ):
+      own = {key: getattr(mixture, key) for key in ("weights", "means", "covariances")}
+      if isinstance(mixture, GaussianMixture):
+        own |= dataclasses.asdict(mixture.base)
+        own["basis"] = own["basis"].astype(np.float32)
+      for key, value in own.items():
         arrays[f"{self.layers.index(name)}/{index}/{key}"] = value
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -151,17 +157,20 @@ class HierarchicalDensity:
       }
     return density
 
-  def _each(self) -> Iterator[tuple[str, int, GaussianMixture]]:
+  def _each(self) -> Iterator[tuple[str, int, Mixture]]:
     for name, mixtures in self.mixtures_.items():
       for index, mixture in enumerate(mixtures):
         yield name, index, mixture
 
 
-def _read(arrays: Any, prefix: str) -> GaussianMixture:
+def _read(arrays: Any, prefix: str) -> Mixture:
   def get(key: str) -> Array:
     return np.asarray(arrays[prefix + key], np.float64)
 
+  own = get("weights"), get("means"), get("covariances")
+  if prefix + "mean" not in arrays:
+    return DiagonalMixture(*own)
   base = ShrunkGaussian(
     get("mean"), get("scale"), get("basis"), get("eigenvalues"), float(get("floor"))
   )
-  return GaussianMixture(base, get("weights"), get("means"), get("covariances"))
+  return GaussianMixture(base, *own)

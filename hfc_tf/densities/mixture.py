@@ -12,10 +12,13 @@ import tensorflow_probability as tfp
 from scipy.special import logsumexp
 from sklearn.cluster import kmeans_plusplus
 
+from hfc_tf.densities.blocks import Blocks
+from hfc_tf.densities.expectation import expansion, maximise
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian
-from hfc_tf.errors import InputError
+from hfc_tf.densities.problem import Problem
 
 _LOG_2PI = float(np.log(2 * np.pi))
+_NEAREST = 1e-6  # so small a variance that a start is each point's nearest centre
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class GaussianMixture:
   Attributes:
     base: the class's shrunk Gaussian.
     weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: penalised log-likelihood a sample, one value an iteration.
+    history: (penalised) log-likelihood a sample, one value an iteration, the start's first.
     converged: whether the last gain was below the tolerance.
   """
 
@@ -50,7 +53,7 @@ class GaussianMixture:
   @classmethod
   def fit(
     cls,
-    features: np.ndarray[Any, Any],
+    features: Any,
     components: int,
     *,
     subspace: int = 32,
@@ -60,36 +63,43 @@ class GaussianMixture:
   ) -> GaussianMixture:
     """Fits `components` components to features [N, C] by EM from a k-means++ start.
 
+    Args:
+      features: [N, C]: an array, an np.memmap, a list of such, or Blocks.
+      components: M.
+      subspace: p, leading principal directions in which components differ.
+      iterations: EM iterations at the most.
+      tolerance: EM stops when the penalised log-likelihood a sample gains less.
+      seed: of the k-means++ start.
+
     Raises:
       InputError: for fewer images than components or features that are not finite.
     """
-    count = len(features)
-    if count < max(components, 2):
-      raise InputError(
-        f"at least {max(components, 2)} images of a class for {components} components",
-        f"{count}",
-        "give more images or lower --components",
-      )
-    if not np.isfinite(features).all():
-      raise InputError("finite features", "NaN or infinity", "check the model and its images")
-    base = ShrunkGaussian.fit(features)
+    blocks = Blocks(features)
+    blocks.check(components)
+    base = ShrunkGaussian.fit(blocks)
     size = min(subspace, len(base.eigenvalues))
-    leading = _whiten(base, features, size)  # [N, p]
-    centres, _ = kmeans_plusplus(leading, components, random_state=seed)
-    distances = ((leading[:, None] - centres) ** 2).sum(2)  # [N, M]
-    responsibilities = np.eye(components)[distances.argmin(1)]
-    history: list[float] = []
-    converged = False
-    for _ in range(iterations):
-      weights, means, covariances = _maximise(leading, responsibilities)
-      log_joint = _log_joint(leading, weights, means, covariances)  # [N, M]
-      log_density = logsumexp(log_joint, axis=1)
-      history.append(float(log_density.mean()) + _log_prior(weights, covariances) / count)
-      responsibilities = np.exp(log_joint - log_density[:, None])
-      if len(history) > 1 and history[-1] - history[-2] < tolerance:
-        converged = True
-        break
-    return cls(base, weights, means, covariances, tuple(history), converged)
+    leading = np.concatenate(
+      [_whiten(base, block, size).astype(blocks.dtype) for block in blocks]
+    )  # [N, p]
+    points = Blocks(leading, expansion(size, full=True))
+    centres, _ = kmeans_plusplus(points.sample(seed), components, random_state=seed)
+    one, none = np.ones(size), np.zeros(size)
+    fit = maximise(
+      points,
+      True,
+      Problem(
+        weights=np.full(components, 1 / components),
+        means=centres,
+        spread=_NEAREST * one,
+        ridge=none,
+        prior=size,
+        tolerance=tolerance,
+        iterations=iterations,
+        shift=none,
+        scale=one,
+      ),
+    )
+    return cls(base, *fit)
 
   @property
   def components(self) -> int:
@@ -145,15 +155,12 @@ class GaussianMixture:
     standard = (np.asarray(features, np.float64) - base.mean) / base.scale
     turned = standard @ base.basis  # [N, r]
     outside = (standard**2).sum(1) - (turned**2).sum(1)
-    rest = self.width - len(base.eigenvalues)
     trailing = (turned[:, size:] ** 2 / base.eigenvalues[size:]).sum(1)
-    log_volume = np.log(base.eigenvalues).sum() + 2 * np.log(base.scale).sum()
-    if rest:
+    if len(base.eigenvalues) < self.width:
       trailing += outside / base.floor
-      log_volume += rest * np.log(base.floor)
     leading = turned[:, :size] / np.sqrt(base.eigenvalues[:size])
     log_joint = _log_joint(leading, self.weights, self.means, self.covariances)
-    constant = log_volume + (self.width - size) * _LOG_2PI
+    constant = base.log_volume + (self.width - size) * _LOG_2PI
     return np.asarray(logsumexp(log_joint, axis=1) - 0.5 * (trailing + constant))
 
 
@@ -168,19 +175,6 @@ def _whiten(base: ShrunkGaussian, features: np.ndarray[Any, Any], size: int) -> 
   return standard @ base.basis[:, :size] / np.sqrt(base.eigenvalues[:size])
 
 
-def _maximise(points: Array, responsibilities: Array) -> tuple[Array, Array, Array]:
-  """The M-step: weights [M] (one pseudo-count each), means [M, p], covariances [M, p, p]."""
-  count, size = points.shape
-  shares = responsibilities.sum(0)  # [M]
-  weights = (shares + 1) / (count + len(shares))
-  means = responsibilities.T @ points / np.maximum(shares, 1e-10)[:, None]
-  weighted = (responsibilities[:, :, None] * points[:, None]).reshape(count, -1)  # [N, M p]
-  second = (weighted.T @ points).reshape(-1, size, size)  # [M, p, p], one product for all
-  scatter = second - shares[:, None, None] * means[:, :, None] * means[:, None, :]
-  covariances = (scatter + size * np.eye(size)) / (shares + size)[:, None, None]
-  return weights, means, covariances
-
-
 def _log_joint(points: Array, weights: Array, means: Array, covariances: Array) -> Array:
   """ln pi_m N(z_n | a_m, B_m), [N, M]."""
   factors = np.linalg.cholesky(covariances)  # [M, p, p]
@@ -192,11 +186,3 @@ def _log_joint(points: Array, weights: Array, means: Array, covariances: Array) 
   log_volume = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)  # [M]
   constant = np.log(weights) - 0.5 * (log_volume + size * _LOG_2PI)
   return np.asarray(constant - 0.5 * np.einsum("nmp,nmp->nm", residuals, residuals))
-
-
-def _log_prior(weights: Array, covariances: Array) -> float:
-  """What EM adds to the log-likelihood: Dirichlet on pi, inverse Wishart on B (up to constants)."""
-  size = covariances.shape[1]
-  _, log_volume = np.linalg.slogdet(covariances)
-  traces = np.trace(np.linalg.inv(covariances), axis1=1, axis2=2)
-  return float(np.log(weights).sum() - 0.5 * size * (log_volume + traces).sum())

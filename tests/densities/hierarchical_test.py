@@ -73,12 +73,14 @@ def test_wide_layers_with_many_components_cost_little_memory():
   assert numbers < 4096 * 200  # 64 dense covariances would be 64 * 4096 * 4096
 
 
-def test_save_and_load_give_the_same_density(tmp_path):
+@pytest.mark.parametrize("covariance", ["low_rank", "diag", "full"])
+def test_save_and_load_give_the_same_density(tmp_path, covariance):
   taps = _taps()
-  density = HierarchicalDensity(components=2).fit(taps)
+  density = HierarchicalDensity(components=2, covariance=covariance).fit(taps)
   density.save(tmp_path / "density.npz")
   loaded = HierarchicalDensity.load(tmp_path / "density.npz")
   assert loaded.layers == density.layers
+  assert loaded.covariance == covariance
   before = density.log_prob(taps.features, taps.labels)
   after = loaded.log_prob(taps.features, taps.labels)
   for name in density.layers:
@@ -91,6 +93,11 @@ def test_normal_images_are_likelier_under_their_own_class():
   own = density.log_prob(taps.features, taps.labels)["layer5"].mean()
   other = density.log_prob(taps.features, 1 - taps.labels)["layer5"].mean()
   assert own > other
+
+
+def test_an_unknown_covariance_is_refused():
+  with pytest.raises(InputError, match="low_rank, diag, full"):
+    HierarchicalDensity(covariance="tied")
 
 
 def test_zero_components_are_refused():

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import scipy.stats
-import sklearn.covariance
 import tensorflow_probability as tfp
 
-from hfc_tf.densities import GaussianMixture, ShrunkGaussian
+from hfc_tf.densities import GaussianMixture, ShrunkGaussian, gaussian
 from hfc_tf.errors import InputError
 
 
@@ -24,16 +23,33 @@ def _covariance(base):
   return base.scale[:, None] * inner * base.scale
 
 
-@pytest.mark.parametrize("count,width", [(200, 12), (20, 50)])
-def test_covariance_is_ledoit_wolf_of_standardised_features(count, width):
+@pytest.mark.parametrize("count,width", [(60, 12), (20, 30)])
+def test_shrinkage_is_the_one_that_foretells_each_image_from_the_others(count, width):
   features = _features(count, width).astype(np.float64)
   base = ShrunkGaussian.fit(features)
   standard = (features - features.mean(0)) / features.std(0)
-  expected, _ = sklearn.covariance.ledoit_wolf(standard, assume_centered=True)
+  losses = []
+  for intensity in gaussian._INTENSITIES:
+    losses.append(0.0)
+    for row in range(count):
+      others = np.delete(standard, row, axis=0)
+      covariance = (1 - intensity) * np.cov(others.T, bias=True) + intensity * np.eye(width)
+      normal = scipy.stats.multivariate_normal(others.mean(0), covariance)
+      losses[-1] -= normal.logpdf(standard[row])
+  intensity = gaussian._INTENSITIES[np.argmin(losses)]
+  assert intensity not in gaussian._INTENSITIES[[0, -1]]
+  inner = (1 - intensity) * np.corrcoef(features.T) + intensity * np.eye(width)
   deviation = features.std(0)
   np.testing.assert_allclose(
-    _covariance(base), deviation[:, None] * expected * deviation, rtol=1e-6, atol=1e-9
+    _covariance(base), deviation[:, None] * inner * deviation, rtol=1e-6, atol=1e-9
   )
+
+
+@pytest.mark.parametrize("count", [40, 2000])
+def test_shrinkage_fades_as_images_come(count):
+  features = _features(2000, 60, seed=2)
+  shrunk = ShrunkGaussian.fit(features[:count])
+  assert shrunk.floor > 0.02 if count == 40 else shrunk.floor < 0.005
 
 
 @pytest.mark.parametrize("count,width,subspace", [(300, 10, 4), (40, 60, 8), (300, 10, 32)])

@@ -1,0 +1,129 @@
+"""Fitting one Gaussian mixture by expectation maximisation, with any model of covariance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import kmeans_plusplus
+
+from hfc_tf.densities.blocks import Blocks
+from hfc_tf.densities.diagonal import DiagonalMixture
+from hfc_tf.densities.expectation import expansion, maximise
+from hfc_tf.densities.gaussian import ShrunkGaussian
+from hfc_tf.densities.mixture import GaussianMixture
+from hfc_tf.densities.problem import Problem
+from hfc_tf.errors import InputError
+
+Mixture = DiagonalMixture | GaussianMixture
+
+COVARIANCES = ("low_rank", "diag", "full")
+
+
+def fit_mixtures(
+  features: Any,
+  components: int,
+  covariance: str = "low_rank",
+  *,
+  means_init: Any = None,
+  weights_init: Any = None,
+  subspace: int = 32,
+  restarts: int = 1,
+  tolerance: float = 1e-3,
+  iterations: int = 100,
+  regularisation: float = 1e-6,
+  seed: int = 0,
+) -> Mixture:
+  """Fits p(f) = sum_m pi_m N(f | mu_m, S_m) to features   (TMI Eq. 14).
+
+  "diag" and "full" are the models of scikit-learn's GaussianMixture: with the same start
+  (`means_init`, `weights_init`, `precisions_init` of 1 / regularisation) and float64 features
+  they take the same steps and stop at the same one. With float32 features, and a tolerance of
+  at least 1e-4, the responsibilities are float32 and nothing else is.
+
+  Args:
+    features: [N, C]: an array, an np.memmap, or a list of such, none of which need fit in memory.
+    components: M.
+    covariance: "low_rank" (see GaussianMixture), "diag" or "full".
+    means_init: [M, C], where EM starts; k-means++ if None ("diag" and "full").
+    weights_init: [M]; all alike if None ("diag" and "full").
+    subspace: leading principal directions in which components of "low_rank" differ.
+    restarts: from how many starts; the likeliest result counts.
+    tolerance: EM stops when the log-likelihood a sample changes less.
+    iterations: at the most.
+    regularisation: added to every variance ("diag" and "full"), in squared units of features.
+    seed: of the k-means++ starts.
+
+  Raises:
+    InputError: for an unknown model, too few features, or some that are not finite.
+  """
+  if covariance not in COVARIANCES:
+    raise InputError(f"covariance among {', '.join(COVARIANCES)}", repr(covariance), "name one")
+  if not regularisation > 0:
+    raise InputError("regularisation > 0", f"{regularisation}", "leave it at 1e-6")
+
+  def fit(number: int) -> Mixture:
+    if covariance == "low_rank":
+      return GaussianMixture.fit(
+        features,
+        components,
+        subspace=subspace,
+        tolerance=tolerance,
+        iterations=iterations,
+        seed=seed + number,
+      )
+    return _fit(
+      features,
+      components,
+      covariance == "full",
+      means_init,
+      weights_init,
+      tolerance,
+      iterations,
+      regularisation,
+      seed + number,
+    )
+
+  fits = [fit(number) for number in range(restarts if means_init is None else 1)]
+  return max(fits, key=lambda mixture: mixture.history[-1])
+
+
+def _fit(
+  features: Any,
+  components: int,
+  full: bool,
+  means: Any,
+  weights: Any,
+  tolerance: float,
+  iterations: int,
+  regularisation: float,
+  seed: int,
+) -> Mixture:
+  blocks = Blocks(features)
+  blocks = Blocks(features, expansion(blocks.width, full))
+  blocks.check(components)
+  # Products of small numbers keep their digits: any shift and scale do, if float32 holds them.
+  first = next(iter(blocks))[:1024]
+  shift = first.mean(0, dtype=np.float32).astype(np.float64)
+  scale = first.std(0, dtype=np.float32).astype(np.float64)
+  scale[scale == 0] = 1.0
+  if means is None:
+    means, _ = kmeans_plusplus(blocks.sample(seed), components, random_state=seed)
+  if weights is None:
+    weights = np.full(components, 1 / components)
+  ridge = regularisation / scale**2
+  fit = maximise(
+    blocks,
+    full,
+    Problem(
+      weights, (means - shift) / scale, ridge, ridge, 0.0, tolerance, iterations, shift, scale
+    ),
+  )
+  history = tuple(value - float(np.log(scale).sum()) for value in fit.history)
+  means = fit.means * scale + shift
+  if not full:
+    return DiagonalMixture(fit.weights, means, fit.covariances * scale**2, history, fit.converged)
+  covariances = fit.covariances * scale[:, None] * scale
+  width = len(scale)
+  plain = ShrunkGaussian(np.zeros(width), np.ones(width), np.eye(width), np.ones(width), 1.0)
+  return GaussianMixture(plain, fit.weights, means, covariances, history, fit.converged)
