@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import abc
-import inspect
-import json
-import os
-import zipfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
@@ -16,47 +11,64 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.storage import Array, Stored, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import threshold_at_tnr
-from hfc_tf.taps import Taps
+from hfc_tf.taps import TappedModel, Taps
 
-Array = npt.NDArray[Any]
-Tensor = Any
 Features = dict[str, Tensor]
+Scores = npt.NDArray[np.float32]
 
 
-class Detector(abc.ABC):
+class Detector(Stored, abc.ABC):
   """Tells adversarials from clean images by the taps of the classifier.
 
   Constructors store hyperparameters, `fit` learns, learnt names end in `_`. A subclass learns in
   `_learn` and scores in `score_tensor`, the one TensorFlow function behind `score`, export and
-  attacks on detectors.
+  attacks on detectors. Detectors that need the images themselves are `ImageDetector`s; who calls
+  `fit` with the model and the images, and then `score_images`, need not know which is which.
 
   Attributes:
     key: name in the registry.
-    reads: "features", or "head" if the last dense layer's kernel is needed to fit.
+    reads: "features"; "head" if the last dense layer's kernel is needed to fit; "images".
+    per_layer: whether each layer has a score of its own.
+    differentiable: whether the score's gradient says anything.
     layers_: names of the layers the score reads, in network order.
     threshold_: the score that 90 % of clean AdvTrain images do not exceed, by scores that were not
       learnt from the image they score.
   """
 
-  key: ClassVar[str]
-  reads: ClassVar[Literal["features", "head"]] = "features"
+  reads: ClassVar[Literal["features", "head", "images"]] = "features"
+  per_layer: ClassVar[bool] = False
+  differentiable: ClassVar[bool] = True
   layers_: list[str]
   threshold_: float
 
-  def fit(self, train: Taps, *, clean: Taps, noisy: Taps | None = None, adversarial: Taps) -> Self:
+  def fit(
+    self,
+    train: Taps,
+    *,
+    clean: Taps,
+    noisy: Taps | None = None,
+    adversarial: Taps,
+    model: TappedModel | None = None,
+    images: Mapping[str, Any] | None = None,
+  ) -> Self:
     """Learns what is normal from Train and what is adversarial from AdvTrain.
 
     Args:
       train: of the labelled, clean, unaugmented Train images.
       clean: of clean AdvTrain images.
       noisy: of noisy AdvTrain images, more examples of what is not adversarial.
-      adversarial: of those attacked AdvTrain images that fooled the classifier.
+      adversarial: of those attacked AdvTrain images that fooled the classifier; of several attacks
+        after `Taps.concatenate`, with groups.
+      model: the classifier; only detectors that read images need it.
+      images: {"clean": ..., "noisy": ..., "adversarial": ...}, `[N, ...]` in the model's bounds,
+        row by row those of the taps; only detectors that read images need them.
 
     Raises:
       InputError: features that are not finite or differ between the parts, a class without
-        Train images, too few AdvTrain images.
+        Train images, too few AdvTrain images, no images where they are needed.
     """
     parts = {"Train": train, "clean": clean, "noisy": noisy, "adversarial": adversarial}
     for name, part in parts.items():
@@ -70,6 +82,9 @@ class Detector(abc.ABC):
         "give labelled Train taps of every class",
       )
     data = AdvTrain.of(clean, noisy, adversarial)
+    if self.reads == "images":
+      used = [name for name in ("clean", "noisy", "adversarial") if parts[name] is not None]
+      data = data.with_images(model, [(images or {}).get(name) for name in used])
     self.layers_ = self._choose_layers(train)
     scores = self._learn(train, data)
     self.threshold_ = threshold_at_tnr(scores[data.is_clean])
@@ -89,35 +104,52 @@ class Detector(abc.ABC):
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Scores of each layer alone `[B, L]`, in the order of `layers_`."""
-    raise InputError(
-      "a detector with scores per layer (lid, maha, dnn)", self.key, "leave out per_layer"
-    )
+    raise self._no_layers()
+
+  def outputs(self, model: TappedModel, images: Tensor) -> dict[str, Tensor]:
+    """What export serves, of images `[B, ...]` in [0, 1]: "score" `[B]`, "logits" `[B, K]` and,
+    where there are such, "layer_scores" `[B, L]`."""
+    logits, features = model(images)
+    result = {"score": self.score_tensor(features, logits), "logits": logits}
+    if self.per_layer:
+      result["layer_scores"] = self.layer_tensor(features, logits)
+    return result
 
   @overload
-  def score(self, taps: Taps, *, per_layer: Literal[False] = False) -> npt.NDArray[np.float32]: ...
+  def score(self, taps: Taps, *, per_layer: Literal[False] = False) -> Scores: ...
 
   @overload
-  def score(
-    self, taps: Taps, *, per_layer: Literal[True]
-  ) -> dict[str, npt.NDArray[np.float32]]: ...
+  def score(self, taps: Taps, *, per_layer: Literal[True]) -> dict[str, Scores]: ...
 
-  def score(
-    self, taps: Taps, *, per_layer: bool = False
-  ) -> npt.NDArray[np.float32] | dict[str, npt.NDArray[np.float32]]:
+  def score(self, taps: Taps, *, per_layer: bool = False) -> Scores | dict[str, Scores]:
     """Scores float32 `[N]`, higher = more adversarial; with `per_layer`, such scores by layer name.
 
     Raises:
       InputError: features that are not finite or not those of `fit`.
     """
-    if not hasattr(self, "threshold_"):
-      raise InputError("a fitted detector", f"{self.key} before fit", "call fit or load first")
+    self._check_fitted()
     if per_layer:
       return dict(zip(self.layers_, self._run(self.layer_tensor, taps).T, strict=True))
     return self._run(self.score_tensor, taps)
 
-  def layer_scores(self, taps: Taps) -> dict[str, npt.NDArray[np.float32]]:
+  def layer_scores(self, taps: Taps) -> dict[str, Scores]:
     """`score` with `per_layer=True`."""
     return self.score(taps, per_layer=True)
+
+  def score_images(self, model: TappedModel, images: Any) -> Scores:
+    """`score` of images `[N, ...]` in the model's bounds: what any detector can do."""
+    return self.score(model.taps(images))
+
+  def layer_score_images(self, model: TappedModel, images: Any) -> dict[str, Scores]:
+    """`layer_scores` of images `[N, ...]` in the model's bounds."""
+    return self.layer_scores(model.taps(images))
+
+  def _check_fitted(self) -> None:
+    if not hasattr(self, "threshold_"):
+      raise InputError("a fitted detector", f"{self.key} before fit", "call fit or load first")
+
+  def _no_layers(self) -> InputError:
+    return InputError("a detector with scores per layer", self.key, "leave out per_layer")
 
   def _run(self, function: Callable[[Features, Tensor], Tensor], taps: Taps) -> Array:
     """Runs a tensor function over taps in batches, with one trace for all of them."""
@@ -142,82 +174,19 @@ class Detector(abc.ABC):
     ]
     return np.asarray(np.concatenate(parts), np.float32)
 
-  def _freeze(self) -> None:
-    """Makes tensors of the learnt arrays, once, so that traces capture instead of embed them."""
-    self._compiled: dict[str, Callable[..., Tensor]] = {}
-    self._tensors = {name: tf.constant(value) for name, value in self._arrays().items()}
-
-  def _group(self, name: str) -> dict[str, Tensor]:
-    """The tensors of a learnt dictionary, by key."""
-    return {k.partition("/")[2]: v for k, v in self._tensors.items() if k.startswith(name + "/")}
-
-  def _arrays(self) -> dict[str, Array]:
-    """Learnt arrays by name; those of a dictionary as name/key."""
-    arrays = {}
-    for name, value in vars(self).items():
-      if name.endswith("_") and isinstance(value, np.ndarray):
-        arrays[name] = value
-      elif name.endswith("_") and isinstance(value, dict):
-        arrays |= {f"{name}/{key}": array for key, array in value.items()}
-    return arrays
-
-  def save(self, path: str | os.PathLike[str]) -> None:
-    """Writes one npz: the learnt arrays by name, and `config`, a json text of all else."""
-    arrays: dict[str, Any] = dict(self._arrays())
-    plain = {
-      name: value
-      for name, value in vars(self).items()
-      if not name.startswith("_") and not isinstance(value, (np.ndarray, dict))
-    }
-    arrays["config"] = np.array(json.dumps({"detector": self.key, "values": plain}))
-    path = Path(path)
-    beside = path.with_name(path.name + ".part")
-    with beside.open("wb") as file:
-      np.savez(file, **arrays)
-    beside.replace(path)
-
-  @classmethod
-  def load(cls, path: str | os.PathLike[str]) -> Self:
-    """Reads what `save` wrote.
-
-    Raises:
-      InputError: no such file, a damaged one, or one of another detector.
-    """
-    arrays = read_arrays(path)
-    config = json.loads(str(arrays.pop("config")))
-    if config["detector"] != cls.key:
-      raise InputError(f"a saved {cls.key}", config["detector"], "load it with its own class")
-    names = inspect.signature(cls).parameters
-    detector = cls(**{n: v for n, v in config["values"].items() if n in names})
-    for name, value in config["values"].items():
-      if name not in names:
-        setattr(detector, name, value)
-    for name, array in arrays.items():
-      owner, _, key = name.partition("/")
-      if key:
-        vars(detector).setdefault(owner, {})[key] = array
-      else:
-        setattr(detector, name, array)
-    detector._freeze()
-    return detector
-
-
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-  """Arrays of a saved detector by name, `config` among them."""
-  try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = {name: file[name] for name in file.files}
-    json.loads(str(arrays["config"]))["detector"]
-  except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-    raise InputError(
-      "a saved detector (npz)", f"{path}: {error}", "save the fitted detector again"
-    ) from error
-  return arrays
-
 
 def layer_list(layers: Sequence[str] | None, train: Taps) -> list[str]:
-  """The layers asked for, or all."""
-  return list(train.features) if layers is None else list(layers)
+  """The layers asked for, in the order of the network, or all.
+
+  Raises:
+    InputError: for a layer that Train lacks.
+  """
+  wanted = list(train.features) if layers is None else list(layers)
+  unknown = [name for name in wanted if name not in train.features]
+  if unknown or not wanted:
+    known = ", ".join(train.features)
+    raise InputError(f"layers among {known}", ", ".join(unknown) or "none", "name one of them")
+  return [name for name in train.features if name in wanted]
 
 
 _BATCH = 256

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import Array, Detector, Features, Tensor
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.learning import AdvTrain, learn_sign
+from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import Array, Detector, Features, Tensor, layer_list
+from hfc_tf.detectors.base import Detector, Features, layer_list
 from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
 
 
@@ -37,6 +39,7 @@ class DeepNeuralNetwork(Detector):
   """
 
   key = "dnn"
+  per_layer: ClassVar[bool] = True
 
   def __init__(
     self,

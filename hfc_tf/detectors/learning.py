@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc_within_class
-from hfc_tf.taps import Taps
+from hfc_tf.taps import TappedModel, Taps
 
 Array = npt.NDArray[Any]
 Candidate = TypeVar("Candidate")
@@ -56,12 +56,15 @@ class AdvTrain:
     is_clean: bool `[N]`.
     is_adversarial: bool `[N]`; noisy rows are neither.
     groups: int `[N]`; rows of one group never straddle folds.
+    model, images: of detectors that read images: the classifier, and the parts' images `[n, ...]`.
   """
 
   taps: Taps
   is_clean: Array
   is_adversarial: Array
   groups: Array
+  model: TappedModel | None = None
+  images: tuple[Array, ...] = ()
 
   @staticmethod
   def of(clean: Taps, noisy: Taps | None, adversarial: Taps) -> AdvTrain:
@@ -102,6 +105,21 @@ class AdvTrain:
       ]
       groups = np.concatenate([s + np.arange(len(p)) for s, p in zip(starts, parts, strict=True)])
     return AdvTrain(Taps.concatenate(parts), kinds == 0, kinds == len(parts) - 1, groups)
+
+  def with_images(self, model: TappedModel | None, images: Sequence[Any]) -> AdvTrain:
+    """The same rows with their images, in the order of the parts.
+
+    Raises:
+      InputError: no model, or not an image for every row.
+    """
+    count = sum(0 if part is None else len(part) for part in images)
+    if model is None or count != len(self.taps):
+      raise InputError(
+        f"the classifier and {len(self.taps)} AdvTrain images, one for each row of the taps",
+        f"{'no' if model is None else 'a'} classifier, {count} images",
+        "pass model= and images= to fit",
+      )
+    return dataclasses.replace(self, model=model, images=tuple(images))
 
   def weights(self, rows: Array) -> Array:
     """`balanced_weights` of some rows."""

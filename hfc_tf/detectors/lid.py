@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
-from hfc_tf.detectors.base import Array, Detector, Features, Tensor, layer_list
+from hfc_tf.detectors.base import Detector, Features, layer_list
 from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
@@ -34,6 +36,7 @@ class LocalIntrinsicDimensionality(Detector):
   """
 
   key = "lid"
+  per_layer: ClassVar[bool] = True
 
   def __init__(
     self,
@@ -60,14 +63,10 @@ class LocalIntrinsicDimensionality(Detector):
         f"{len(train)} Train images, a reference of {self.reference_size}",
         "lower reference_size or k",
       )
-    rows = np.arange(len(train))
-    if self.reference_size < len(train) - np.unique(train.labels).size:
-      rows, _ = train_test_split(
-        rows, train_size=self.reference_size, stratify=train.labels, random_state=self.seed
-      )
+    rows = stratified_rows(train.labels, self.reference_size, self.seed)
     self.center_, self.reference_ = {}, {}
     for name in self.layers_:
-      reference = train.features[name][rows[: self.reference_size]]  # [R, C]
+      reference = train.features[name][rows]  # [R, C]
       # Centred, so that |a|^2 - 2ab + |b|^2 keeps its digits in float32.
       self.center_[name] = reference.mean(axis=0)
       self.reference_[name] = reference - self.center_[name]
@@ -94,6 +93,14 @@ class LocalIntrinsicDimensionality(Detector):
   def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """The logit of the logistic regression over the layers' LIDs `[B]`."""
     return logistic_score(self._group("head_"), self.layer_tensor(features, logits))
+
+
+def stratified_rows(labels: Array, size: int, seed: int) -> Array:
+  """At most so many rows, drawn in proportion of the classes."""
+  rows = np.arange(len(labels))
+  if size < len(labels) - np.unique(labels).size:
+    rows, _ = train_test_split(rows, train_size=size, stratify=labels, random_state=seed)
+  return np.asarray(rows[:size])
 
 
 def squared_distances(values: Tensor, reference: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import Array, Detector, Features, Tensor, layer_list
+from hfc_tf.detectors.base import Detector, Features, layer_list
 from hfc_tf.detectors.gaussians import class_means, whitening
 from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
 
 
@@ -20,8 +21,9 @@ class Mahalanobis(Detector):
       MAHA(f_l(x)) = min_c (f_l(x) - mu_{l,c})' S_l^-1 (f_l(x) - mu_{l,c})
 
   with the means of the classes and one covariance S_l, tied over classes and shrunk after Ledoit
-  and Wolf, of the Train images (Lee et al., NeurIPS 2018). `mean="single"` is Eq. 23 of TMI as
-  printed: one mean and one covariance for each layer.
+  and Wolf, of the Train images (Lee et al., NeurIPS 2018; their step on the image is in
+  `SteppedMahalanobis`). `mean="single"` is Eq. 23 of TMI as printed: one mean and one covariance
+  for each layer.
 
   Args:
     mean: "class" or "single".
@@ -31,6 +33,7 @@ class Mahalanobis(Detector):
   """
 
   key = "maha"
+  per_layer: ClassVar[bool] = True
 
   def __init__(
     self,
@@ -48,6 +51,13 @@ class Mahalanobis(Detector):
     return layer_list(self.layers, train)
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    self._learn_normal(train)
+    scores = {self.mean: self._run(self.layer_tensor, data.taps)}
+    _, self.head_, held_out = learn_logistic(data, scores, self.regularisations, self.seed)
+    return held_out
+
+  def _learn_normal(self, train: Taps) -> None:
+    """Means and covariances of Train."""
     labels = train.labels if self.mean == "class" else np.zeros_like(train.labels)
     self.center_, self.whitening_, self.means_ = {}, {}, {}
     for name in self.layers_:
@@ -59,20 +69,17 @@ class Mahalanobis(Detector):
       self.whitening_[name] = matrix.astype(np.float32)
       self.means_[name] = ((means - center) @ matrix).astype(np.float32)
     self._freeze()
-    scores = {self.mean: self._run(self.layer_tensor, data.taps)}
-    _, self.head_, held_out = learn_logistic(data, scores, self.regularisations, self.seed)
-    return held_out
+
+  def _distance(self, name: str, features: Tensor) -> Tensor:
+    """Squared distance `[B]` of a layer's features `[B, C]` to the closest class."""
+    tensors = self._tensors
+    white = (features - tensors[f"center_/{name}"]) @ tensors[f"whitening_/{name}"]  # [B, C]
+    gaps = white[:, None, :] - tensors[f"means_/{name}"]  # [B, K, C]
+    return tf.reduce_min(tf.reduce_sum(gaps**2, axis=2), axis=1)
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Squared distances `[B, L]` to the closest class."""
-    tensors = self._tensors
-    columns = []
-    for name in self.layers_:
-      centred = features[name] - tensors[f"center_/{name}"]
-      white = centred @ tensors[f"whitening_/{name}"]  # [B, C]
-      gaps = white[:, None, :] - tensors[f"means_/{name}"]  # [B, K, C]
-      columns.append(tf.reduce_min(tf.reduce_sum(gaps**2, axis=2), axis=1))
-    return tf.stack(columns, axis=1)
+    return tf.stack([self._distance(name, features[name]) for name in self.layers_], axis=1)
 
   def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """The logit of the logistic regression over the layers' distances `[B]`."""

@@ -10,9 +10,10 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from hfc_tf.detectors.base import Array, Detector, Features, Tensor
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.learning import AdvTrain, select
 from hfc_tf.detectors.lid import squared_distances
+from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
 
 

@@ -2,8 +2,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from hfc_tf.taps import Taps
+from hfc_tf.detectors import DETECTORS
+from hfc_tf.taps import TappedModel, Taps
+from tests.networks import tiny
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,3 +87,99 @@ def world():
 @pytest.fixture(scope="session")
 def new_world():
   return make_world
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+  """A tiny classifier and images that it gets right, clean, noisy and attacked."""
+
+  model: TappedModel
+  train: Taps
+  adv_train: dict
+  images: dict
+  test_clean: np.ndarray
+  test_adversarial: np.ndarray
+
+  @property
+  def arguments(self):
+    return {**self.adv_train, "model": self.model, "images": self.images}
+
+
+def make_pictures(shape, bounds=(0.0, 1.0), seed=0, train=120, adv_train=40, adv_test=40):
+  """Smooth images; the label is what the classifier says; attacks are a few gradient steps."""
+  rng = np.random.default_rng(seed)
+  network = tiny(shape, seed=1)
+
+  def draw(count):
+    halves = [(size + 1) // 2 for size in shape[:-1]]
+    images = rng.uniform(0.2, 0.8, [count, *halves, shape[-1]])
+    for axis, size in enumerate(shape[:-1], start=1):
+      images = np.repeat(images, 2, axis=axis).take(range(size), axis=axis)
+    return images.astype(np.float32)
+
+  # The border through the middle of the images: both classes are there.
+  logits = TappedModel(network).taps(draw(200)).logits
+  middle = np.median(logits[:, 1] - logits[:, 0])
+  network.get_layer("logits").bias.assign([middle, 0.0])
+  low, high = bounds
+  model = TappedModel(network, lambda images: (images - low) / (high - low), bounds)
+
+  @tf.function(reduce_retracing=True)
+  def step(moved, images, targets):
+    with tf.GradientTape() as tape:
+      tape.watch(moved)
+      logits, _ = model(moved)
+      loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    moved -= 0.01 * tf.sign(tape.gradient(loss, moved))
+    return tf.clip_by_value(moved, images - 0.08, images + 0.08)
+
+  def part(count):
+    clean = draw(count)
+    labels = model.taps(model.from_unit(clean)).predictions
+    adversarial = clean
+    for _ in range(12):
+      adversarial = step(adversarial, clean, 1 - labels).numpy()
+    fooled = model.taps(model.from_unit(adversarial)).predictions != labels
+    assert fooled.mean() > 0.5
+    noisy = clean + rng.choice([-0.03, 0.03], clean.shape).astype(np.float32)
+    images = {"clean": clean, "noisy": noisy, "adversarial": adversarial[fooled]}
+    rows = np.arange(count)
+    groups = {"clean": rows, "noisy": rows, "adversarial": rows[fooled]}
+    images = {name: model.from_unit(values) for name, values in images.items()}
+    taps = {n: model.taps(images[n], labels[groups[n]], groups=groups[n]) for n in images}
+    return images, taps
+
+  clean = model.from_unit(draw(train))
+  labelled = model.taps(clean, model.taps(clean).predictions)
+  images, taps = part(adv_train)
+  test, _ = part(adv_test)
+  return Pictures(model, labelled, taps, images, test["clean"], test["adversarial"])
+
+
+@pytest.fixture(scope="session")
+def pictures():
+  return make_pictures((8, 8, 3))
+
+
+@pytest.fixture(scope="session")
+def volumes():
+  return make_pictures((6, 6, 6, 1), bounds=(0.0, 255.0))
+
+
+@pytest.fixture(scope="session", params=["pictures", "volumes"])
+def case(request):
+  """Images or volumes, and every detector, fitted in the same way."""
+  world = request.getfixturevalue(request.param)
+  small = {
+    "dnn": {"epochs": 4},
+    "hfc_score": {"components": 2},
+    "knn": {"k": 10},
+    "lid": {"reference_size": 60, "regularisations": [0.1]},
+    "maha": {"regularisations": [0.1]},
+    "svm": {"costs": [1.0], "gammas": [1.0]},
+  }
+  fitted = {
+    key: make(**small.get(key, {})).fit(world.train, **world.arguments)
+    for key, make in DETECTORS.items()
+  }
+  return world, fitted

@@ -2,10 +2,14 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
+from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import KernelDensity as ReferenceDensity
 
+from hfc_tf.detectors import kernel_density
+from hfc_tf.detectors.gaussians import class_means
 from hfc_tf.detectors.kernel_density import KernelDensity
-from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.learning import select
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc_within_class
 
@@ -32,10 +36,10 @@ def expected(world, c, bandwidth, rows):
 
 def test_equals_scikit_learn(world):
   detector = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
-  scores = detector.sign_ * detector.score(world.test_clean)
+  scores = detector.signs_[0] * detector.score(world.test_clean)
   for c in (0, 1):
     rows = world.test_clean.predictions == c
-    bandwidth = np.sqrt(0.5 / detector.precisions_[c])
+    bandwidth = np.sqrt(0.5 / detector.precisions_["last"][c])
     np.testing.assert_allclose(
       scores[rows], expected(world, c, bandwidth, rows), rtol=1e-4, atol=1e-4
     )
@@ -46,7 +50,7 @@ def test_bandwidth_is_the_most_likely_for_held_out_images(world):
   for c in (0, 1):
     reference = world.train.features["last"][world.train.labels == c]
     known = world.clean.features["last"][world.clean.predictions == c]
-    best = 0.5 / detector.precisions_[c]
+    best = 0.5 / detector.precisions_["last"][c]
     step = 10**0.25  # of the grid of squared bandwidths
     likelihood = [
       ReferenceDensity(bandwidth=np.sqrt(square)).fit(reference).score(known)
@@ -75,11 +79,16 @@ def test_unequal_classes_do_not_shift_scores(world):
 
 def test_whitened_distances_are_mahalanobis_distances(world):
   detector = KernelDensity(metrics=["whitened"]).fit(world.train, **world.adv_train)
-  inverse = detector.matrix_.astype(float) @ detector.matrix_.T
+  matrix = detector.matrix_["last"].astype(float)
   queries, train = world.test_clean[:5].features["last"], world.train.features["last"]
   gaps = (queries[:, None] - train[None]).astype(float)
+  residuals = train - class_means(train, world.train.labels)[world.train.labels]
+  residuals /= residuals.std(axis=0)
+  covariance = LedoitWolf(assume_centered=True).fit(residuals).covariance_
+  scale = (train - class_means(train, world.train.labels)[world.train.labels]).std(axis=0)
+  inverse = np.linalg.inv(covariance * np.outer(scale, scale))
   np.testing.assert_allclose(
-    detector._run(detector._distance_tensor, world.test_clean[:5]),
+    ((gaps @ matrix) ** 2).sum(axis=2),
     np.einsum("ntc,cd,ntd->nt", gaps, inverse, gaps),
     rtol=1e-3,
   )
@@ -97,7 +106,7 @@ def test_coordinates_that_show_the_attack_are_chosen(world):
 
   raw = KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
   chosen = KernelDensity().fit(world.train, **world.adv_train)
-  assert chosen.metric_ != "raw"
+  assert chosen.metrics_ != ["raw"]
   assert within(raw) < 0.85 < 0.95 < within(chosen)
 
 
@@ -113,7 +122,7 @@ def test_side_is_learnt(world):
 
   detector = KernelDensity(metrics=["standardised"])
   detector.fit(train, clean=world.clean, adversarial=dense(world.adversarial))
-  assert detector.sign_ == -1
+  assert detector.signs_ == [-1]
   high = detector.score(dense(world.test_adversarial)).min()
   assert high > np.median(detector.score(world.test_clean))
 
@@ -130,10 +139,40 @@ def test_unknown_metric(world):
     KernelDensity(metrics=["cosine"]).fit(world.train, **world.adv_train)
 
 
-def test_bandwidths_of_a_fold_know_its_clean_rows_alone(world):
-  data = AdvTrain.of(world.clean, None, world.adversarial)
-  detector = KernelDensity(metrics=["raw"])
-  detector.layers_ = ["last"]
-  grid, likelihoods, scores = detector._tabulate("raw", world.train, data)
-  assert grid.shape == (13, 2) and likelihoods.shape == scores.shape == (13, len(data.taps))
-  assert np.isfinite(likelihoods).all()
+def test_a_folds_bandwidths_know_its_learning_rows_alone(world, monkeypatch):
+  seen = []
+
+  def spy(data, candidates, fit_score, seed):
+    seen.append((data, fit_score))
+    return select(data, candidates, fit_score, seed)
+
+  monkeypatch.setattr(kernel_density, "select", spy)
+  KernelDensity(metrics=["raw"]).fit(world.train, **world.adv_train)
+  data, score = seen[-1]
+  features, predictions = data.taps.features["last"].astype(float), data.taps.predictions
+  learn, held_out = next(data.folds())
+  found = score("raw", learn, held_out)
+  for c in (0, 1):
+    train = world.train.features["last"][world.train.labels == c].astype(float)
+    clean = np.flatnonzero(data.is_clean & (predictions == c))
+    nearest = cdist(features[clean], train, "sqeuclidean").min(axis=1)
+    grid = np.median(nearest) / train.shape[1] * np.logspace(-1.5, 1.5, 13)
+    densities = [ReferenceDensity(bandwidth=np.sqrt(square)).fit(train) for square in grid]
+    known = features[np.intersect1d(clean, learn)]
+    best = int(np.argmax([density.score(known) for density in densities]))
+    asked = predictions[held_out] == c
+    height = -0.5 * train.shape[1] * np.log(2 * np.pi * grid[best])
+    expected_scores = height - densities[best].score_samples(features[held_out][asked])
+    np.testing.assert_allclose(found[asked], expected_scores, rtol=1e-3, atol=1e-3)
+
+
+def test_every_layer_stands_alone(world):
+  every = KernelDensity(layers=["last", "early", "middle"]).fit(world.train, **world.adv_train)
+  scores = every.layer_scores(world.test_adversarial)
+  assert list(scores) == every.layers_ == ["early", "middle", "last"]  # the network's order
+  for name, values in scores.items():
+    one = KernelDensity(layers=[name]).fit(world.train, **world.adv_train)
+    np.testing.assert_allclose(values, one.score(world.test_adversarial), rtol=1e-4, atol=1e-4)
+  penultimate = KernelDensity().fit(world.train, **world.adv_train)
+  np.testing.assert_array_equal(every.score(world.test_clean), penultimate.score(world.test_clean))
+  assert every.threshold_ == penultimate.threshold_

@@ -1,0 +1,126 @@
+"""A fitted detector and its classifier as one SavedModel: images in, score and verdict out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.detectors.base import Detector
+from hfc_tf.detectors.storage import Tensor
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
+
+DESCRIPTION = "detector.json"
+
+
+def export_detector(
+  detector: Detector, model: TappedModel, path: str | os.PathLike[str]
+) -> pathlib.Path:
+  """Writes a SavedModel that needs nothing but TensorFlow.
+
+      served = tf.saved_model.load("maha/")
+      served.serve(images)["is_adversarial"]
+
+  `serve`, also the signature "serving_default", takes float32 images `[N, ...]` in the model's
+  bounds and returns
+
+  * score: float32 `[N]`, higher = more adversarial; NaN for images out of bounds or with NaN;
+  * is_adversarial: bool `[N]`, score > threshold; true as well where the score is NaN;
+  * label: the predicted class, int32 `[N]`;
+  * layer_scores: float32 `[N, L]`, where the detector has such.
+
+  `detector.json` in the same folder names detector, settings, threshold, layers, input shape and
+  bounds. The folder appears whole or not at all; an earlier export there is replaced.
+
+  Args:
+    detector: fitted.
+    model: the classifier it was fitted on.
+    path: the folder.
+
+  Returns:
+    The folder.
+
+  Raises:
+    InputError: a detector before fit, a model whose preprocessing runs Python, a place that holds
+      something else or cannot be written.
+  """
+  place = pathlib.Path(path)
+  detector._check_fitted()
+  if place.exists() and not (place / DESCRIPTION).is_file():
+    raise InputError("a new folder, or one with an export", f"another {place}", "name another")
+  served = _Served(detector, model)
+  description = {
+    "detector": detector.key,
+    "settings": detector.settings(),
+    "threshold": detector.threshold_,
+    "layers": detector.layers_,
+    "input_shape": list(model.input_shape),
+    "bounds": list(model.bounds),
+    "classes": model.num_classes,
+    "outputs": sorted(served.serve.get_concrete_function().structured_outputs),
+  }
+  beside = None
+  try:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    new, old = beside / "new", beside / "old"
+    tf.saved_model.save(served, os.fspath(new), signatures={"serving_default": served.serve})
+    (new / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    if place.exists():
+      place.rename(old)
+    new.rename(place)
+  except (OSError, tf.errors.OpError) as error:
+    raise InputError(
+      f"a folder that can be written at {place}", str(error)[:200], "choose another, or make room"
+    ) from error
+  finally:
+    if beside is not None:
+      shutil.rmtree(beside, ignore_errors=True)
+  return place
+
+
+class _Served(tf.Module):  # type: ignore[misc]
+  """The graph and the variables it reads."""
+
+  def __init__(self, detector: Detector, model: TappedModel) -> None:
+    super().__init__()
+    # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB.
+    detector = copy.copy(detector)
+    detector._tensors = {
+      name: tf.Variable(value, trainable=False) for name, value in detector._tensors.items()
+    }
+    low, high = model.bounds
+
+    def serve(images: Tensor) -> dict[str, Tensor]:
+      unit = tf.cast((tf.cast(images, tf.float64) - low) / (high - low), tf.float32)
+      inside = tf.reduce_all(
+        (unit >= -1e-5) & (unit <= 1.0 + 1e-5), list(range(1, unit.shape.rank))
+      )
+      found = detector.outputs(model, tf.clip_by_value(unit, 0.0, 1.0))
+      logits = found.pop("logits")
+      score = tf.where(inside, found["score"], np.nan)
+      return {
+        **found,
+        "score": score,
+        "is_adversarial": (score > detector.threshold_) | tf.math.is_nan(score),
+        "label": tf.argmax(logits, axis=1, output_type=tf.int32),
+      }
+
+    spec = tf.TensorSpec([None, *model.input_shape], tf.float32, name="images")
+    self.serve = tf.function(serve, input_signature=[spec], autograph=False)
+    graph = self.serve.get_concrete_function().graph
+    definition = graph.as_graph_def()
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    python = sorted({node.op for nodes in bodies for node in nodes if "PyFunc" in node.op})
+    if python:
+      raise InputError(
+        "a model of TensorFlow operations", f"{', '.join(python)} in it", "write it without Python"
+      )
+    self.weights = list(graph.variables)

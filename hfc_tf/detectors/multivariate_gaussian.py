@@ -1,0 +1,54 @@
+"""A multivariate Gaussian of the penultimate features (Li and Zhu)."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.detectors.base import Detector, Features
+from hfc_tf.detectors.gaussians import class_means, whitening
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.taps import Taps
+
+
+class MultivariateGaussian(Detector):
+  """MGM: minus the log density of z(x) under one Gaussian of the predicted class.
+
+      MGM(x) = -ln N(z(x) | mu_c, S_c),   c the predicted class
+
+  (Li and Zhu, ISBI 2020.) Mean and covariance are those of the class's Train images, the latter
+  shrunk after Ledoit and Wolf. Only the threshold is learnt on AdvTrain, and on clean images alone:
+  the detector knows no attack.
+
+  Args:
+    seed: none is needed; every detector takes one.
+  """
+
+  key = "mgm"
+
+  def __init__(self, seed: int = 0) -> None:
+    self.seed = seed
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    values = train.features[train.penultimate]  # [T, C]
+    means = class_means(values, train.labels)  # [K, C]
+    matrices = [whitening(values[train.labels == c] - mean) for c, mean in enumerate(means)]
+    # |S| = |W|^-2, and W is triangular.
+    volumes = [-2.0 * np.log(np.diagonal(matrix)).sum() for matrix in matrices]
+    self.means_ = means.astype(np.float32)
+    self.whitening_ = np.stack(matrices).astype(np.float32)  # [K, C, C]
+    self.offset_ = (0.5 * (np.array(volumes) + values.shape[1] * np.log(2 * np.pi))).astype(
+      np.float32
+    )  # [K]
+    self._freeze()
+    return self._run(self.score_tensor, data.taps)
+
+  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """Minus the log density `[B]`."""
+    tensors = self._tensors
+    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
+    gaps = features[self.layers_[0]][None] - tensors["means_"][:, None]  # [K, B, C]
+    squared = tf.reduce_sum(tf.matmul(gaps, tensors["whitening_"]) ** 2, axis=2)  # [K, B]
+    densities = 0.5 * tf.transpose(squared) + tensors["offset_"]  # [B, K]
+    return tf.gather(densities, predicted, batch_dims=1)

@@ -1,0 +1,82 @@
+"""Anybody's detector: a SavedModel from images to scores."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from hfc_tf.detectors.images import ImageDetector
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel, Taps
+
+
+class SavedModelDetector(ImageDetector):
+  """A detector that somebody else made: TensorFlow's SavedModel, images in, scores out.
+
+  Its signature "serving_default", or else the model itself, takes float32 images `[N, ...]` in the
+  classifier's bounds and returns scores `[N]` or `[N, 1]`, alone or under the name "score"; higher
+  means more adversarial. `fit` learns the threshold alone, on clean AdvTrain images. What
+  `export_detector` writes can be read.
+
+  Args:
+    path: the SavedModel's folder.
+  """
+
+  key = "saved_model"
+
+  def __init__(self, path: str | os.PathLike[str]) -> None:
+    self.path = os.path.abspath(path)
+
+  def _choose_layers(self, train: Taps) -> list[str]:
+    return []
+
+  @functools.cached_property
+  def _network(self) -> Any:
+    try:
+      return tf.saved_model.load(self.path)
+    except (OSError, ValueError) as error:
+      raise InputError(
+        "a TensorFlow SavedModel", f"{self.path}: {str(error)[:200]}", "give its folder"
+      ) from error
+
+  def _function(self) -> Callable[[Tensor], Any]:
+    network = self._network
+    signature = getattr(network, "signatures", {}).get("serving_default")
+    if signature is not None:
+      names = list(signature.structured_input_signature[1])
+      if len(names) == 1:
+        return lambda images: signature(**{names[0]: images})
+    if signature is None and callable(network):
+      return network  # type: ignore[no-any-return]
+    raise InputError(
+      "a SavedModel that takes images alone",
+      f"{self.path} without such a serving_default",
+      "export it with one input",
+    )
+
+  def _learn(self, train: Taps, data: AdvTrain) -> Array:
+    self._freeze()
+    return self._over_images(self.score_image_tensor, data)
+
+  def score_image_tensor(self, model: TappedModel, images: Tensor) -> Tensor:
+    """Its scores `[B]`."""
+    low, high = model.bounds
+    found = self._function()(images * (high - low) + low)
+    if isinstance(found, dict):
+      found = (
+        found["score"] if "score" in found else found.popitem()[1] if len(found) == 1 else None
+      )
+    shape = getattr(found, "shape", None)
+    if shape is None or shape.rank not in (1, 2) or (shape.rank == 2 and shape[1] != 1):
+      raise InputError(
+        "scores of shape (N,) or (N, 1), alone or named score",
+        f"{found if shape is None else tuple(shape)} from {self.path}",
+        "return one score an image",
+      )
+    return tf.cast(tf.reshape(found, [-1]), tf.float32)

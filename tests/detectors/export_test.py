@@ -1,0 +1,139 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hfc_tf.detectors import DETECTORS, export_detector
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
+from tests.networks import tiny
+
+BARE = """
+import sys
+for name in ("hfc_tf", "sklearn", "scipy", "tensorflow_probability", "tf_keras"):
+  sys.modules[name] = None
+import numpy as np
+import tensorflow as tf
+images = np.load("images.npy")
+for folder in sys.argv[1:]:
+  served = tf.saved_model.load(folder)
+  found = served.serve(images)
+  again = served.signatures["serving_default"](images=tf.constant(images[:3]))
+  np.savez(folder + ".npz", first=again["score"], **found)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(case, tmp_path_factory):
+  world, fitted = case
+  if len(world.model.input_shape) == 4:  # volumes: those that treat space in their own way
+    fitted = {key: fitted[key] for key in ("kd", "squeezing", "maha_step", "mgm")}
+  folder = tmp_path_factory.mktemp("exported")
+  for key, detector in fitted.items():
+    export_detector(detector, world.model, folder / key)
+  images = np.concatenate([world.test_clean, world.test_adversarial])
+  np.save(folder / "images.npy", images)
+  environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+  subprocess.run(
+    [sys.executable, "-c", BARE, *fitted], cwd=folder, env=environment, check=True, timeout=120
+  )
+  return world, fitted, folder, images
+
+
+def test_serves_the_same_without_us(exported):
+  world, fitted, folder, images = exported
+  for key, detector in fitted.items():
+    expected = detector.score_images(world.model, images)
+    scale = np.abs(expected).max()
+    close = {"atol": 1e-4 * scale, "rtol": 0, "err_msg": key}
+    with np.load(folder / f"{key}.npz") as served:
+      np.testing.assert_allclose(served["score"], expected, **close)
+      np.testing.assert_allclose(served["first"], expected[:3], **close)
+      clear = np.abs(expected - detector.threshold_) > 1e-4 * scale
+      verdict = served["is_adversarial"]
+      np.testing.assert_array_equal(verdict[clear], (expected > detector.threshold_)[clear])
+      np.testing.assert_array_equal(served["label"], world.model.taps(images).predictions)
+      assert verdict.dtype == bool and served["label"].dtype == np.int32
+      assert ("layer_scores" in served) == detector.per_layer
+      if detector.per_layer:
+        layers = np.stack(list(detector.layer_score_images(world.model, images).values()), axis=1)
+        limit = 1e-4 * np.abs(layers).max()
+        np.testing.assert_allclose(served["layer_scores"], layers, atol=limit, rtol=0, err_msg=key)
+
+
+def test_says_what_it_is(exported):
+  world, fitted, folder, _ = exported
+  for key, detector in fitted.items():
+    told = json.loads((folder / key / "detector.json").read_text())
+    assert told["detector"] == key and told["threshold"] == detector.threshold_
+    assert told["layers"] == detector.layers_
+    assert told["input_shape"] == list(world.model.input_shape)
+    assert told["bounds"] == list(world.model.bounds)
+    assert told["settings"].keys() == detector.settings().keys() and "seed" in told["settings"]
+    assert {"score", "is_adversarial", "label"} <= set(told["outputs"])
+
+
+def test_the_detector_is_untouched(exported):
+  _, fitted, _, _ = exported
+  assert not any(isinstance(t, tf.Variable) for t in fitted["kd"]._tensors.values())
+
+
+def test_an_image_that_is_none_is_flagged(exported):
+  world, fitted, folder, images = exported
+  broken = images[:4].copy()
+  broken[0, 0], broken[1, 0] = np.nan, np.inf
+  broken[2, 0] = world.model.bounds[1] * 1.01
+  loaded = tf.saved_model.load(str(folder / "mgm"))
+  found = {name: value.numpy() for name, value in loaded.serve(broken).items()}
+  assert np.isnan(found["score"][:3]).all() and found["is_adversarial"][:3].all()
+  whole = fitted["mgm"].score_images(world.model, images[3:4])
+  np.testing.assert_allclose(found["score"][3:], whole, rtol=1e-3)
+
+
+def test_whole_or_not_at_all(pictures, tmp_path, monkeypatch):
+  detector = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  place = export_detector(detector, pictures.model, tmp_path / "deep" / "mgm")
+  assert [path.name for path in place.parent.iterdir()] == ["mgm"]
+  before = (place / "saved_model.pb").read_bytes()
+
+  def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+  with monkeypatch.context() as broken:
+    broken.setattr(tf.saved_model, "save", full)
+    with pytest.raises(InputError, match="No space left"):
+      export_detector(detector, pictures.model, place)
+    with pytest.raises(InputError, match="No space left"):
+      export_detector(detector, pictures.model, tmp_path / "new")
+  assert (place / "saved_model.pb").read_bytes() == before
+  assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+  export_detector(detector, pictures.model, place)  # an earlier export is replaced
+  assert [path.name for path in place.parent.iterdir()] == ["mgm"]
+  loaded = tf.saved_model.load(str(place))
+  assert loaded.serve(pictures.test_clean)["score"].shape == (40,)
+
+
+def test_refuses_what_it_cannot_write(pictures, tmp_path):
+  fitted = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  with pytest.raises(InputError, match="before fit"):
+    export_detector(DETECTORS["mgm"](), pictures.model, tmp_path / "mgm")
+  (tmp_path / "thesis").mkdir()
+  (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+  with pytest.raises(InputError, match="one with an export"):
+    export_detector(fitted, pictures.model, tmp_path / "thesis")
+  assert (tmp_path / "thesis" / "chapter.tex").exists()
+
+
+def test_refuses_preprocessing_in_python(tmp_path, pictures):
+  def slow(images):
+    result = tf.numpy_function(lambda values: values, [images], tf.float32)
+    return tf.ensure_shape(result, images.shape)
+
+  model = TappedModel(tiny(), preprocessing=slow)
+  detector = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  with pytest.raises(InputError, match="found PyFunc in it"):
+    export_detector(detector, model, tmp_path / "mgm")
