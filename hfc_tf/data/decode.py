@@ -1,12 +1,6 @@
-"""Image files of many kinds to one array: checked, decoded in parallel, resized, cached."""
+"""Image files of many kinds to one array: checked, decoded in parallel, resized."""
 
-import hashlib
 import io
-import itertools
-import json
-import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +10,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image, UnidentifiedImageError
 
+from hfc_tf.data.cache import kept, key
 from hfc_tf.errors import InputError
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
@@ -48,17 +43,13 @@ def decode_images(
   """
   if image_size < 1:
     raise InputError("an image size of at least 1 pixel", str(image_size), "raise it")
-  if cache is not None:
-    entry = cache / _key(paths, image_size, channels)
-    cached = _open_entry(entry)
-    if cached is not None:
-      return cached
-    return _write_entry(entry, paths, _shape(paths, image_size, channels))
-  shape = _shape(paths, image_size, channels)
-  pixels = np.empty(shape, np.uint16)
-  for index, image in enumerate(_decoded(paths, image_size, shape[-1])):
-    pixels[index] = image
-  return pixels
+  entry = None if cache is None else cache / _key(paths, image_size, channels)
+
+  def decoded() -> tuple[tuple[int, ...], Iterator[np.ndarray]]:
+    shape = _shape(paths, image_size, channels)
+    return shape, _decoded(paths, image_size, shape[-1])
+
+  return kept(entry, decoded)
 
 
 def _shape(
@@ -164,66 +155,4 @@ def _decoded(paths: Sequence[Path], image_size: int, channels: int) -> Iterator[
 
 
 def _key(paths: Sequence[Path], image_size: int, channels: int | None) -> str:
-  """Names what the result is made of; the files may move together without a new decoding."""
-  root = os.path.commonpath([path.parent for path in paths]) if paths else ""
-  files = [
-    (Path(os.path.relpath(path, root)).as_posix(), stat.st_size, stat.st_mtime_ns)
-    for path in paths
-    for stat in [path.stat()]
-  ]
-  made_of = json.dumps([_CACHE_VERSION, image_size, channels, files])
-  return hashlib.sha256(made_of.encode()).hexdigest()[:32]
-
-
-def _open_entry(entry: Path) -> np.ndarray | None:
-  """Opens a finished entry; warns of a damaged one and removes it."""
-  if not entry.exists():
-    return None
-  try:
-    expected = json.loads((entry / "pixels.json").read_text())["sha256"]
-    with (entry / "pixels.npy").open("rb") as file:
-      if hashlib.file_digest(file, "sha256").hexdigest() != expected:
-        raise ValueError("its checksum does not match")
-    pixels: np.ndarray = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
-    return pixels
-  except (OSError, ValueError, KeyError, TypeError) as error:
-    logging.warning("damaged cache %s (%s): decoding again", entry, error)
-    shutil.rmtree(entry, ignore_errors=True)
-    return None
-
-
-def _write_entry(entry: Path, paths: Sequence[Path], shape: tuple[int, ...]) -> np.ndarray:
-  """Decodes into a folder beside the entry, then renames it into place."""
-  partial = None
-  try:
-    entry.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{entry.name}-", dir=entry.parent))
-    header = io.BytesIO()
-    layout = {"descr": "<u2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(header, layout)
-    digest = hashlib.sha256()
-    with (partial / "pixels.npy").open("wb") as file:
-      # Written piece by piece: a full disk is an error here and a crash in a memory map.
-      images = (image.tobytes() for image in _decoded(paths, shape[1], shape[3]))
-      for piece in itertools.chain([header.getvalue()], images):
-        digest.update(piece)
-        file.write(piece)
-    (partial / "pixels.json").write_text(json.dumps({"sha256": digest.hexdigest()}))
-    partial.rename(entry)
-    for abandoned in entry.parent.glob(f".{entry.name}-*"):  # left by runs that were killed
-      shutil.rmtree(abandoned, ignore_errors=True)
-  except OSError as error:
-    if not entry.exists():  # else another run was faster
-      size = 2 * int(np.prod(shape)) // 2**20 + 1
-      raise InputError(
-        f"a writable cache folder with {size} MB free",
-        f"{entry.parent}: {error.strerror}",
-        "choose another output folder or make room",
-      ) from None
-  finally:
-    if partial is not None:
-      shutil.rmtree(partial, ignore_errors=True)
-  pixels = _open_entry(entry)
-  if pixels is None:
-    raise InputError(f"an intact cache {entry}", "one damaged just after it was written", "rerun")
-  return pixels
+  return key(paths, [_CACHE_VERSION, image_size, channels])

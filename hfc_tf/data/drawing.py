@@ -3,15 +3,56 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from hfc_tf.data.dataset import Dataset
+from hfc_tf.errors import InputError
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; canvas width, 0: filled
 
 _CANVAS = 512  # strokes are drawn at this size and averaged down to the one asked for
+
+
+def phantom(
+  name: str,
+  draw: Callable[[int, int, int, int], Array],
+  class_names: tuple[str, ...],
+  num_images: int,
+  image_size: int,
+  seed: int,
+) -> Dataset:
+  """Draws a Dataset whose classes take turns; `draw` gets (seed, index, image_size, label).
+
+  Raises:
+    InputError: fewer images than classes, a side below 16 pixels, or a negative seed.
+  """
+  for what, value, least in (
+    ("images", num_images, len(class_names)),
+    ("pixels a side", image_size, 16),
+    ("as the seed", seed, 0),
+  ):
+    if value < least:
+      raise InputError(
+        expected=f"at least {least} {what} for the {name} phantom",
+        found=str(value),
+        remedy="raise it",
+      )
+  labels = np.arange(num_images, dtype=np.int32) % len(class_names)
+  drawn = [draw(seed, index, image_size, label) for index, label in enumerate(labels.tolist())]
+  return Dataset(
+    name=f"{name} phantom (synthetic)",
+    source="synthetic",
+    pixels=np.stack(drawn),
+    labels=labels,
+    ids=[f"synthetic {name} {index}" for index in range(num_images)],
+    groups=None,
+    class_names=class_names,
+  )
 
 
 def branches(
@@ -89,6 +130,14 @@ def cloud(rng: np.random.Generator, size: int, cells: int) -> Array:
   """Smooth standard normal noise, float32 [H, W], of `cells` knots a side whatever the size."""
   weights = windows(size, cells)
   return np.asarray(weights @ rng.standard_normal((cells, cells), np.float32) @ weights.T)
+
+
+def cloud_volume(rng: np.random.Generator, depth: int, size: int, cells: int) -> Array:
+  """The same in three dimensions, float32 [D, H, W], of `cells` knots along each axis."""
+  knots = rng.standard_normal((cells, cells, cells), np.float32)
+  planes = np.tensordot(windows(depth, cells), knots, 1)  # [D, cells, cells]
+  weights = windows(size, cells)
+  return np.asarray(weights @ planes @ weights.T)
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Built-in phantoms: drawn chest X-rays and fundus photographs, for use where no data are at hand.
+"""Built-in phantoms: drawn chest X-rays, fundus photographs, head CT, where no data are at hand.
 
 Anatomy is given in fractions of the image side and every random draw has a fixed shape, so that
 one key (seed, index) gives the same picture at any size. Odd images are ill: their lesions come
@@ -8,11 +8,11 @@ can see, which keeps the accuracy of a good classifier below one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from hfc_tf.data.brain import brain, brain_binary
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.drawing import (
   bands,
@@ -21,12 +21,14 @@ from hfc_tf.data.drawing import (
   coordinates,
   gauss,
   ink,
+  phantom,
   quantised,
   rgb,
   spots,
   step,
 )
-from hfc_tf.errors import InputError
+
+__all__ = ["brain", "brain_binary", "chest", "fundus"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -37,7 +39,7 @@ def chest(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Datase
   Raises:
     InputError: fewer than two images, a side below 16 pixels, or a negative seed.
   """
-  return _phantom("chest", _chest, ("normal", "pneumonia"), num_images, image_size, seed)
+  return phantom("chest", _chest, ("normal", "pneumonia"), num_images, image_size, seed)
 
 
 def fundus(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Dataset:
@@ -46,43 +48,11 @@ def fundus(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Datas
   Raises:
     InputError: fewer than two images, a side below 16 pixels, or a negative seed.
   """
-  return _phantom("fundus", _fundus, ("no DR", "DR"), num_images, image_size, seed)
+  return phantom("fundus", _fundus, ("no DR", "DR"), num_images, image_size, seed)
 
 
-def _phantom(
-  name: str,
-  draw: Callable[[int, int, int, bool], Array],
-  class_names: tuple[str, str],
-  num_images: int,
-  image_size: int,
-  seed: int,
-) -> Dataset:
-  for what, value, least in (
-    ("images", num_images, 2),
-    ("pixels a side", image_size, 16),
-    ("as the seed", seed, 0),
-  ):
-    if value < least:
-      raise InputError(
-        expected=f"at least {least} {what} for the {name} phantom",
-        found=str(value),
-        remedy="raise it",
-      )
-  labels = np.arange(num_images, dtype=np.int32) % 2
-  pixels = np.stack([draw(seed, index, image_size, bool(ill)) for index, ill in enumerate(labels)])
-  return Dataset(
-    name=f"{name} phantom (synthetic)",
-    source="synthetic",
-    pixels=pixels,
-    labels=labels,
-    ids=[f"synthetic {name} {index}" for index in range(num_images)],
-    groups=None,
-    class_names=class_names,
-  )
-
-
-def _chest(seed: int, index: int, size: int, ill: bool) -> Array:
-  """One chest X-ray, uint16 [size, size, 1]; bright is dense. `ill=False`: the lesion-free twin."""
+def _chest(seed: int, index: int, size: int, ill: int) -> Array:
+  """One chest X-ray, uint16 [size, size, 1]; bright is dense. `ill=0`: the lesion-free twin."""
   rng = np.random.default_rng((seed, index, 0))
   x, y = coordinates(size)
 
@@ -167,8 +137,8 @@ def _opacities(seed: int, index: int, u: Array, v: Array, size: int) -> Array:
   return total
 
 
-def _fundus(seed: int, index: int, size: int, ill: bool) -> Array:
-  """One fundus photograph, uint16 [size, size, 3]. `ill=False` is the lesion-free twin."""
+def _fundus(seed: int, index: int, size: int, ill: int) -> Array:
+  """One fundus photograph, uint16 [size, size, 3]. `ill=0` is the lesion-free twin."""
   rng = np.random.default_rng((seed, index, 0))
   x, y = coordinates(size)
 

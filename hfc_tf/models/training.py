@@ -44,6 +44,9 @@ def train(
   same arguments ends with the same bytes as one that was not. At the end BatchNorm statistics are
   recomputed over all of Train, unaugmented.
 
+  Under the scope of a `tf.distribute.MirroredStrategy`, in which the model was built too, every
+  replica takes an equal share of each batch and normalises over that share.
+
   Args:
     model: a functional model with linear logits [N, K]; it is changed.
     images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
@@ -65,13 +68,15 @@ def train(
   """
   labels = _checked_labels(model, images, labels, "training")
   validation_labels = _checked_labels(model, validation_images, validation_labels, "validation")
+  strategy = tf.distribute.get_strategy()  # the default one has a single replica
   batch_size = min(batch_size, len(labels))
+  batch_size -= batch_size % strategy.num_replicas_in_sync
   steps = len(labels) // batch_size
   rank = len(model.input_shape) - 2
   optimizer = _optimizer(learning_rate, epochs * steps)
   optimizer.build(model.trainable_variables)
   run = Run(model, optimizer)
-  step = _train_step(model, optimizer)
+  step = _train_step(model, optimizer, strategy)
   predictor = Predictor(model)
   calibrator = BatchNormCalibrator(model)
   subset = np.random.default_rng([seed, 2]).permutation(len(labels))[:_CALIBRATION_IMAGES]
@@ -118,19 +123,30 @@ def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
 
 
 def _train_step(
-  model: keras.Model, optimizer: keras.optimizers.Optimizer
+  model: keras.Model, optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
 ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-  def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+  replicas = strategy.num_replicas_in_sync
+
+  def on_replica(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    if replicas > 1:
+      own = tf.distribute.get_replica_context().replica_id_in_sync_group
+      images, labels = images[own::replicas], labels[own::replicas]  # [B / R, ...]
     with fused_batch_norm(model), tf.GradientTape() as tape:
-      logits = model(images, training=True)  # [B, K]
-      losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B]
+      logits = model(images, training=True)  # [B / R, K]
+      losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B / R]
       loss = tf.reduce_mean(losses)
-    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-    hits = tf.equal(tf.argmax(logits, -1, tf.int32), labels)  # [B]
+      share = loss / replicas  # the optimizer adds the replicas' gradients up
+    optimizer.apply(tape.gradient(share, model.trainable_variables), model.trainable_variables)
+    hits = tf.equal(tf.argmax(logits, -1, tf.int32), labels)  # [B / R]
     return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
 
-  # XLA is for accelerators: on a CPU oneDNN's plain graph is several times faster.
-  return tf.function(step, jit_compile=bool(tf.config.list_logical_devices("GPU")))  # type: ignore[no-any-return]
+  def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    loss, accuracy = strategy.run(on_replica, (images, labels))
+    return strategy.reduce("MEAN", loss, None), strategy.reduce("MEAN", accuracy, None)
+
+  # XLA is for accelerators, one at a time: on a CPU oneDNN's plain graph is several times faster.
+  compiled = replicas == 1 and bool(tf.config.list_logical_devices("GPU"))
+  return tf.function(step, jit_compile=compiled)  # type: ignore[no-any-return]
 
 
 def _batches(

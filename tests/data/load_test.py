@@ -8,8 +8,8 @@ from hfc_tf.errors import InputError
 
 
 def test_unknown_name_lists_the_known_ones():
-  with pytest.raises(InputError, match=r"chest, fundus, .*npz; found brain"):
-    data.load("brain")
+  with pytest.raises(InputError, match=r"chest, fundus, .*brain_binary; found heart"):
+    data.load("heart")
 
 
 @pytest.mark.parametrize("name", sorted(set(data.DATASETS) - set(data.PHANTOMS)))

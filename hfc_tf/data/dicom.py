@@ -1,0 +1,164 @@
+"""DICOM series, a folder of single slices each, read through pydicom and never trusted.
+
+Uncompressed transfer syntaxes alone are read: what a file unpacks to would else be its own choice.
+"""
+
+import itertools
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hfc_tf.data import folders
+from hfc_tf.data.volume import Volume, check_finite, check_size, package, unreadable
+from hfc_tf.errors import InputError
+
+_KIND = "DICOM slice"
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_MAX_BYTES = 2**29  # of one slice's file
+_HEADER = [
+  "ImageOrientationPatient", "ImagePositionPatient", "InstanceNumber", "Modality", "NumberOfFrames",
+  "PatientID", "PhotometricInterpretation", "SamplesPerPixel", "SeriesInstanceUID", "Rows",
+  "Columns",
+]  # fmt: skip
+_PIXELS = [
+  "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "RescaleSlope",
+  "RescaleIntercept",
+]  # fmt: skip
+
+
+def slices(folder: Path) -> list[Path]:
+  """The DICOM files in a folder: those with the marker DICM, and all named .dcm."""
+  return [
+    path
+    for path in folders.visible(folder)
+    if path.is_file()
+    and path.name != "DICOMDIR"
+    and (path.suffix.lower() == ".dcm" or _is_marked(path))
+  ]
+
+
+def patient(paths: Sequence[Path]) -> str:
+  """The PatientID of a series, "" where there is none."""
+  return str(getattr(_header(paths[0]), "PatientID", "") or "")
+
+
+def look(paths: Sequence[Path]) -> Volume:
+  """Reads the headers of one series and puts its slices in order.
+
+  They go by their positions along the normal of the first one, which for axial slices is from the
+  feet to the head; by their instance numbers where positions are missing. Slope and intercept are
+  applied; MONOCHROME1, where small is bright, is negated.
+
+  Args:
+    paths: the files of the series, in any order.
+
+  Raises:
+    InputError: a file is damaged, compressed or too large, or they are no one series.
+  """
+  headers = [_header(path) for path in paths]
+  first = headers[0]
+  for path, header in zip(paths, headers, strict=True):
+    for name in ("SeriesInstanceUID", "Rows", "Columns"):
+      if getattr(header, name, None) != getattr(first, name, None):
+        raise InputError(
+          f"one {name} in a folder",
+          f"{getattr(first, name, None)} in {paths[0]}, {getattr(header, name, None)} in {path}",
+          "keep one series per folder",
+        )
+  places = _places(paths, headers)
+  order = np.argsort(places, kind="stable")
+  for before, after in itertools.pairwise(order):
+    if places[after] - places[before] < 1e-3:
+      raise InputError(
+        "one slice at each position",
+        f"{paths[before]} and {paths[after]} at the same",
+        "keep one series per folder",
+      )
+  shape = (len(paths), int(first.Rows), int(first.Columns))
+  check_size(shape, paths[0].parent)
+  return Volume(
+    shape,
+    partial(_read, [paths[index] for index in order], shape),
+    hounsfield=getattr(first, "Modality", "") == "CT",
+  )
+
+
+def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
+  """float32 [D, H, W] of files in order."""
+  values = np.empty(shape, np.float32)
+  for index, path in enumerate(paths):
+    try:
+      dataset = _dataset(path, [*_HEADER, *_PIXELS], stop_before_pixels=False)
+      slope = float(getattr(dataset, "RescaleSlope", 1))
+      intercept = float(getattr(dataset, "RescaleIntercept", 0))
+      with np.errstate(over="ignore"):  # not finite, which is said below
+        values[index] = dataset.pixel_array * np.float64(slope) + intercept
+      if dataset.PhotometricInterpretation == "MONOCHROME1":
+        values[index] *= -1
+    except InputError:
+      raise
+    except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
+      raise unreadable(_KIND, path, error) from None
+    check_finite(values[index], path)
+  return values
+
+
+def _header(path: Path) -> Any:
+  """The elements that `look` needs, checked."""
+  try:
+    header = _dataset(path, _HEADER, stop_before_pixels=True)
+    for name in _HEADER:
+      getattr(header, name, None)  # converted here, where a failure is caught
+    grey = str(header.PhotometricInterpretation).startswith("MONOCHROME")
+    if not grey or int(getattr(header, "NumberOfFrames", 1) or 1) > 1:
+      raise InputError("single grey slices", f"frames or colours in {path}", "convert the series")
+    check_size((1, int(header.Rows), int(header.Columns)), path)
+    return header
+  except InputError:
+    raise
+  except Exception as error:
+    raise unreadable(_KIND, path, error) from None
+
+
+def _dataset(path: Path, tags: list[str], *, stop_before_pixels: bool) -> Any:
+  """Reads elements, once it is sure that the file is small and nothing in it is compressed."""
+  pydicom = package("pydicom")
+  if path.stat().st_size > _MAX_BYTES:
+    raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
+  meta = package("pydicom.filereader").read_file_meta_info(path)
+  syntax = getattr(meta, "TransferSyntaxUID", None)
+  if syntax not in _NATIVE:
+    raise InputError(
+      "an uncompressed DICOM file",
+      f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}",
+      "decompress it, e.g. with gdcmconv --raw",
+    )
+  return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, specific_tags=tags)
+
+
+def _places(paths: Sequence[Path], headers: Sequence[Any]) -> np.ndarray:
+  """Where each slice lies along the normal, in mm, or its instance number: float64 [D]."""
+  needed = ("ImageOrientationPatient", "ImagePositionPatient")
+  located = all(getattr(header, name, None) for header in headers for name in needed)
+  try:
+    if not located:
+      return np.array([float(header.InstanceNumber) for header in headers])
+    axes = np.array([header.ImageOrientationPatient for header in headers], float)  # [D, 6]
+    corners = np.array([header.ImagePositionPatient for header in headers], float)  # [D, 3]
+    if not np.allclose(axes, axes[0], atol=1e-3):
+      raise ValueError("its slices are not parallel")
+    places = corners @ np.cross(axes[0, :3], axes[0, 3:])
+    return check_finite(places, paths[0].parent)
+  except Exception as error:
+    raise unreadable("series of slices with positions", paths[0].parent, error) from None
+
+
+def _is_marked(path: Path) -> bool:
+  try:
+    with path.open("rb") as file:
+      return file.read(132)[128:] == b"DICM"
+  except OSError:
+    return True  # its reader will say what is wrong
