@@ -1,0 +1,105 @@
+"""EM on every tap: this library's and scikit-learn's, from the same starts to the same stop."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from hfc_tf.densities.em import fit_mixtures
+
+Array = np.ndarray[Any, Any]
+_WIDEST_FULL = 256  # channels of the widest tap that full covariances are fitted to
+_TOLERANCE, _ITERATIONS, _FLOOR = 1e-3, 100, 1e-6
+_HELD_OUT = 5  # every fifth image
+
+
+class Mixtures:
+  """One mixture a tap.
+
+  Args:
+    job: "features" is an npz file, layer -> float32 [N, C_l]; "components"; "covariance" is "diag"
+      or "full"; "library" is "own" or "sklearn".
+  """
+
+  def __init__(self, job: dict[str, Any]) -> None:
+    self._fit = fit_own if job["library"] == "own" else fit_sklearn
+    self._covariance = job["covariance"]
+    self._taps: list[tuple[Array, Array, Array]] = []  # Train, held out, starting means
+    rng = np.random.default_rng(0)
+    with np.load(job["features"], allow_pickle=False) as features:
+      for values in features.values():
+        if self._covariance == "full" and values.shape[1] > _WIDEST_FULL:
+          continue
+        held_out = np.arange(len(values)) % _HELD_OUT == 0
+        train = values[~held_out]
+        starts = train[rng.choice(len(train), job["components"], replace=False)]
+        self._taps.append((train, values[held_out], starts))
+
+  def check(self) -> dict[str, Array]:
+    """The first fit, which compiles what there is to compile."""
+    train, _, starts = self._taps[0]
+    self._fit(train, starts, self._covariance)
+    return {}
+
+  def run(self, steps: int) -> dict[str, float]:
+    """Of all fits: seconds, iterations, and held-out log-likelihoods an image, each summed."""
+    total = {"seconds": 0.0, "iterations": 0.0, "log_likelihood": 0.0}
+    for train, held_out, starts in self._taps:
+      begun = time.perf_counter()
+      fitted = self._fit(train, starts, self._covariance)
+      total["seconds"] += time.perf_counter() - begun
+      total["iterations"] += fitted.iterations
+      total["log_likelihood"] += float(np.mean(fitted.log_prob(held_out.astype(np.float64))))
+    return total
+
+
+class Fitted(NamedTuple):
+  """A mixture: how often EM evaluated the likelihood, and ln p of features [N, C]."""
+
+  iterations: int
+  log_prob: Callable[[Array], Array]
+
+
+def fit_own(train: Array, starts: Array, covariance: str) -> Fitted:
+  """This library's fit, from narrow components of equal weight at `starts` [M, C]."""
+  mixture = fit_mixtures(
+    train,
+    len(starts),
+    covariance,
+    means_init=starts,
+    tolerance=_TOLERANCE,
+    iterations=_ITERATIONS,
+    regularisation=_FLOOR,
+  )
+  return Fitted(len(mixture.history), mixture.log_prob)
+
+
+def fit_sklearn(train: Array, starts: Array, covariance: str) -> Fitted:
+  """scikit-learn's fit of the same model from the same start."""
+  count, width = starts.shape
+  precisions = {"diag": np.ones((count, width)), "full": np.tile(np.eye(width), (count, 1, 1))}
+  mixture = GaussianMixture(
+    count,
+    covariance_type=covariance,
+    tol=_TOLERANCE,
+    reg_covar=_FLOOR,
+    max_iter=_ITERATIONS,
+    weights_init=np.full(count, 1 / count),
+    means_init=starts,
+    precisions_init=precisions[covariance] / _FLOOR,
+  )
+  with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ConvergenceWarning)  # it may use up its iterations
+    mixture.fit(train)
+  return Fitted(mixture.n_iter_, mixture.score_samples)
+
+
+def start(job: dict[str, Any]) -> Mixtures:
+  """The fits of a job."""
+  return Mixtures(job)

@@ -1,0 +1,108 @@
+import dataclasses
+
+import pytest
+
+from hfc_tf.benchmark.figures import FIGURES
+from hfc_tf.benchmark.peers import CONTENDERS
+from hfc_tf.benchmark.run import Row, _rows
+from hfc_tf.benchmark.settings import Settings, parse_peer_python
+from hfc_tf.errors import InputError
+
+NAMED = {
+  "loop_vs_torch_eager", "loop_vs_torch_compile", "loop_vs_published", "loop_vs_art",
+  "loop_vs_foolbox", "loop_vs_cleverhans", "loop_vs_best_rate", "bf16_vs_fp32",
+  "hfc_vs_plain_m64", "published_hfc_vs_plain_m64", "em_diag_vs_sklearn", "em_full_vs_sklearn",
+  "peak_memory_hfc_gib",
+}  # fmt: skip
+
+
+def test_every_figure_has_its_contenders():
+  assert set(FIGURES) >= NAMED
+  assert {one for figure in FIGURES.values() for one in figure.contenders} == set(CONTENDERS)
+
+
+def seconds(*values):
+  return {"seconds": list(values), "peak_gib": [2.0, 2.1, 2.2][: len(values)]}
+
+
+def test_ratios_are_taken_round_by_round():
+  samples = {"own": seconds(1.0, 2.0, 1.0), "torch_eager": seconds(3.0, 3.0, 2.0)}
+  (row,) = _rows("loop_vs_torch_eager", FIGURES["loop_vs_torch_eager"].values(samples))
+  assert dataclasses.asdict(row) == {
+    "figure": "loop_vs_torch_eager", "value": 2.0, "low": 1.75, "high": 2.5, "goal": 1.5,
+    "better": "higher",
+  }  # fmt: skip
+
+
+def test_costs_are_taken_the_other_way_round():
+  samples = {"own": seconds(1.0), "own_hfc": seconds(1.25), "published": seconds(4.0)}
+  assert _rows("hfc_vs_plain_m64", FIGURES["hfc_vs_plain_m64"].values(samples)) == [
+    Row("hfc_vs_plain_m64", 1.25, 1.25, 1.25, 1.1, "lower")
+  ]
+  assert FIGURES["peak_memory_hfc_gib"].values(samples) == {"peak_memory_hfc_gib": [2.0]}
+
+
+def test_share_of_the_best_rate():
+  rates = {
+    "step_gflop": [80.0, 80.0],
+    "product_1024_float32": [100.0, 200.0],
+    "convolutions_float32": [160.0, 100.0],
+    "product_1024_bfloat16": [500.0, 400.0],
+  }
+  found = FIGURES["loop_vs_best_rate"].values({"own": seconds(1.0, 0.5), "rates": rates})
+  assert found["loop_vs_best_rate"] == [0.5, 0.8]
+  assert found["loop_gflops"] == [80.0, 160.0]
+  assert found["best_rate_fp32_gflops"] == [160.0, 200.0]
+  assert found["best_rate_bf16_gflops"] == [500.0, 400.0]
+  goals = {row.figure: row.goal for row in _rows("loop_vs_best_rate", found)}
+  assert goals.pop("loop_vs_best_rate") == 0.85 and set(goals.values()) == {None}
+
+
+def test_cost_linear_in_images_and_pixels_has_exponent_one():
+  points = {f"images_{n}": [0.1 * n, 0.2 * n] for n in (4, 8, 16)}
+  points |= {f"size_{n}": [1e-5 * n**2] * 2 for n in (64, 112, 224)}
+  points |= {"taps_0": [1.0, 1.0], "components_1": [1.0, 1.0], "peak_gib": [1.0, 1.0]}
+  found = FIGURES["scaling"].values({"scaling": points})
+  assert found["scaling_images_exponent"] == pytest.approx([1.0, 1.0])
+  assert found["scaling_pixels_exponent"] == pytest.approx([1.0, 1.0])
+  assert found["scaling_taps_0"] == [1.0, 1.0] and "scaling_peak_gib" not in found
+
+
+def test_em_tells_the_likelihood_beside_the_time():
+  samples = {
+    "em_diag_own": {"seconds": [1.0], "log_likelihood": [-10.0], "iterations": [30]},
+    "em_diag_sklearn": {"seconds": [12.0], "log_likelihood": [-10.5], "iterations": [32]},
+  }
+  assert FIGURES["em_diag_vs_sklearn"].values(samples) == {
+    "em_diag_vs_sklearn": [12.0],
+    "em_diag_log_likelihood_gain": [0.5],
+    "em_diag_own_iterations": [30],
+    "em_diag_sklearn_iterations": [32],
+  }
+
+
+@pytest.mark.parametrize(
+  ("settings", "line"),
+  [
+    ({"only": ("loop_vs_jax",)}, "expected figures among loop_vs_torch_eager.*'loop_vs_jax'"),
+    ({"peer_python": {"jax": "python"}}, "packages torch, art, foolbox, cleverhans; found 'jax'"),
+    ({"model": "lenet"}, "a model among .*found 'lenet'"),
+    ({"repeats": 0}, "--repeats of at least 1"),
+    ({"em_images": 100}, "--em_images of at least 128"),
+  ],
+)
+def test_wrong_settings_are_one_line(settings, line):
+  with pytest.raises(InputError, match=line) as error:
+    Settings(**settings).resolved()
+  assert "\n" not in str(error.value)
+
+
+def test_peer_python():
+  assert parse_peer_python(["torch=/a/python", "art=b=c"]) == {"torch": "/a/python", "art": "b=c"}
+  with pytest.raises(InputError, match="PACKAGE=INTERPRETER"):
+    parse_peer_python(["/a/python"])
+
+
+def test_without_a_choice_all_are_measured():
+  settings = Settings().resolved()
+  assert settings.only == tuple(FIGURES) and settings.threads >= 1

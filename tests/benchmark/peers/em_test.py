@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from hfc_tf.benchmark.peers import em
+
+
+def drawn(count=240, width=5):
+  rng = np.random.default_rng(0)
+  return rng.normal(size=(count, width)) + 2 * rng.integers(0, 3, (count, 1))
+
+
+@pytest.mark.parametrize("covariance", ["diag", "full"])
+def test_both_take_the_same_steps(covariance):
+  features = drawn()
+  own = em.fit_own(features, features[:3], covariance)
+  other = em.fit_sklearn(features, features[:3], covariance)
+  assert own.iterations == other.iterations > 2
+  np.testing.assert_allclose(own.log_prob(features), other.log_prob(features), rtol=1e-6)
+
+
+def test_every_fifth_image_is_held_out_and_wide_taps_are_not_fitted_in_full(tmp_path):
+  path = tmp_path / "features.npz"
+  np.savez(path, narrow=drawn(100), wide=drawn(100, 257))
+  job = {"features": path, "components": 2, "library": "sklearn"}
+  mixtures = em.Mixtures(job | {"covariance": "full"})
+  ((train, held_out, starts),) = mixtures._taps
+  assert (len(train), len(held_out), starts.shape) == (80, 20, (2, 5))
+  assert not (train[:, None] == held_out).all(2).any()
+  assert len(em.Mixtures(job | {"covariance": "diag"})._taps) == 2
+  found = mixtures.run(1)
+  fitted = em.fit_sklearn(train, starts, "full")
+  assert found["iterations"] == fitted.iterations and found["seconds"] > 0
+  assert found["log_likelihood"] == pytest.approx(fitted.log_prob(held_out).mean())
