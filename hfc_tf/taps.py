@@ -243,8 +243,5 @@ def _refuse_probabilities(logits: FloatArray) -> None:
   if not np.isfinite(logits).all():
     raise InputError("finite logits", "NaN or infinity", "check the model's weights and its input")
   if len(logits) > 1 and (logits >= 0).all() and np.allclose(logits.sum(1), 1, atol=1e-3):
-    raise InputError(
-      "logits",
-      "rows that are probabilities: a softmax that could not be unwrapped",
-      "end the model in a linear layer",
-    )
+    found = "rows that are probabilities: a softmax that could not be unwrapped"
+    raise InputError("logits", found, "end the model in a linear layer")

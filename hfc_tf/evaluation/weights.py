@@ -11,8 +11,9 @@ def largest_weight(
   start: float = 1.0,
   most: float = 64.0,
   least: float = 1 / 64,
+  precision: float = 2**0.5,
 ) -> float | None:
-  """The largest weight found at which the attack still works, to a factor of sqrt(2).
+  """The largest weight found at which the attack still works, to a factor of `precision`.
 
   Doubles from `start` while it does, or halves until it does, then tries the
   geometric mean of the best weight and the first one that failed.
@@ -20,6 +21,7 @@ def largest_weight(
   Args:
     keeps: whether Adv. Acc stays high enough at a weight, measured on AdvTrain.
     start: the first weight tried. most, least: the range.
+    precision: of the result, a factor above 1.
 
   Returns:
     The weight, or None where even `least` fails.
@@ -38,5 +40,10 @@ def largest_weight(
       weight /= 2
   if kept is None or failed is None:
     return kept
-  middle = (kept * failed) ** 0.5
-  return middle if keeps(middle) else kept
+  while failed / kept > precision * (1 + 1e-9):
+    middle = (kept * failed) ** 0.5
+    if keeps(middle):
+      kept = middle
+    else:
+      failed = middle
+  return kept

@@ -1,1 +1,57 @@
-"""One file for each table or figure of the papers."""
+"""One module per table or figure of the papers; each has run(config) -> what results.json holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Experiment(NamedTuple):
+  """How an experiment is found and what is special to it.
+
+  Attributes:
+    module: whose `run` makes it; bin/run_<name> is its executable.
+    title: which tables and figures it stands for.
+    minutes: what it takes on the built-in images and two cores, beyond shared artefacts.
+    defaults: fields of `Config` that differ from the common ones.
+  """
+
+  module: str
+  title: str
+  minutes: float
+  defaults: Mapping[str, Any]
+
+
+_HFC: dict[str, Any] = {"hfc": True}
+_VOLUMES = {"dataset": "brain", "image_size": 32}
+_LAYERS = ("kd", "maha", "lid", "dnn")
+
+EXPERIMENTS = {
+  name: Experiment(f"hfc_tf.experiments.{name}", title, minutes, defaults)
+  for name, title, minutes, defaults in (
+    ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),
+    ("classifiers", "The attacked classifiers (MICCAI section 5.1)", 1, {}),
+    ("stress_test", "Stress test (MICCAI Table 1, TMI Fig. 4)", 1, {}),
+    (
+      "gradient_direction",
+      "Direction of gradients (MICCAI Fig. 2, TMI Fig. 2 and 3)",
+      2,
+      {"attacks": ("bim", "pgd", "mim", "tim", "cw")},
+    ),
+    ("tsne", "Features by t-SNE (MICCAI Fig. 1 and 3, TMI Fig. 1 and 7)", 1,
+     {**_HFC, "hfc_weights": ("1",)}),
+    ("layers", "Detection by layer (TMI Fig. 6)", 1, {**_HFC, "detectors": _LAYERS}),
+    ("budget", "Detection over the budget (MICCAI Fig. 3, TMI Fig. 5)", 6,
+     {**_HFC, "hfc_weights": ("auto",)}),
+    ("components", "Components of the mixtures (TMI Table III)", 3,
+     {**_HFC, "hfc_weights": ("1",)}),
+    ("adaptive", "Other adaptive attacks (MICCAI Table 3, TMI Table II)", 6,
+     {**_HFC, "detectors": ("kd", "maha", "lid", "svm", "dnn")}),
+    ("semi_white_box", "Through a substitute (MICCAI Table 4, TMI Table IV)", 3,
+     {**_HFC, "eps_256": 4.0}),
+    ("medical_natural", "Medical and natural images (TMI Table V)", 3, _HFC),
+    ("volumes", "Volumes and slices (TMI Table I, Fig. 9)", 8, {**_HFC, **_VOLUMES}),
+    ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 2, {}),
+    ("defender", "The defender answers (beyond the papers)", 3, _HFC),
+  )
+}  # fmt: skip

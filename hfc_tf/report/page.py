@@ -14,9 +14,14 @@ from hfc_tf.report.results import plain
 from hfc_tf.report.rows import Rows
 from hfc_tf.report.tables import beside_the_papers, detection_table, overview
 from hfc_tf.report.verdict import verdict
-from hfc_tf.report.words import DATASETS, attack_label, number
+from hfc_tf.report.words import DATASETS, attack_label, model_label, number
 
-_MODELS = {"resnet50": "ResNet-50", "vgg16": "VGG-16", "small_resnet": "small ResNet"}
+_FLAGS = {  # of the configuration's fields that have another name
+  "attacks": "attack",
+  "hfc_weights": "hfc_weight",
+  "eps_256": "eps",
+  "step_size_256": "step_size",
+}
 
 
 def write_report(
@@ -38,6 +43,15 @@ def write_report(
   Raises:
     InputError: the folder cannot be written.
   """
+  page = render("report.html", _context(plain(results), figures, notes))
+  write_files(
+    out_dir,
+    {f"figures/{figure.name}.png": figure.png for figure in figures} | {"report.html": page},
+  )
+
+
+def render(template: str, context: Mapping[str, Any]) -> bytes:
+  """A page from one of the templates beside this file; whatever it is given is escaped."""
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader("hfc_tf.report", "."),
     autoescape=True,  # names and paths come from strangers
@@ -45,12 +59,29 @@ def write_report(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  page = environment.get_template("report.html").render(_context(plain(results), figures, notes))
-  write_files(
-    out_dir,
-    {f"figures/{figure.name}.png": figure.png for figure in figures}
-    | {"report.html": page.encode(errors="backslashreplace")},
-  )
+  return environment.get_template(template).render(context).encode(errors="backslashreplace")
+
+
+def frame(results: Mapping[str, Any]) -> dict[str, Any]:
+  """What base.html says of every page: warnings, whether images are drawn, how it was made."""
+  return {
+    "warnings": results.get("warnings") or [],
+    "synthetic": (results.get("data") or {}).get("source") == "synthetic",
+    "settings": [
+      (title, list(_flat(results[key])))
+      for key, title in (
+        ("data", "Data"), ("classifier", "Classifier"), ("config", "Configuration"),
+        ("environment", "Environment"), ("timing", "Timing"),
+      )
+      if results.get(key)
+    ],
+    "command": command(results),
+  }  # fmt: skip
+
+
+def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:
+  """Figures with their pictures in base64, as a page holds them."""
+  return [(figure, base64.b64encode(figure.png).decode()) for figure in figures]
 
 
 def _context(
@@ -65,28 +96,18 @@ def _context(
   }
   main = rows.populations[:1]
   return {
+    **frame(results),
     "title": f"Detecting adversarial {DATASETS.get(dataset, f'images ({dataset})')}",
     "facts": list(_facts(results, rows)),
-    "warnings": results.get("warnings") or [],
-    "synthetic": data.get("source") == "synthetic",
     "verdict": verdict(rows) if rows.rows else ["There are no rows to report."],
     "overview": overview(rows) if rows.rows else [],
     "legend": ["without HFC", *(f"with {rows.arm_words(arm)}" for arm in rows.arms[:2])],
     "tables": [table for population in main for table in tables[population]],
     "other_tables": [t for population in rows.populations[1:] for t in tables[population]],
     "published": beside_the_papers(rows, dataset) if rows.rows else {"tables": []},
-    "figures": [(figure, base64.b64encode(figure.png).decode()) for figure in figures],
+    "figures": embedded(figures),
     "notes": list(notes),
-    "settings": [
-      (title, list(_flat(results[key])))
-      for key, title in (
-        ("data", "Data"), ("classifier", "Classifier"), ("config", "Configuration"),
-        ("environment", "Environment"), ("timing", "Timing"),
-      )
-      if results.get(key)
-    ],
-    "command": command(results),
-  }  # fmt: skip
+  }
 
 
 def _facts(results: Mapping[str, Any], rows: Rows) -> Iterator[str]:
@@ -95,8 +116,7 @@ def _facts(results: Mapping[str, Any], rows: Rows) -> Iterator[str]:
   classifier = results.get("classifier") or {}
   attacks = dict.fromkeys(attack_label(column.attack) for column in rows.columns)
   yield from [", ".join(attacks)] if attacks else []
-  name = str(classifier.get("name", ""))
-  yield from [_MODELS.get(name, name)] if name else []
+  yield from [model_label(str(classifier["name"]))] if classifier.get("name") else []
   yield from [f"{data['image_size']} px"] if data.get("image_size") else []
   budgets = dict.fromkeys(number(column.eps_256, 3) for column in rows.columns)
   yield from [f"ε = {', '.join(budgets)} / 256"] if budgets else []
@@ -123,8 +143,10 @@ def command(results: Mapping[str, Any]) -> str:
   given = results.get("command")
   if given:
     return given if isinstance(given, str) else shlex.join(map(str, given))
-  words = ["bin/run_attack"]
-  for key, value in (results.get("config") or {}).items():
+  experiment = str((results.get("schema") or {}).get("name", "detection"))
+  words = [f"bin/run_{'attack' if experiment == 'detection' else experiment}"]
+  for field, value in (results.get("config") or {}).items():
+    key = _FLAGS.get(field, field)
     if isinstance(value, bool):
       words.append(f"--{key}" if value else f"--no{key}")
     elif isinstance(value, list):

@@ -13,6 +13,12 @@ DATASETS = {
   "fundus_grades": "fundus images, five grades",
   "cifar10": "CIFAR-10",
 }
+_MODELS = {
+  "resnet50": "ResNet-50",
+  "vgg16": "VGG-16",
+  "resnet18_3d": "ResNet-18 (3D)",
+  "small_resnet": "small ResNet",
+}
 
 
 def attack_label(key: str) -> str:
@@ -23,6 +29,11 @@ def attack_label(key: str) -> str:
 def detector_label(key: str) -> str:
   """ "maha" -> "MAHA"."""
   return _DETECTORS.get(key, key.upper())
+
+
+def model_label(key: str) -> str:
+  """ "vgg16" -> "VGG-16"."""
+  return _MODELS.get(key, key)
 
 
 def arm_label(attack: str, group: str) -> str:

@@ -11,6 +11,7 @@ from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
 
+AIMS = ("mode",)  # of HFC: the papers'
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 
 
@@ -29,17 +30,21 @@ class Config:
   model: str | None = None  # small_resnet on phantoms, else resnet50
   model_path: str | None = None  # train one
   preprocessing: str = "none"  # or torch, tf, caffe: Keras's preprocess_input of that mode
+  precision: str = "float32"  # of the classifier's arithmetic, or bfloat16
   weights: str | None = None  # random initialisation
   epochs: int | None = None  # 12 on phantoms, else 6
   learning_rate: float = 1e-3
+  model_seed: int | None = None  # of training; as seed
   attacks: tuple[str, ...] = ("bim",)
   hfc: bool = False
   hfc_weights: tuple[str, ...] = ("1", "auto")
+  aim: str = "mode"  # of HFC
   eps_256: float | None = None  # 1 from 128 px on, else 4
   step_size_256: float | None = None
   steps: int | None = None
   components: int | None = None  # 16 on chest, 64 on fundus, else 16
   detectors: tuple[str, ...] = ("kd", "maha", "lid", "svm", "dnn", "bu")
+  retrain: str = "none"  # what else detectors learn from: hfc (instead), mixture (beside)
   target: str = "random"
   max_adv_train: int | None = 500  # None: all
   max_adv_test: int | None = None  # all
@@ -48,6 +53,7 @@ class Config:
   seed: int = 0
   batch_size: int = 32
   out: str = "out"
+  artefacts: str | None = None  # OUT/artefacts
 
   @property
   def synthetic(self) -> bool:
@@ -68,6 +74,11 @@ class Config:
     model = self.model or ("small_resnet" if self.synthetic else "resnet50")
     _one_of("--model", model, MODELS)
     _one_of("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
+    _one_of("--precision", self.precision, ("float32", "bfloat16"))
+    _one_of("--aim", self.aim, AIMS)
+    _one_of("--retrain", self.retrain, ("none", "hfc", "mixture"))
+    if self.retrain != "none" and not self.hfc:
+      raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
     for weight in self.hfc_weights:
       _check_weight(weight)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256

@@ -198,7 +198,9 @@ def detector(
   name: str,
   parts: dict[str, Taps],
   keys: dict[str, Any],
-  seed: int,
+  settings: dict[str, Any],
+  model: TappedModel,
+  images: dict[str, Array],
 ) -> Detector:
   """A detector fitted on labelled Train taps and on clean, noisy and adversarial AdvTrain taps.
 
@@ -207,7 +209,8 @@ def detector(
     name: a key of DETECTORS.
     parts: train, clean, noisy, adversarial.
     keys: what the parts were made from.
-    seed: of folds and starts.
+    settings: of the detector's constructor, its seed among them.
+    model: the classifier. images: clean, noisy, adversarial; for detectors that read images.
   """
   if name not in DETECTORS:
     raise InputError(f"a detector among {', '.join(DETECTORS)}", repr(name), "name one of them")
@@ -215,13 +218,8 @@ def detector(
   constructor: Any = DETECTORS[name]
 
   def make(folder: pathlib.Path) -> None:
-    fitted = constructor(seed=seed).fit(
-      parts["train"],
-      clean=parts["clean"],
-      noisy=parts["noisy"],
-      adversarial=parts["adversarial"],
-    )
+    fitted = constructor(**settings).fit(**parts, model=model, images=images)
     fitted.save(folder / "detector.npz")
 
-  artefact = store.artefact("detector", 1, {"name": name, "seed": seed, **keys}, make)
+  artefact = store.artefact("detector", 1, {"name": name, **settings, **keys}, make)
   return DETECTORS[name].load(artefact.path / "detector.npz")

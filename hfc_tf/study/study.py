@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import pathlib
@@ -12,16 +13,17 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from hfc_tf.attacks import Attack, choose_targets
-from hfc_tf.data import splits
-from hfc_tf.data.dataset import stratified_subset
+from hfc_tf.attacks import Attack, mean_gap, named
+from hfc_tf.attacks.objectives import HFC, Objective
+from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.errors import InputError
+from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
-from hfc_tf.study import attacked, stages
+from hfc_tf.study import attacked, parts, setting, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Store
-from hfc_tf.taps import TappedModel, Taps
+from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
 
@@ -29,23 +31,50 @@ Array = np.ndarray[Any, Any]
 class Study:
   """One study: images, classifier, Train, AdvTrain and AdvTest, density, attacks.
 
+  Args:
+    config: resolved.
+    store: where artefacts are kept; that of the configuration when None.
+    dataset: images that are at hand already, instead of those that the configuration names.
+
   Attributes:
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     rows_of, targets, clean: of "adv_train" and "adv_test".
   """
 
-  def __init__(self, config: Config) -> None:
+  def __init__(
+    self, config: Config, store: Store | None = None, dataset: Dataset | None = None
+  ) -> None:
     self.config = config
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
-    self.store = Store(pathlib.Path(config.out) / "artefacts")
-    self.sources = self.timed("data", self._sources)
-    self.subject = self.timed("classifier", self._subject)
+    self._attacks: dict[tuple[Any, ...], Attack] = {}
+    self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
+    self.sources = self.timed(
+      "data", lambda: setting.sources(self.store, config, dataset, self.warn)
+    )
+    self.subject = self.timed(
+      "classifier", lambda: setting.subject(self.store, config, self.sources, self.warn)
+    )
     self.train, self.train_key = self.timed(
       "taps", lambda: self._clean_taps(self.sources.split.train)
     )
     self._choose_images()
+
+  def beside(self, name: str, images: Dataset | None = None, **changes: Any) -> Study:
+    """Another study, in OUT/name, that shares this one's artefacts.
+
+    Args:
+      name: of its folder.
+      images: its data set, if it is at hand.
+      changes: fields of `Config` that differ.
+    """
+    own = {"out": str(pathlib.Path(self.config.out) / name), **changes}
+    return Study(dataclasses.replace(self.config, **own).resolved(), self.store, images)
+
+  def warn(self, *warnings: str) -> None:
+    """Keeps what a reader of the results must know, once."""
+    self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
   def timed(self, name: str, make: Callable[[], Any]) -> Any:
     """What `make` returns; its seconds are added to `timing`."""
@@ -53,71 +82,6 @@ class Study:
     made = make()
     self.timing[name] = self.timing.get(name, 0.0) + time.monotonic() - begun
     return made
-
-  def _sources(self) -> stages.Sources:
-    config = self.config
-    dataset, key = stages.dataset(
-      self.store,
-      config.dataset,
-      config.data_dir,
-      config.image_size,
-      config.seed,
-      config.num_images,
-    )
-    own = pathlib.Path(config.out) / "split.json"
-    split = None
-    if config.split:
-      split = splits.read_manifest(pathlib.Path(config.split), dataset)
-    elif own.exists():
-      kept = splits.read_manifest(own, dataset)
-      if kept.seed == config.seed:
-        # AdvTrain and AdvTest follow from Test, the classifier and the flags.
-        split = splits.Split(train=kept.train, test=kept.test, seed=kept.seed)
-    if split is None:
-      train, test = splits.train_test(dataset, config.seed)
-      split = splits.Split(train=train, test=test, seed=config.seed)
-    shared = splits.straddling_groups(dataset, split.train, split.test)
-    if shared:
-      self.warnings.append(
-        f"{shared} patients have images in both Train and Test of the given split."
-      )
-    fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
-    if config.hfc and fewest < int(config.components or 1):
-      raise InputError(
-        f"at least {config.components} Train images of every class for as many components",
-        f"{fewest}",
-        "give more images or lower --components",
-      )
-    return stages.Sources(dataset, split, key)
-
-  def _subject(self) -> stages.Subject:
-    config = self.config
-    if config.model_path:
-      network, key = stages.users_classifier(config.model_path)
-      if not config.split:
-        self.warnings.append(
-          "The model may have been trained on AdvTest: --model_path was given without --split."
-        )
-    else:
-      network, key = stages.classifier(
-        self.store,
-        self.sources,
-        str(config.model),
-        {
-          "epochs": config.epochs,
-          "batch_size": 32,
-          "learning_rate": config.learning_rate,
-          "seed": config.seed,
-          "weights": config.weights,
-        },
-      )
-    model = TappedModel(network, preprocessing=stages.preprocessing(config.preprocessing))
-    found = self.sources.dataset.num_classes
-    if model.num_classes != found:
-      raise InputError(
-        f"a model with {found} classes", f"one with {model.num_classes}", "choose another --model"
-      )
-    return stages.Subject(model, f"{key}/{config.preprocessing}", int(model.input_shape[-1] or 1))
 
   def _clean_taps(self, rows: Array) -> tuple[Taps, str]:
     return stages.clean_taps(self.store, self.sources, self.subject, rows, 64)
@@ -135,44 +99,27 @@ class Study:
         f"{accuracy:.3f}",
         "check --preprocessing, train longer, or lower --min_accuracy",
       )
-    correct = test.predictions == test.labels
-    targets = choose_targets(
-      test.labels, test.logits, config.target, ids=split.test, seed=config.seed
-    )
-    self.dropped = int((~correct).sum())
-    usable = correct & (targets != test.labels)
-    by_row = dict(zip(split.test.tolist(), targets.tolist(), strict=True))
-    limits = (config.max_adv_train, config.max_adv_test)
-    if len(split.adv_train) and len(split.adv_test):
-      allowed = split.test[usable]
-      adv_train, adv_test = (
-        part[stratified_subset(dataset.labels[part], limit, config.seed)]
-        for given, limit in zip((split.adv_train, split.adv_test), limits, strict=True)
-        for part in [np.intersect1d(given, allowed)]
-      )
-    else:
-      adv_train, adv_test = splits.adversarial(dataset, split.test[usable], config.seed, *limits)
-    self.rows_of = {"adv_train": adv_train, "adv_test": adv_test}
-    self.targets = {
-      part: np.array([by_row[row] for row in rows], np.int32) for part, rows in self.rows_of.items()
-    }
+    self.warn(*sanity.untrained(accuracy, test.labels))
+    chosen = parts.attackable(config, dataset, split, test)
+    self.rows_of, self.targets, self.dropped = chosen.rows_of, chosen.targets, chosen.dropped
     self.clean = {part: self._clean_taps(rows)[0] for part, rows in self.rows_of.items()}
-    splits.write_manifest(
-      pathlib.Path(config.out) / "split.json",
-      dataset,
-      dataclasses.replace(split, adv_train=adv_train, adv_test=adv_test, seed=config.seed),
-    )
 
   @functools.cached_property
   def density(self) -> tuple[HierarchicalDensity, str]:
-    """Of clean Train features."""
-    config = self.config
+    """Of clean Train features, and its key."""
+    return self.density_of(int(self.config.components or 1))
+
+  def density_of(self, components: int) -> tuple[HierarchicalDensity, str]:
+    """The same with M components."""
     return self.timed(  # type: ignore[no-any-return]
       "density",
-      lambda: stages.density(
-        self.store, self.train, self.train_key, int(config.components or 1), config.seed
-      ),
+      lambda: stages.density(self.store, self.train, self.train_key, components, self.config.seed),
     )
+
+  @functools.cached_property
+  def hfc(self) -> HFC:
+    """The hierarchical feature constraint of the study's density, at weight 1."""
+    return HFC(self.density[0])
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
@@ -185,19 +132,56 @@ class Study:
       "batch_size": config.batch_size,
     }
 
-  def attacked(self, name: str, attack: Attack, part: str, some: Array | None = None) -> Array:
-    """The part's images (or some of them) under the attack, at the attack's present weights."""
+  def attack(self, name: str, *terms: Objective, eps: float | None = None) -> Attack:
+    """An attack on the study's classifier with the study's settings.
+
+    Args:
+      name: a key of ATTACKS.
+      terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
+      eps: another budget in image units; the step grows with it, the number of steps stays. Not
+        heard by attacks that look for the smallest perturbation.
+    """
+    if (name, *terms) not in self._attacks:
+      settings = self.attack_settings()
+      if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
+        settings["kappa"] = mean_gap(self.train.logits)
+      made = named(name)(self.subject.model, **settings)
+      for term in terms:
+        made = made + term
+      self._attacks[name, *terms] = made
+    attack = copy.copy(self._attacks[name, *terms])
+    attack.weights = dict(attack.weights)
+    if eps is not None and attack.eps is not None and attack.step_size is not None:
+      attack.eps, attack.step_size = eps, attack.step_size * eps / attack.eps
+    return attack
+
+  def attacked(
+    self,
+    name: str,
+    attack: Attack,
+    part: str,
+    some: Array | None = None,
+    by: Study | None = None,
+  ) -> Array:
+    """The part's images (or some of them) under the attack, at the attack's present weights.
+
+    Args:
+      name: a key of ATTACKS.
+      attack: of this name.
+      part: "adv_train" or "adv_test".
+      some: which of its images; None for all.
+      by: the study whose classifier the attack was made on; None for this one.
+    """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
-    described = {"label": name, **self.attack_settings(), "weights": attack.weights}
-    if "hfc" in attack.weights:
-      described["density"] = self.density[1]
-    return self.timed(  # type: ignore[no-any-return]
-      f"attack {name} hfc" if "hfc" in attack.weights else f"attack {name}",
+    described = {"label": name, **attack.describe()}
+    subject = self.subject if by is None else by.subject
+    images: Array = self.timed(
+      " ".join(["attack", name, *list(attack.weights)[1:]]),
       lambda: attacked.adversarials(
         self.store,
         self.sources,
-        self.subject,
+        subject,
         attack,
         described,
         rows,
@@ -205,18 +189,26 @@ class Study:
         self.config.batch_size,
       ),
     )
+    for start in range(0, len(rows), 512):
+      block = slice(start, start + 512)
+      clean = self.sources.dataset.images(rows[block], subject.channels)
+      self.warn(*sanity.outside(name, clean, images[block], attack.eps))
+    return images
 
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
     """Taps of the part's attacked images, and their predictions after rounding to 8 bits."""
     clean = self.clean[part]
     return attacked.image_taps(self.subject, images, clean.labels, clean.groups, 64)
 
+  def images(self, part: str, some: Array | None = None) -> Array:
+    """The part's clean images, or some of them by their number."""
+    rows = self.rows_of[part] if some is None else self.rows_of[part][some]
+    images: Array = self.sources.dataset.images(rows, self.subject.channels)
+    return images
+
   def example_images(self, rows: Array) -> Array:
     """Clean AdvTest images by their number."""
-    images: Array = self.sources.dataset.images(
-      self.rows_of["adv_test"][rows], self.subject.channels
-    )
-    return images
+    return self.images("adv_test", rows)
 
   def results(self, seconds: float) -> dict[str, Any]:
     """What results.json tells of images, classifier and time."""

@@ -27,3 +27,9 @@ def test_a_good_start_needs_three_trials():
   tried = []
   assert largest_weight(lambda weight: tried.append(weight) or weight < 0.4, start=0.25) < 0.4
   assert len(tried) == 3
+
+
+@pytest.mark.parametrize("limit", [0.3, 1.9, 5.0])
+def test_the_weight_is_found_as_precisely_as_asked(limit):
+  found = largest_weight(lambda weight: weight <= limit, precision=1.1)
+  assert found <= limit < found * 1.1001

@@ -37,6 +37,10 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
     {"max_adv_test": 0},
     {"model_path": "/nowhere/model.keras"},
     {"split": "/nowhere/split.json"},
+    {"precision": "float64"},
+    {"aim": "nope"},
+    {"retrain": "nope", "hfc": True},
+    {"retrain": "hfc"},
   ],
 )
 def test_values_that_cannot_be_used_are_one_line(wrong):

@@ -1,0 +1,98 @@
+"""What makes an attack look weak, or a detector good, for the wrong reason: it is said, not hidden.
+
+Most of these mistakes are those that users of attack libraries report again and again; the list
+follows Carlini et al., On Evaluating Adversarial Robustness (2019), and AutoAttack's checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.evaluation.metrics import wilson
+from hfc_tf.taps import TappedModel
+
+Array = np.ndarray[Any, Any]
+_ROUNDING = 1e-6  # of float32 sums in [0, 1]
+_SILENT = 0.05  # share of images without a gradient from which on it is said
+_WEAKER = 0.05  # how much better half the steps may do before it is said
+
+
+def untrained(accuracy: float, labels: Array) -> Iterator[str]:
+  """Says when a classifier is not better than the rule that always names the commonest class.
+
+  Args:
+    accuracy: on clean Test images, a fraction.
+    labels: of these images `[N]`.
+  """
+  commonest = float(np.bincount(labels).max()) / len(labels)
+  interval = wilson(round(accuracy * len(labels)), len(labels))
+  if interval is not None and interval[0] <= commonest:
+    yield (
+      f"The classifier's accuracy of {accuracy:.3f} is hardly better than always naming the "
+      f"commonest class ({commonest:.3f}): nothing is learnt by attacking it."
+    )
+
+
+def outside(name: str, clean: Array, attacked: Array, eps: float | None) -> Iterator[str]:
+  """Says when attacked images, as they were kept, leave [0, 1] or the ball.
+
+  Args:
+    name: of the attack.
+    clean: images `[N, ...]` in [0, 1].
+    attacked: the same images under the attack.
+    eps: L-infinity radius in image units; None for an attack that has none.
+  """
+  if not np.isfinite(attacked).all():
+    yield f"{name}: some attacked images hold NaN or infinity."
+    return
+  if attacked.size and (attacked.min() < 0 or attacked.max() > 1):
+    yield (
+      f"{name}: attacked images leave [0, 1], from {attacked.min():.4g} to {attacked.max():.4g}."
+    )
+  if eps is not None and attacked.size:
+    largest = float(np.abs(attacked - clean).max())
+    if largest > eps + _ROUNDING:
+      yield (
+        f"{name}: attacked images leave the ball, by {256 * largest:.4g}/256 where "
+        f"{256 * eps:.4g}/256 was allowed."
+      )
+
+
+def silent_gradients(model: TappedModel, images: Array, targets: Array) -> Iterator[str]:
+  """Says when the loss has no gradient at many images: attacks that need one then stand still.
+
+  Args:
+    model: the attacked classifier.
+    images: a few clean images `[N, ...]` in [0, 1].
+    targets: classes to reach `[N]`.
+  """
+  values = tf.constant(images)
+  with tf.GradientTape(watch_accessed_variables=False) as tape:
+    tape.watch(values)
+    logits, _ = model(values)
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)  # [B]
+  gradient = tape.gradient(loss, values).numpy().reshape(len(images), -1)
+  share = float(np.mean((gradient == 0).all(axis=1)))
+  if share > _SILENT:
+    yield (
+      f"The loss has no gradient at {share:.0%} of {len(images)} images: the model masks it, and "
+      "attacks fail for that reason alone."
+    )
+
+
+def weaker_than_half(name: str, whole: Array, half: Array) -> Iterator[str]:
+  """Says when an attack succeeds less often than with half of its steps.
+
+  Args:
+    name: of the attack.
+    whole: where it succeeds `[N]`. half: where it does with half of the steps `[N]`.
+  """
+  if len(whole) and half.mean() - whole.mean() > _WEAKER:
+    yield (
+      f"{name}: half of the steps reach the target on {half.mean():.0%} of {len(half)} images, "
+      f"all of them on {whole.mean():.0%}: the step is too large or the attack is broken."
+    )

@@ -1,0 +1,166 @@
+"""Does the HFC term notice what no training image has? Synthetic lesions as such signals.
+
+TMI section V.H, Fig. 8 and Table VI: the anomaly score of an image is the quadratic form of its
+penultimate features in the most likely component of the predicted class,
+
+    S_HFC = (f - mu_m')^T S_m'^-1 (f - mu_m'),   m' = argmax_m ln(pi_m N(f))    (TMI Eq. 18, 19)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.data.lesions import MAX_COUNT, SIZES, add_lesions
+from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.errors import InputError
+from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
+from hfc_tf.report import ood as page
+from hfc_tf.study.config import Config
+from hfc_tf.study.store import Arrays
+from hfc_tf.study.study import Study
+from hfc_tf.taps import Taps
+
+Array = np.ndarray[Any, Any]
+TABLE_VI = (  # (size, number of lesions)
+  ("small", 2), ("small", 4), ("small", 6),
+  ("medium", 1), ("medium", 2), ("medium", 4),
+  ("large", 1), ("large", 2), ("large", 3),
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class LesionRow:
+  """One size and number of lesions; AUCs are of images whose prediction the lesions left alone.
+
+  `false_rate` is the share of images (all draws) whose prediction changed.
+  """
+
+  size: str
+  count: int
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_within_class: float | None
+  false_rate: float
+  auc_paper: float | None
+  false_rate_paper: float | None
+  draws: int
+  n_clean: int
+  n_lesions: int
+
+
+def lesions(entries: Sequence[str]) -> list[tuple[str, int]]:
+  """What --lesions says: ["small:2"] -> [("small", 2)].
+
+  Raises:
+    InputError: for an entry of another form.
+  """
+  found = []
+  for entry in entries:
+    size, _, count = entry.partition(":")
+    if size not in SIZES or not count.isdigit() or not 1 <= int(count) <= MAX_COUNT:
+      raise InputError(
+        f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions",
+        repr(entry),
+        "write e.g. --lesions=small:2,large:1",
+      )
+    found.append((size, int(count)))
+  return found
+
+
+def hfc_score(density: HierarchicalDensity, taps: Taps) -> Array:
+  """S_HFC of the penultimate features under the predicted class   (TMI Eq. 19), float32 [N]."""
+  layer = LayerEnergy(density.mixtures_[taps.penultimate])
+  features, predictions = taps.features[taps.penultimate], taps.predictions
+  scores = np.empty(len(taps), np.float32)
+  for label in np.unique(predictions):
+    rows = predictions == label
+    scores[rows] = energy(layer.of_class(tf.constant(label)), tf.constant(features[rows])).numpy()
+  return scores
+
+
+def run(
+  config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int = 10
+) -> dict[str, Any]:
+  """Puts lesions into AdvTest images, scores them and writes the report into config.out.
+
+  Args:
+    config: of the study.
+    wanted: sizes and numbers of lesions.
+    draws: how often lesions are drawn for each image.
+
+  Returns:
+    What results.json holds.
+
+  Raises:
+    InputError: for volumes, for fewer than one draw.
+  """
+  if draws < 1:
+    raise InputError("at least one draw of lesions an image", str(draws), "pass --draws=10")
+  begun = time.monotonic()
+  study = Study(config.resolved())
+  clean = study.clean["adv_test"]
+  normal = hfc_score(study.density[0], clean)
+  rows = []
+  for size, count in wanted:
+    ill = _taps(study, size, count, draws)
+    kept = ill.predictions == np.tile(clean.predictions, draws)
+    scores = hfc_score(study.density[0], ill[kept])
+    rows.append(_row(study, size, count, draws, kept, normal, scores))
+  return page.write(study, rows, begun)
+
+
+def _taps(study: Study, size: str, count: int, draws: int) -> Taps:
+  """Of the AdvTest images with lesions, draw after draw."""
+  clean, rows = study.clean["adv_test"], study.rows_of["adv_test"]
+  images = study.sources.dataset.images(rows, study.subject.channels)
+  parts = []
+  for draw in range(draws):
+    seed = study.config.seed * 1000 + draw
+    inputs = {
+      "data": study.sources.key, "classifier": study.subject.key, "rows": rows,
+      "size": size, "count": count, "seed": seed,
+    }  # fmt: skip
+
+    def compute(seed: int = seed) -> Arrays:
+      changed, _ = add_lesions(images, size, count, seed, ids=rows)
+      taps = study.subject.model.taps(changed)
+      return {"features": taps.features[taps.penultimate], "logits": taps.logits}
+
+    found, _ = study.store.arrays("lesions", 1, inputs, compute)
+    parts.append(dataclasses.replace(
+      clean, features={clean.penultimate: found["features"]}, logits=found["logits"]
+    ))  # fmt: skip
+  return Taps.concatenate(parts)
+
+
+def _row(
+  study: Study, size: str, count: int, draws: int, kept: Array, normal: Array, scores: Array
+) -> LesionRow:
+  clean = study.clean["adv_test"]
+  everyone = np.arange(len(clean)) if clean.groups is None else clean.groups
+  groups, predictions = np.tile(everyone, draws)[kept], np.tile(clean.predictions, draws)[kept]
+  interval = bootstrap_auc(normal, scores, everyone, groups) if len(scores) else None
+  low, high = interval or (None, None)
+  paper = page.published(study.config.dataset, size, count)
+  return LesionRow(
+    size=size,
+    count=count,
+    auc=auc(normal, scores),
+    auc_low=low,
+    auc_high=high,
+    auc_within_class=auc_within_class(normal, clean.predictions, scores, predictions),
+    false_rate=float(1 - kept.mean()),
+    auc_paper=paper.get("auc"),
+    false_rate_paper=paper.get("false_rate"),
+    draws=draws,
+    n_clean=len(normal),
+    n_lesions=len(scores),
+  )

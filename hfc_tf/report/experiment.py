@@ -1,0 +1,198 @@
+"""The files of one experiment, and pages of several: sentences, tables and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hfc_tf.errors import InputError
+from hfc_tf.files import write_files
+from hfc_tf.report import page
+from hfc_tf.report.figures import Figure
+from hfc_tf.report.results import environment, plain, write_results
+from hfc_tf.report.words import DATASETS, model_label
+
+if TYPE_CHECKING:
+  from hfc_tf.study.config import Config
+  from hfc_tf.study.study import Study
+
+_SECTION = "section.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """A table as text; the first cell of a row is its head.
+
+  Args:
+    caption: what it shows, units and budget included.
+    head: the names of the columns.
+    rows: as many cells each as the head has.
+    note: a sentence below it.
+  """
+
+  caption: str
+  head: Sequence[str]
+  rows: Sequence[Sequence[str]]
+  note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+  """One experiment on a page.
+
+  Args:
+    title: its heading.
+    lead: the finding, sentence by sentence.
+    tables: in the order of the page, before the figures.
+    figures: in the order of the page.
+    notes: sentences on how the numbers came about.
+    command: what makes it; a page of several sections shows it with each.
+  """
+
+  title: str
+  lead: Sequence[str] = ()
+  tables: Sequence[Table] = ()
+  figures: Sequence[Figure] = ()
+  notes: Sequence[str] = ()
+  command: str | None = None
+
+
+def study_results(name: str, study: Study, begun: float, version: int = 1) -> dict[str, Any]:
+  """What results.json says beside the rows: schema, command, config, environment and the study.
+
+  Args:
+    name: of the experiment, whose binary is bin/run_<name>.
+    study: what it was run on.
+    begun: time.monotonic() at its start.
+    version: of the form of its rows.
+  """
+  return {
+    **described(name, study.config, version),
+    **study.results(time.monotonic() - begun),
+  }
+
+
+def described(name: str, config: Config, version: int = 1) -> dict[str, Any]:
+  """Schema, command, config and environment of an experiment that is no single study."""
+  own = pathlib.Path(sys.argv[0]).name == f"run_{name}"
+  return {
+    "schema": {"name": name, "version": version},
+    "command": sys.argv if own else None,
+    "config": dataclasses.asdict(config),
+    "environment": environment(),
+  }
+
+
+def write_experiment(
+  out: str | os.PathLike[str],
+  results: Mapping[str, Any],
+  rows: Sequence[Any],
+  *,
+  title: str,
+  lead: Sequence[str] = (),
+  tables: Sequence[Table] = (),
+  figures: Sequence[Figure] = (),
+  notes: Sequence[str] = (),
+) -> dict[str, Any]:
+  """Writes results.json, results.csv, config.json, figures/*.png, section.json and report.html.
+
+  Args:
+    out: the output folder.
+    results: schema, command, config, environment, timing, data, classifier, warnings; see
+      `study_results`.
+    rows: mappings or dataclasses, one per row of results.csv; fractions, not percent.
+    title: the page's heading.
+    lead: the finding, sentence by sentence.
+    tables: shown first.
+    figures: shown after the tables.
+    notes: sentences on how the numbers came about.
+
+  Returns:
+    What results.json holds.
+
+  Raises:
+    InputError: the folder cannot be written.
+  """
+  complete = write_results(out, results, rows)
+  section = Section(title, lead, tables, figures, notes, page.command(complete))
+  write_pages(out, complete, [section])
+  words = dataclasses.asdict(section)
+  for figure in words["figures"]:
+    del figure["png"]
+  write_files(out, {_SECTION: json.dumps(words, indent=2).encode()})
+  return complete
+
+
+def read_section(out: str | os.PathLike[str]) -> Section:
+  """The section that `write_experiment` left in OUT, for a page with several.
+
+  Raises:
+    InputError: there is none, or it is damaged.
+  """
+  folder = pathlib.Path(out)
+  try:
+    words = json.loads((folder / _SECTION).read_text(encoding="utf-8"))
+    words["tables"] = [Table(**table) for table in words["tables"]]
+    words["figures"] = [
+      Figure(**figure, png=(folder / "figures" / f"{figure['name']}.png").read_bytes())
+      for figure in words["figures"]
+    ]
+    return Section(**words)
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"the files of an experiment in {folder}", f"{type(error).__name__}: {error}", "run it again"
+    ) from error
+
+
+def write_pages(
+  out: str | os.PathLike[str],
+  results: Mapping[str, Any],
+  sections: Sequence[Section],
+  title: str | None = None,
+) -> None:
+  """Writes OUT/report.html, self-contained, and OUT/figures/*.png.
+
+  Args:
+    out: the output folder.
+    results: as for `write_experiment`; the page ends with it.
+    sections: one, whose title is the page's, or several, each under a heading with its command.
+    title: of a page with several sections.
+
+  Raises:
+    InputError: the folder cannot be written.
+  """
+  results = plain(results)
+  alone = len(sections) == 1
+  context = {
+    **page.frame(results),
+    "title": title or sections[0].title,
+    "facts": _facts(results),
+    "notes": sections[0].notes if alone else [],
+    "sections": [(section, page.embedded(section.figures)) for section in sections],
+    "level": 1 if alone else 2,
+  }
+  pictures = {
+    f"figures/{'' if alone else f'{number}_'}{figure.name}.png": figure.png
+    for number, section in enumerate(sections, start=1)
+    for figure in section.figures
+  }
+  write_files(out, pictures | {"report.html": page.render("experiment.html", context)})
+
+
+def _facts(results: Mapping[str, Any]) -> list[str]:
+  """The line under the title: images, classifier, seed."""
+  data, classifier = results.get("data") or {}, results.get("classifier") or {}
+  config = results.get("config") or {}
+  name = str(data.get("name", ""))
+  return [
+    *([DATASETS.get(name, name)] if name else []),
+    *([model_label(str(classifier["name"]))] if classifier.get("name") else []),
+    *([f"{data['image_size']} px"] if data.get("image_size") else []),
+    *([f"seed {config['seed']}"] if config.get("seed") is not None else []),
+  ]

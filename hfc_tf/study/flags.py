@@ -1,0 +1,114 @@
+"""The flags that every experiment shares; they make its `Config`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from absl import flags
+
+from hfc_tf.attacks import ATTACKS
+from hfc_tf.data import DATASETS
+from hfc_tf.detectors import DETECTORS
+from hfc_tf.errors import InputError
+from hfc_tf.models import MODELS
+from hfc_tf.study.config import Config
+
+flags.disclaim_key_flags()  # so that --help of a binary shows them as its own
+
+_COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
+  ("dataset", flags.DEFINE_string, "dataset", f"{', '.join(DATASETS)}; folder has one per "
+    "class."),
+  ("data_dir", flags.DEFINE_string, "data_dir", "Folder or npz file; none: built-in phantom."),
+  ("split", flags.DEFINE_string, "split", "Manifest (json) of Train and Test to obey."),
+  ("image_size", flags.DEFINE_integer, "image_size", "Side in pixels."),
+  ("num_images", flags.DEFINE_integer, "num_images", "Use only so many images, by class."),
+  ("model", flags.DEFINE_string, "model", f"{', '.join(MODELS)}; trained here."),
+  ("model_path", flags.DEFINE_string, "model_path", "A Keras model of yours (.keras, .h5)."),
+  ("preprocessing", flags.DEFINE_string, "preprocessing", "What your model expects beside it: "
+    "none, torch, tf or caffe (Keras's preprocess_input)."),
+  ("precision", flags.DEFINE_string, "precision", "Of the classifier's arithmetic: float32, "
+    "bfloat16."),
+  ("weights", flags.DEFINE_string, "weights", "Start of training: a weights file, imagenet."),
+  ("epochs", flags.DEFINE_integer, "epochs", "Of training; none: 12 on phantoms, else 6."),
+  ("learning_rate", flags.DEFINE_float, "learning_rate", "Of training."),
+  ("model_seed", flags.DEFINE_integer, "model_seed", "Of training; none: --seed."),
+  ("attacks", flags.DEFINE_list, "attack", f"{', '.join(ATTACKS)}."),
+  ("hfc", flags.DEFINE_boolean, "hfc", "Attack with the HFC term as well."),
+  ("hfc_weights", flags.DEFINE_list, "hfc_weight", "Weights of the HFC term: numbers (1 is the "
+    "papers'), auto."),
+  ("aim", flags.DEFINE_string, "aim", "Of the HFC term: mode (the papers'), typical."),
+  ("eps_256", flags.DEFINE_float, "eps", "Budget in 1/256; none: 1 from 128 px on, else 4."),
+  ("step_size_256", flags.DEFINE_float, "step_size", "Step in 1/256; the papers': 0.02."),
+  ("steps", flags.DEFINE_integer, "steps", "Alone, it sets the step to 2 eps / steps; none: the "
+    "papers' 2 eps / 0.02, 40 at the most."),
+  ("components", flags.DEFINE_integer, "components", "M; none: 64 on fundus, else 16."),
+  ("detectors", flags.DEFINE_list, "detectors", f"{', '.join(DETECTORS)}."),
+  ("retrain", flags.DEFINE_string, "retrain", "What detectors learn from: none (the attack without "
+    "HFC), hfc (with it), mixture (both)."),
+  ("target", flags.DEFINE_string, "target", "random, next, least_likely, a class."),
+  ("max_adv_train", flags.DEFINE_integer, "max_adv_train", "Images in AdvTrain at the most."),
+  ("max_adv_test", flags.DEFINE_integer, "max_adv_test", "Images in AdvTest; none: all."),
+  ("tuning_images", flags.DEFINE_integer, "tuning_images", "AdvTrain images that "
+    "--hfc_weight=auto tries weights on; none: 256 on phantoms, else 128."),
+  ("min_accuracy", flags.DEFINE_float, "min_accuracy", "Refuse classifiers below it."),
+  ("seed", flags.DEFINE_integer, "seed", "Of every random draw."),
+  ("batch_size", flags.DEFINE_integer, "batch_size", "Images a step."),
+  ("artefacts", flags.DEFINE_string, "artefacts", "Folder of artefacts to share; none: in --out."),
+  ("out", flags.DEFINE_string, "out", "Folder for report, results and artefacts."),
+)  # fmt: skip
+
+
+def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callable[[], Config]:
+  """Defines the common flags.
+
+  Args:
+    values: where they are defined.
+    defaults: fields of `Config` whose default differs in this binary.
+
+  Returns:
+    What makes the `Config` once the flags are parsed.
+  """
+  start = Config(**defaults)
+  holders = {}
+  for field, kind, name, text in _COMMON:
+    default = getattr(start, field)
+    if isinstance(default, tuple):
+      default = list(default)
+    holders[field] = kind(name, default, text, flag_values=values)
+
+  def config() -> Config:
+    given = {field: holder.value for field, holder in holders.items()}
+    lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
+    return dataclasses.replace(start, **(given | lists))
+
+  return config
+
+
+def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
+  """The taps that --layers names, in the order of the network.
+
+  Args:
+    wanted: names of taps, or numbers from 1 in the order of the network.
+    taps: the names of all taps.
+    default: numbers among ResNet-50's 49 activations, for when none are wanted; in another network
+      the layers at these relative depths stand for them.
+
+  Raises:
+    InputError: for a layer that the network does not have.
+  """
+  names = list(taps)
+  if not wanted:
+    return [names[max(0, place - 1)] for place in sorted({
+      round(number * len(names) / 49) for number in default
+    })]  # fmt: skip
+  chosen = set()
+  for layer in wanted:
+    known = layer in names or (layer.isdigit() and 1 <= int(layer) <= len(names))
+    if not known:
+      raise InputError(
+        f"a layer from 1 to {len(names)} or among {', '.join(names)}", repr(layer), "name one"
+      )
+    chosen.add(names.index(layer) if layer in names else int(layer) - 1)
+  return [names[place] for place in sorted(chosen)]

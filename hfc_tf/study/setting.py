@@ -1,0 +1,83 @@
+"""What a study is about: its images with their split, and the classifier that is attacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hfc_tf.data import splits
+from hfc_tf.data.dataset import Dataset
+from hfc_tf.errors import InputError
+from hfc_tf.study import parts, stages
+from hfc_tf.study.config import Config
+from hfc_tf.study.store import Store, digest
+from hfc_tf.taps import TappedModel
+
+Warn = Callable[[str], None]
+
+
+def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -> stages.Sources:
+  """The images, given or read or drawn, and their split.
+
+  Raises:
+    InputError: for images that cannot be read, or too few of them for the components.
+  """
+  if dataset is None:
+    dataset, key = stages.dataset(
+      store,
+      config.dataset,
+      config.data_dir,
+      config.image_size,
+      config.seed,
+      config.num_images,
+    )
+  else:
+    key = digest(dataset.pixels, dataset.labels, dataset.ids)
+  split = parts.train_test(config, dataset)
+  shared = splits.straddling_groups(dataset, split.train, split.test)
+  if shared:
+    warn(f"{shared} patients have images in both Train and Test of the given split.")
+  fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
+  if config.hfc and fewest < int(config.components or 1):
+    raise InputError(
+      f"at least {config.components} Train images of every class for as many components",
+      f"{fewest}",
+      "give more images or lower --components",
+    )
+  return stages.Sources(dataset, split, key)
+
+
+def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) -> stages.Subject:
+  """The classifier, the user's or one that is trained on Train.
+
+  Raises:
+    InputError: for a model that cannot be read or has other classes than the images.
+  """
+  if config.model_path:
+    network, key = stages.users_classifier(config.model_path)
+    if not config.split:
+      warn("The model may have been trained on AdvTest: --model_path was given without --split.")
+  else:
+    network, key = stages.classifier(
+      store,
+      images,
+      str(config.model),
+      {
+        "epochs": config.epochs,
+        "batch_size": 32,
+        "learning_rate": config.learning_rate,
+        "seed": config.seed if config.model_seed is None else config.model_seed,
+        "weights": config.weights,
+      },
+    )
+  model = TappedModel(
+    network, stages.preprocessing(config.preprocessing), precision=config.precision
+  )
+  found = images.dataset.num_classes
+  if model.num_classes != found:
+    raise InputError(
+      f"a model with {found} classes", f"one with {model.num_classes}", "choose another --model"
+    )
+  kind = "/".join([key, config.preprocessing, config.precision])
+  return stages.Subject(model, kind, int(model.input_shape[-1] or 1))

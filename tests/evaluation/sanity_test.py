@@ -1,0 +1,49 @@
+"""Each mistake is told, and none where there is none."""
+
+import keras
+import numpy as np
+
+from hfc_tf.evaluation import sanity
+from hfc_tf.taps import TappedModel
+from tests.networks import tapped
+
+LABELS = np.repeat([0, 1], [30, 70])
+
+
+def test_a_classifier_that_only_knows_the_commonest_class():
+  assert list(sanity.untrained(0.95, LABELS)) == []
+  assert "commonest class (0.700)" in "".join(sanity.untrained(0.71, LABELS))
+  assert list(sanity.untrained(0.5, LABELS))
+
+
+def test_attacked_images_outside_range_or_ball():
+  clean = np.full((4, 3, 3, 1), 0.5, np.float32)
+  eps = 2 / 256
+  assert list(sanity.outside("bim", clean, clean + np.float32(eps), eps)) == []
+  (text,) = sanity.outside("bim", clean, clean + 3 / 256, eps)
+  assert text == "bim: attacked images leave the ball, by 3/256 where 2/256 was allowed."
+  assert list(sanity.outside("deepfool", clean, clean + 3 / 256, None)) == []
+  (text,) = sanity.outside("bim", clean, clean + 0.6, None)
+  assert "leave [0, 1], from 1.1 to 1.1" in text
+  (text,) = sanity.outside("bim", clean, clean * np.nan, eps)
+  assert "NaN" in text
+
+
+def test_a_model_without_gradients():
+  images = np.random.default_rng(0).uniform(size=(12, 8, 8, 3)).astype(np.float32)
+  targets = np.arange(12, dtype=np.int32) % 2
+  assert list(sanity.silent_gradients(tapped(), images, targets)) == []
+  inputs = keras.Input((8, 8, 3))
+  dead = keras.layers.Conv2D(4, 3, bias_initializer=keras.initializers.Constant(-100.0))(inputs)
+  pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(dead))
+  masked = TappedModel(keras.Model(inputs, keras.layers.Dense(2)(pooled)))
+  (text,) = sanity.silent_gradients(masked, images, targets)
+  assert "no gradient at 100% of 12 images" in text
+
+
+def test_half_of_the_steps_do_better():
+  some, more = np.arange(20) < 12, np.arange(20) < 14
+  assert list(sanity.weaker_than_half("bim", more, some)) == []
+  assert list(sanity.weaker_than_half("bim", more, more)) == []
+  (text,) = sanity.weaker_than_half("bim", some, more)
+  assert "half of the steps reach the target on 70% of 20 images, all of them on 60%" in text

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hfc_tf.attacks.objectives import Objective
+from hfc_tf.experiments import adaptive
+from hfc_tf.study import hiding
+from hfc_tf.study.study import Study
+from tests.experiments import shared
+
+
+def test_experiment():
+  config = shared.config(hfc_weights=("1",), detectors=("maha", "squeezing"), tuning_images=16)
+  found = adaptive.run(config, ("orthogonal",))
+  rows = {(r["method"], r["detector"]): r for r in found["rows"]}
+  assert {method for method, _ in rows} <= set(adaptive.METHODS)
+  assert ("hfc", "maha") in rows and ("orthogonal", "maha") in rows
+  assert ("orthogonal", "squeezing") not in rows
+  assert any("a gradient that Squeezing has not" in text for text in found["warnings"])
+  for (method, _), row in rows.items():
+    assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
+  named = [text for text in found["warnings"] if "'auto' is left out" in text]
+  assert len({method for method, _ in rows}) + len(named) == 7
+  # Who knows the detector is below who does not.
+  knowing = rows["orthogonal", "maha"]["auc_within_class"]
+  assert knowing is None or knowing <= rows["none", "maha"]["auc_within_class"]
+  assert "TMI, Table II" in shared.page(found)
+
+
+class Copy(Objective):
+  """The cross-entropy again, `factor` times as large."""
+
+  name = "copy"
+
+  def __init__(self, factor):
+    self.factor = factor
+
+  def term(self, state, batch, logits, features):
+    return self.factor * tf.nn.sparse_softmax_cross_entropy_with_logits(batch.targets, logits)
+
+
+@pytest.mark.parametrize("factor", [0.01, 7.0])
+def test_the_search_starts_where_gradients_are_equal(factor):
+  study = Study(shared.config().resolved())
+  attack = study.attack("bim", Copy(factor))
+  assert hiding.balanced(study, attack, "copy") == pytest.approx(1 / factor, rel=1e-4)
+
+
+def test_rivals_are_of_the_target_class():
+  study = Study(shared.config().resolved())
+  for method, term in adaptive.rivals(study).items():
+    assert term.name in method and np.isfinite(term.weight)

@@ -1,0 +1,23 @@
+from hfc_tf.experiments import budget
+from tests.experiments import shared
+
+
+def test_experiment():
+  config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
+  found = budget.run(config, budgets_256=[16.0, 0.001, 8.0])
+  rows = found["rows"]
+  assert [(r["eps_256"], r["hfc"], r["detector"]) for r in rows] == [
+    (eps, hfc, name) for eps in (8.0, 16.0) for hfc in (False, True) for name in ("kd", "maha")
+  ]
+  # The number of steps stays, the step grows.
+  assert {(r["eps_256"], r["steps"], r["step_size_256"]) for r in rows} == {
+    (8.0, 4, 4.0),
+    (16.0, 4, 8.0),
+  }
+  plain = {r["eps_256"]: r["adv_acc"] for r in rows if not r["hfc"]}
+  assert 0 < plain[8.0] <= plain[16.0]
+  # Nothing is hidden: a budget that fools nobody is named.
+  assert any("0.001/256 is left out" in warning for warning in found["warnings"])
+  assert len({row["model"] for row in rows}) == 1
+  page = shared.page(found)
+  assert "Detection over the budget" in page and "dotted with HFC" in page

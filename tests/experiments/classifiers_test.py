@@ -1,0 +1,40 @@
+import json
+import pathlib
+
+import pytest
+
+from hfc_tf.experiments import classifiers
+from tests.experiments import shared
+
+
+@pytest.fixture(scope="module")
+def found():
+  return classifiers.run(shared.config(), ["chest", "fundus"])
+
+
+def test_one_row_a_data_set(found):
+  assert [row["dataset"] for row in found["rows"]] == ["chest", "fundus"]
+  for row in found["rows"]:
+    assert row["source"] == "synthetic" and row["train"] == 240 and row["test"] == 60
+    assert row["auc_low"] <= row["auc"] <= row["auc_high"]
+    assert row["lowest_recall"] <= row["accuracy"]
+    assert row["auc_paper"] is None  # they trained no such network
+
+
+def test_a_classifier_is_good_where_it_learnt_and_bad_elsewhere(found):
+  chest, fundus = found["rows"]
+  assert chest["accuracy"] > 0.7 and chest["auc"] > 0.7
+  assert fundus["accuracy"] < chest["accuracy"] and fundus["auc_low"] < chest["auc_low"]
+
+
+def test_page(found):
+  text = shared.page(found)
+  assert "chest X-rays (papers)" in text and "96.5" in text and "91.4" in text
+  assert "fundus images" in text and "synthetic" in text and 'src="data:image/png' in text
+  assert "model.keras" in text and "may have been trained on AdvTest" in text
+  assert json.loads(pathlib.Path(found["config"]["out"], "results.json").read_text()) == found
+
+
+def test_papers_figures():
+  assert classifiers._AUC["chest", "vgg16"] == 0.965
+  assert classifiers._ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)

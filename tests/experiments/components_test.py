@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from hfc_tf.experiments import components
+from hfc_tf.experiments.common import published
+from tests.experiments import shared
+
+
+def test_experiment():
+  config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
+  found = components.run(config, (1, 2, 4096))
+  rows = found["rows"]
+  assert [(r["components"], r["detector"]) for r in rows] == [
+    (count, name) for count in (None, 1, 2) for name in ("kd", "maha")
+  ]
+  assert any("more components than that are left out" in text for text in found["warnings"])
+  hidden = {r["components"]: r for r in rows if r["detector"] == "maha"}
+  assert hidden[1]["hfc_weight"] == hidden[2]["hfc_weight"] == 1.0 and not hidden[None]["hfc"]
+  # The densities differ, and so do the images.
+  kinds = {(r["components"], r["detector"]): r["auc"] for r in rows}
+  areas = {tuple(kinds[count, name] for name in ("kd", "maha")) for count in (None, 1, 2)}
+  assert len(areas) == 3
+  page = shared.page(found)
+  assert "Average" in page and "TMI, Table III" not in page  # the papers' table is of fundus
+
+
+def test_average_and_maximum_of_the_papers_own_rows():
+  names = ("kd", "maha", "lid", "svm", "dnn", "bu")
+  for count in components.COMPONENTS:
+    fields = {"setting": "components", "dataset": "fundus", "components": count}
+    areas = [published(**fields, detector=name, metric="auc").with_hfc for name in names]
+    average = published(**fields, metric="auc_average").with_hfc
+    assert published(**fields, metric="auc_maximum").with_hfc == max(areas)
+    if count == 8:  # the one misprint, which the page names
+      assert (round(np.mean(areas), 1), average) == (52.1, 57.8)
+    else:
+      assert average == pytest.approx(np.mean(areas), abs=0.17)

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from hfc_tf.evaluation.protocol import Arm
+from hfc_tf.experiments import defender
+from hfc_tf.study.cases import Case
+from hfc_tf.taps import Taps
+from tests.experiments import shared
+
+LABELS = np.array([0, 0, 1, 1], np.int32)
+
+
+def _taps(predictions):
+  return Taps({}, np.eye(2, dtype=np.float32)[predictions], LABELS, "last")
+
+
+def _arm(success):
+  targets = 1 - LABELS
+  return Arm("bim", False, 0.0, None, 4, 0.2, 40, _taps(np.where(success, targets, LABELS)),
+             targets, targets)  # fmt: skip
+
+
+class Detector:
+  threshold_ = 0.5
+
+
+def test_worst_case_counts_an_image_as_caught_only_if_all_its_attacks_are():
+  arms = [_arm(np.array([True, True, True, False])), _arm(np.array([True, True, False, False]))]
+  scores = {"d": {
+    "clean": np.array([0.1, 0.2, 0.1, 0.2]),
+    "attack": np.array([0.9, 0.9, 0.9, 0.0]),
+    "hidden": np.array([0.8, 0.4, 0.0, 0.0]),  # its third and fourth images do not count
+  }}  # fmt: skip
+  images = {"attack": np.zeros(4), "hidden": np.zeros(4)}
+  case = Case(_taps(LABELS), arms, images, scores, {"d": Detector()})
+  (row,) = defender.worst_case("plain", case)
+  assert (row.n_adversarial, row.n_clean) == (3, 4)
+  assert row.tpr_at_90_tnr == pytest.approx(2 / 3)
+  assert row.auc_within_class == 1.0
+
+
+def test_experiment():
+  config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
+  found = defender.run(config)
+  rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
+  assert {key[0] for key in rows} == {"plain", "hfc", "mixture"}
+  assert {key[1] for key in rows} >= {None, "mode paper"}
+  # The images are the same, the detectors are not.
+  own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "hfc")]
+  assert own[0]["adv_acc"] == own[1]["adv_acc"] and own[0]["auc"] != own[1]["auc"]
+  worst = {(r["learnt_from"], r["detector"]): r for r in found["worst_case"]}
+  for (lesson, detector), row in worst.items():
+    each = [r["tpr_at_90_tnr"] for k, r in rows.items() if (k[0], k[2]) == (lesson, detector)]
+    assert row["tpr_at_90_tnr"] <= max(each)
+  assert "Worst case over all attacks" in shared.page(found)

@@ -1,0 +1,83 @@
+import dataclasses
+import importlib
+import inspect
+import json
+import pathlib
+
+import pytest
+
+from hfc_tf.errors import InputError
+from hfc_tf.experiments import EXPERIMENTS, reproduce
+from tests.experiments import shared
+
+SMALL = {"hfc_weights": ("1",), "detectors": ("maha",)}
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+  """The configuration, and experiments whose defaults take no longer than need be."""
+  for name in ("layers", "components", "detection"):
+    own = {**EXPERIMENTS[name].defaults, **SMALL}
+    monkeypatch.setitem(EXPERIMENTS, name, EXPERIMENTS[name]._replace(defaults=own))
+  return shared.config(out=str(tmp_path))
+
+
+def test_what_is_there_is_not_made_again(small, tmp_path):
+  first = reproduce.run(small, ["layers", "detection"])
+  assert first["experiments"] == {"detection": "made", "layers": "made"}
+  made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/results.json")}
+  second = reproduce.run(small, ["layers", "detection"])
+  assert set(second["experiments"].values()) == {"there already"}
+  assert {path: path.stat().st_mtime_ns for path in made} == made and len(made) == 2
+  # The artefacts are shared: one density, one folder of attacks.
+  assert len(list((tmp_path / "artefacts" / "density").iterdir())) == 1
+  page = (tmp_path / "report.html").read_text()
+  assert "What was run." in page and "Detection by layer" in page and "synthetic" in page
+  assert json.loads((tmp_path / "results.json").read_text())["rows"] == second["rows"]
+  (seen,) = [row for row in second["rows"] if row["claim"].startswith("Without HFC")]
+  assert seen["verdict"] in ("confirmed", "not confirmed")
+  # Another question is another task.
+  task = reproduce.plan(dataclasses.replace(small, seed=1), ["layers"], None)[0]
+  assert not task.done()
+
+
+def test_time_that_is_not_there(small):
+  found = reproduce.run(small, ["layers", "components"], budget_minutes=0.0)
+  assert all(words.startswith("left out") for words in found["experiments"].values())
+  assert {row["verdict"] for row in found["rows"]} == {"not tested"}
+
+
+def test_a_failure_is_told_and_the_rest_goes_on(small, monkeypatch):
+  own = {**EXPERIMENTS["layers"].defaults, "detectors": ("svm",)}
+  monkeypatch.setitem(EXPERIMENTS, "layers", EXPERIMENTS["layers"]._replace(defaults=own))
+  found = reproduce.run(small, ["layers", "detection"])
+  assert found["experiments"]["layers"].startswith("failed: expected a detector with scores")
+  assert found["experiments"]["detection"] == "made"
+
+
+def test_plan():
+  tasks = {task.name: task for task in reproduce.plan(shared.config(), [], "cifar")}
+  assert list(tasks) == list(EXPERIMENTS)
+  assert {task.config.artefacts for task in tasks.values()} == {
+    str(pathlib.Path(shared.config().out) / "artefacts")
+  }
+  assert len({task.config.out for task in tasks.values()}) == len(tasks)
+  brain = tasks["volumes"].config
+  assert (brain.dataset, brain.model_path, brain.split) == ("brain", None, None)
+  assert tasks["medical_natural"].options["natural"].data_dir == "cifar"
+  assert tasks["stress_test"].options["natural"].data_dir == "cifar"
+  assert tasks["layers"].options == {}
+
+
+def test_unknown_names():
+  with pytest.raises(InputError, match="found nope"):
+    reproduce.plan(shared.config(), ["nope"], None)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_can_be_run_and_has_an_executable(name):
+  parameters = inspect.signature(importlib.import_module(EXPERIMENTS[name].module).run).parameters
+  assert next(iter(parameters)) == "config"
+  assert all(p.default is not p.empty for p in list(parameters.values())[1:])
+  binary = "run_attack" if name == "detection" else f"run_{name}"
+  assert (pathlib.Path(__file__).parents[2] / "bin" / binary).is_file()

@@ -1,0 +1,57 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hfc_tf import data
+from hfc_tf.experiments import stress_test
+from tests.experiments import shared
+
+
+def test_blocks_end_where_names_change():
+  names = ["conv1_relu", "conv2_block1_1_relu", "conv2_block3_out", "conv3_block1_out",
+           "conv3_block4_out"]  # fmt: skip
+  assert stress_test.block_ends(names) == ["conv1_relu", "conv2_block3_out", "conv3_block4_out"]
+  assert stress_test.block_ends(["stem_relu", "stage1_block1_1_relu", "stage1_block2_2_relu"]) == [
+    "stem_relu", "stage1_block2_2_relu",
+  ]  # fmt: skip
+  many = [f"activation_{i}" for i in range(49)]
+  assert stress_test.block_ends(many) == [many[i - 1] for i in (10, 22, 40, 49)]
+
+
+def by_place(rows, **wanted):
+  return [r for r in rows if all(r[name] == value for name, value in wanted.items())]
+
+
+@pytest.fixture
+def natural(tmp_path):
+  """Images of another seed pass for natural ones."""
+  drawn = data.load("chest", None, shared.SIDE, 1, 200)
+  np.savez(tmp_path / "some.npz", images=drawn.images(slice(None)), labels=drawn.labels)
+  return tmp_path / "some.npz"
+
+
+def test_experiment_on_both_domains(natural):
+  other = dataclasses.replace(shared.config(), dataset="npz", data_dir=str(natural))
+  found = stress_test.run(shared.config(), images=8, iterations=4, natural=other)
+  rows = found["rows"]
+  assert {r["domain"] for r in rows} == {"medical", "natural"}
+  miccai = by_place(rows, paper="MICCAI 2021, Table 1", domain="medical", direction="up")
+  assert [r["layer_number"] for r in miccai] == [7, 8, 9]
+  tmi = by_place(rows, paper="TMI, Fig. 4", domain="natural", direction="up")
+  assert [r["layer"].split("_")[0] for r in tmi] == ["stem", "stage1", "stage2"]
+  assert {(r["eps_256"], r["steps"]) for r in rows} == {(8.0, 4), (1.0, 10)}
+  for row in rows:
+    moved = row["mean_after"] - row["mean_before"]
+    assert moved > 0 if row["direction"] == "up" else moved < 0
+    assert row["ratio"] == pytest.approx(abs(moved) / row["mean_before"])
+    assert row["n_images"] == 8
+  text = shared.page(found)
+  assert "not tested" not in text.lower() and "drawn by a program; the natural" in text
+  assert "0.0475" in text  # MICCAI's own figure stands beside
+
+
+def test_without_natural_images_it_says_so():
+  found = stress_test.run(shared.config(), ["9"], images=8, iterations=2)
+  assert {r["layer_number"] for r in found["rows"]} == {9}
+  assert "Natural images were not tested" in shared.page(found)

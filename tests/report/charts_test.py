@@ -1,0 +1,68 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from hfc_tf.report import charts
+
+
+def pixels(figure):
+  return np.asarray(Image.open(io.BytesIO(figure.png)).convert("RGB")).astype(int)
+
+
+def near(picture, color, tolerance=12):
+  """How many pixels have a colour, "#RRGGBB"."""
+  wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+  return int((np.abs(picture - wanted).max(axis=-1) <= tolerance).sum())
+
+
+WORDS = {"x_label": "x", "y_label": "y", "alt": "a", "caption": "c"}
+
+
+def test_lines_are_drawn_in_their_colours():
+  lines = [
+    charts.Line("up", [0, 1, 2], [1, 10, 100], charts.PALETTE[0]),
+    charts.Line("gap", [0, 1, 2], [100, np.nan, 1], charts.PALETTE[1], "--", "o"),
+  ]
+  figure = charts.line_chart(
+    "n", "t", lines, log_y=True, level=10, x_ticks={0: "a", 2: "b"}, **WORDS
+  )
+  picture = pixels(figure)
+  assert (figure.name, figure.title, figure.alt, figure.caption) == ("n", "t", "a", "c")
+  assert near(picture, charts.PALETTE[0]) > near(picture, charts.PALETTE[1]) > 50
+  assert near(picture, charts.PALETTE[2]) == 0
+
+
+def test_clouds_have_a_colour_each():
+  rng = np.random.default_rng(0)
+  clouds = {name: (rng.normal(size=9), rng.normal(size=9)) for name in "ab"}
+  drawn = charts.cloud_chart("n", "t", clouds, **WORDS)
+  one = charts.cloud_chart("n", "t", {"a": clouds["a"]}, **WORDS)
+  paler = "#DF8640"  # the second colour, three quarters of it on white
+  assert near(pixels(drawn), paler) > 20 > near(pixels(one), paler)
+
+
+def test_matrix_is_brightest_where_alike():
+  values = np.array([[1.0, -1.0], [-1.0, 1.0]])
+  picture = pixels(charts.matrix_chart("n", "t", ["a", "b"], values, alt="a", caption="c"))
+  # cividis ends in yellow and begins in dark blue
+  assert near(picture, "#FEE838", 20) > 1000 and near(picture, "#00224E", 20) > 1000
+
+
+def test_boxes_are_red_and_where_they_belong():
+  images = np.full((2, 16, 16, 1), 0.5, np.float32)
+  boxes = np.array([[[2, 2, 6, 6]], [[8, 8, 14, 14]]])
+  none = np.zeros((2, 0, 4), int)
+  picture = pixels(
+    charts.boxed_images(
+      "n", "t", [("clean", images, none), ("ill", images, boxes)], alt="a", caption="c"
+    )
+  )
+  left, right = np.array_split(picture, 2, axis=1)
+  assert near(left, "#E8212B", 40) == 0
+  top, bottom = np.array_split(right, 2, axis=0)
+  assert 0 < near(top, "#E8212B", 40) < near(bottom, "#E8212B", 40)  # the smaller box is above
+
+
+def test_colours_differ():
+  assert len(set(charts.PALETTE)) == len(charts.PALETTE) >= 10

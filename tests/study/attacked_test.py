@@ -1,0 +1,149 @@
+"""Chunks of attacked images: what is kept, what is made again, who makes it."""
+
+import logging
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hfc_tf.attacks import PGD
+from hfc_tf.distribute import Local
+from hfc_tf.errors import InputError
+from hfc_tf.study import attacked
+from hfc_tf.study.stages import Subject
+from hfc_tf.study.store import Store
+from tests.networks import tapped
+
+ROWS = np.array([3, 14, 15, 9, 2, 6, 5, 35, 8, 0])
+TARGETS = np.array([1, 0, 1, 1, 0, 1, 1, 0, 1, 1], np.int32)
+MODEL = tapped()
+
+
+@pytest.fixture
+def case(tmp_path):
+  pixels = np.random.default_rng(0).uniform(size=(40, 8, 8, 3)).astype(np.float32)
+  dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows])
+  sources = types.SimpleNamespace(dataset=dataset, key="images")
+  attack = PGD(MODEL, eps=8 / 256, steps=3)
+  return Store(tmp_path), sources, Subject(MODEL, "network", 3), attack
+
+
+def _run(case, size=4, **others):
+  described = {"label": "pgd", "eps": 8 / 256, "steps": 3, "batch_size": size}
+  return attacked.adversarials(*case, described, ROWS, TARGETS, size, **others)
+
+
+def _chunks(store):
+  return sorted(store.root.glob("adversarials/*/arrays.npz"))
+
+
+def test_chunks_share_a_target_and_are_made_once(case, monkeypatch):
+  store, sources, _, attack = case
+  images = _run(case)
+  assert len(_chunks(store)) == 3  # seven images aim at 1, three at 0
+  attack.batch_size = 4
+  pixels = sources.dataset.images(ROWS, 3)
+  np.testing.assert_array_equal(images, attack(pixels, TARGETS, ids=ROWS))
+  monkeypatch.setattr(PGD, "__call__", lambda *_, **__: pytest.fail("made again"))
+  np.testing.assert_array_equal(_run(case), images)
+
+
+def test_only_what_is_missing_or_damaged_is_made_again(case, monkeypatch):
+  images = _run(case)
+  first, second, _ = _chunks(case[0])
+  first.write_bytes(first.read_bytes()[:-10])
+  second.unlink()
+  made = []
+  original = PGD.__call__
+
+  def counted(self, *args, **others):
+    made.append(len(args))
+    return original(self, *args, **others)
+
+  monkeypatch.setattr(PGD, "__call__", counted)
+  np.testing.assert_array_equal(_run(case), images)
+  assert len(made) == 2
+
+
+class Backwards(Local):
+  """Chunks in the wrong order, from programs."""
+
+  def map(self, job, chunks):
+    self.chunks = list(chunks)
+    made = list(super().map(job, self.chunks))
+    return reversed(made)
+
+
+def test_an_executor_makes_the_missing_chunks_in_any_order(case, tmp_path):
+  expected = _run(case)
+  store = Store(tmp_path / "other")
+  with Backwards() as executor:
+    np.testing.assert_array_equal(_run((store, *case[1:]), executor=executor), expected)
+    assert len(executor.chunks) == 3
+    _chunks(store)[0].unlink()
+    np.testing.assert_array_equal(_run((store, *case[1:]), executor=executor), expected)
+    assert len(executor.chunks) == 1
+  names = [[path.parent.name for path in _chunks(each)] for each in (case[0], store)]
+  assert names[0] == names[1]
+
+
+def test_taps_of_an_executor_are_those_of_this_process(case):
+  images = _run(case)
+  here = attacked.image_taps(case[2], images, TARGETS, ROWS, 4)
+  with Backwards() as executor:
+    there = attacked.image_taps(case[2], images, TARGETS, ROWS, 4, executor)
+  for (taps, rounded), (other, others_rounded) in [(here, there)]:
+    np.testing.assert_array_equal(taps.logits, other.logits)
+    np.testing.assert_array_equal(taps.groups, other.groups)
+    for name, values in taps.features.items():
+      np.testing.assert_array_equal(other.features[name], values)
+    np.testing.assert_array_equal(rounded, others_rounded)
+  exact = (np.rint(images * 255) / 255).astype(np.float32)
+  np.testing.assert_array_equal(here[1], MODEL.taps(exact).predictions)
+
+
+def test_half_the_chunk_where_memory_runs_out(case, monkeypatch, caplog):
+  caplog.set_level(logging.WARNING, logger="absl")
+  original = PGD.__call__
+
+  def limited(self, images, targets, ids=None):
+    if self.batch_size > 2:
+      raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+    return original(self, images, targets, ids=ids)
+
+  monkeypatch.setattr(PGD, "__call__", limited)
+  images = _run(case)
+  assert "out of memory with batches of 4 images: 2 from now on" in caplog.text
+  assert len(_chunks(case[0])) == 6
+  monkeypatch.undo()
+  np.testing.assert_array_equal(images, _run(case, size=2))
+  assert case[3].batch_size is None  # the caller's attack is as it was
+
+
+def test_images_lie_in_a_file_without_a_name(case):
+  images = _run(case)
+  assert isinstance(images, np.memmap) and images.dtype == np.float32
+  assert [path.name for path in case[0].root.iterdir()] == ["adversarials"]
+
+
+def test_nothing_to_attack_is_one_line(case):
+  with pytest.raises(InputError, match="at least one image to attack"):
+    attacked.adversarials(*case, {"label": "pgd"}, ROWS[:0], TARGETS[:0], 4)
+
+
+def test_a_batch_size_is_found_once(case, monkeypatch):
+  store, _, subject, attack = case
+  tried = []
+
+  def find(run):
+    for size in (1, 8):
+      run(size)
+      tried.append(size)
+    return 8
+
+  monkeypatch.setattr(attacked, "automatic_batch_size", find)
+  for _ in range(2):
+    assert attacked.batch_size(store, subject, attack, {"attack": "pgd"}, (8, 8, 3)) == 8
+  assert tried == [1, 8]
+  assert attack.steps == 3 and attack.batch_size is None

@@ -1,0 +1,71 @@
+import dataclasses
+import sys
+
+import pytest
+from absl import flags
+
+from hfc_tf.errors import InputError
+from hfc_tf.study.config import Config
+from hfc_tf.study.flags import choose_layers, define
+
+
+def made(*arguments, **defaults):
+  values = flags.FlagValues()
+  make = define(values, **defaults)
+  values(["program", *arguments])
+  return make()
+
+
+def test_without_flags_it_is_the_default():
+  assert made() == Config()
+
+
+def test_flags_fill_their_fields():
+  config = made(
+    "--dataset=fundus", "--eps=2", "--step_size=0.5", "--attack=bim,pgd", "--hfc",
+    "--hfc_weight=0.5,auto", "--detectors=kd", "--max_adv_test=7", "--out=x",
+  )  # fmt: skip
+  assert config == Config(
+    dataset="fundus", eps_256=2.0, step_size_256=0.5, attacks=("bim", "pgd"), hfc=True,
+    hfc_weights=("0.5", "auto"), detectors=("kd",), max_adv_test=7, out="x",
+  )  # fmt: skip
+
+
+def test_a_binary_may_have_other_defaults():
+  assert made(hfc=True, attacks=("pgd",)) == Config(hfc=True, attacks=("pgd",))
+  assert made("--nohfc", "--attack=bim", hfc=True, attacks=("pgd",)) == Config()
+
+
+def test_every_field_has_a_flag():
+  values = flags.FlagValues()
+  define(values)
+  fields = {field.name for field in dataclasses.fields(Config)}
+  renamed = {"attacks": "attack", "hfc_weights": "hfc_weight", "eps_256": "eps",
+             "step_size_256": "step_size"}  # fmt: skip
+  assert {renamed.get(field, field) for field in fields} <= set(values)
+
+
+def test_flags_count_as_those_of_the_binary_so_that_help_shows_them():
+  values = flags.FlagValues()
+  define(values)
+  here = {flag.name for flag in values.get_key_flags_for_module(sys.modules[__name__])}
+  assert {"dataset", "hfc", "eps", "out"} <= here
+
+
+NAMES = [f"tap{i}" for i in range(1, 18)]
+
+
+def test_layers_by_name_and_number():
+  assert choose_layers(["tap3", "1", "17"], NAMES, ()) == ["tap1", "tap3", "tap17"]
+
+
+def test_default_layers_keep_their_depth():
+  assert choose_layers([], [str(i) for i in range(1, 50)], (36, 45, 48)) == ["36", "45", "48"]
+  assert choose_layers([], NAMES, (36, 45, 48)) == ["tap12", "tap16", "tap17"]
+  assert choose_layers([], NAMES[:2], (1, 49)) == ["tap1", "tap2"]
+
+
+@pytest.mark.parametrize("layer", ["0", "18", "tap18", "-1", ""])
+def test_unknown_layers_are_refused(layer):
+  with pytest.raises(InputError, match="a layer from 1 to 17"):
+    choose_layers([layer], NAMES, ())
