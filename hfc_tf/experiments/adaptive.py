@@ -122,7 +122,7 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
     if detector.reads == "images" or not DETECTORS[name].differentiable:
       study.warn(f"{METHODS[method]} needs a gradient that {detector_label(name)} has not.")
       continue
-    attack = BOUNDS[method](study.subject.model, detector, **study.attack_settings())
+    attack = BOUNDS[method](study.attacked_model, detector, **study.attack_settings())
     case = cases.scored(study, {name: detector}, {method: cases.shoot(study, "pgd", attack)})
     for row in case.rows_of(method):
       yield Row(**vars(row), method=method, term_weight=None)

@@ -150,7 +150,7 @@ def _rows(
   objective = functools.reduce(operator.add, map(_mean_of, layers))
   # One compiled loop for all: a layer and a direction are a choice of weights.
   attack = BIM(
-    study.subject.model,
+    study.attacked_model,
     objective,
     eps=eps_256 / 256,
     steps=steps,

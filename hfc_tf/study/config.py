@@ -30,7 +30,7 @@ class Config:
   model: str | None = None  # small_resnet on phantoms, else resnet50
   model_path: str | None = None  # train one
   preprocessing: str = "none"  # or torch, tf, caffe: Keras's preprocess_input of that mode
-  precision: str = "float32"  # of the classifier's arithmetic, or bfloat16
+  precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
   weights: str | None = None  # random initialisation
   epochs: int | None = None  # 12 on phantoms, else 6
   learning_rate: float = 1e-3

@@ -71,13 +71,10 @@ def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) ->
         "weights": config.weights,
       },
     )
-  model = TappedModel(
-    network, stages.preprocessing(config.preprocessing), precision=config.precision
-  )
+  model = TappedModel(network, stages.preprocessing(config.preprocessing))
   found = images.dataset.num_classes
   if model.num_classes != found:
     raise InputError(
       f"a model with {found} classes", f"one with {model.num_classes}", "choose another --model"
     )
-  kind = "/".join([key, config.preprocessing, config.precision])
-  return stages.Subject(model, kind, int(model.input_shape[-1] or 1))
+  return stages.Subject(model, f"{key}/{config.preprocessing}", int(model.input_shape[-1] or 1))

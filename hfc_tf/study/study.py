@@ -23,7 +23,7 @@ from hfc_tf.models import training
 from hfc_tf.study import attacked, parts, setting, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Store
-from hfc_tf.taps import Taps
+from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
 
@@ -132,6 +132,13 @@ class Study:
       "batch_size": config.batch_size,
     }
 
+  @functools.cached_property
+  def attacked_model(self) -> TappedModel:
+    """The classifier as attacks run it; the images that they make are judged by `subject`."""
+    model: TappedModel = self.subject.model
+    same = self.config.precision == model.precision
+    return model if same else model.variant(precision=self.config.precision)
+
   def attack(self, name: str, *terms: Objective, eps: float | None = None) -> Attack:
     """An attack on the study's classifier with the study's settings.
 
@@ -145,7 +152,7 @@ class Study:
       settings = self.attack_settings()
       if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
         settings["kappa"] = mean_gap(self.train.logits)
-      made = named(name)(self.subject.model, **settings)
+      made = named(name)(self.attacked_model, **settings)
       for term in terms:
         made = made + term
       self._attacks[name, *terms] = made
@@ -174,7 +181,7 @@ class Study:
     """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
-    described = {"label": name, **attack.describe()}
+    described = {"label": name, "precision": attack.model.precision, **attack.describe()}
     subject = self.subject if by is None else by.subject
     images: Array = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),

@@ -94,3 +94,12 @@ def test_an_attack_made_elsewhere_is_shown_to_this_classifier(study, tmp_path):
   assert shot.images.tobytes() != study.attacked("bim", study.attack("bim"), "adv_test").tobytes()
   predictions = study.subject.model.taps(shot.images).predictions
   assert np.array_equal(shot.arm.taps.predictions, predictions)
+
+
+def test_attacks_in_bfloat16_are_other_images_judged_in_float32(study, case):
+  low = Study(dataclasses.replace(study.config, precision="bfloat16"))
+  assert low.subject.model.precision == "float32" and low.subject.key == study.subject.key
+  assert low.attacked_model.precision == "bfloat16"
+  images = low.attacked("bim", low.attack("bim"), "adv_test")
+  assert not np.array_equal(images, case.images["attack"])
+  assert np.mean(images == case.images["attack"]) > 0.5
