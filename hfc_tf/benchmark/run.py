@@ -127,6 +127,7 @@ def _start(contender: Contender, subject: Subject) -> Process:
     "image_size": settings.image_size,
     "batch_size": settings.batch_size,
     "components": settings.components,
+    "plain": contender.plain,
     **{name: getattr(subject, name) for name in contender.needs},
     **contender.settings,
   }

@@ -122,8 +122,7 @@ class _Program:
 
   def _begin(self, problem: Problem) -> Natural:
     """The natural parameters of the start."""
-    covariances = self._model.isotropic(problem.spread, tf.shape(problem.means)[0])
-    return self._model.natural(tf.math.log(problem.weights), problem.means, covariances)
+    return self._model.start(tf.math.log(problem.weights), problem.means, problem.spread)
 
   def _visit(self, block: Tensor, natural: Natural, problem: Problem) -> tuple[Tensor, Tensor]:
     """Moments [M, F] of a block, and the entropy of its responsibilities."""
@@ -199,7 +198,7 @@ class _Program:
         ),
       )
 
-    empty = tf.zeros([tf.shape(points)[0], many], points.dtype)
+    log_joint = model.first(points, expanded, natural)
     (state,) = tf.while_loop(
       lambda state: (tf.cast(state.step, tf.float64) < problem.iterations) & ~state.done,
       body,
@@ -207,10 +206,10 @@ class _Program:
         _State(
           tf.constant(0),
           natural,
-          empty,
-          empty,
+          log_joint,
+          tf.zeros_like(log_joint),
           tf.zeros_like(natural[0]),
-          tf.range(many),
+          _where(tf.range(many) == 0),
           tf.TensorArray(tf.float64, size=0, dynamic_size=True),
           tf.constant(-np.inf, tf.float64),
           tf.constant(False),

@@ -47,9 +47,13 @@ class Diagonal:
     shares, means, second = _split(moments, tf.shape(ridge)[0])
     return shares, means, second / shares[:, None] - means**2 + ridge
 
-  def isotropic(self, spread: Tensor, many: Tensor) -> Tensor:
-    """The same variances [C] for `many` components."""
-    return tf.tile(spread[None], [many, 1])
+  def start(self, log_weights: Tensor, means: Tensor, spread: Tensor) -> tuple[Tensor, ...]:
+    """`natural` of components with the same variances [C]."""
+    return self.natural(log_weights, means, tf.tile(spread[None], [tf.shape(means)[0], 1]))
+
+  def first(self, points: Tensor, expanded: Tensor, start: tuple[Tensor, ...]) -> Tensor:
+    """ln pi_m N(z_n | mu_m, S_m) of the start, [n, M]."""
+    return self.log_joint(expanded, start)
 
   def natural(self, log_weights: Tensor, means: Tensor, variances: Tensor) -> tuple[Tensor, ...]:
     """theta [k, F], and last the logarithms of the weights [k]."""
@@ -112,15 +116,28 @@ class Full(Diagonal):
     covariances = (scatter + pseudo) / (shares + prior)[:, None, None]
     return shares, means, covariances + tf.linalg.diag(ridge)
 
-  def isotropic(self, spread: Tensor, many: Tensor) -> Tensor:
-    """The same variances [C] for `many` components, as covariances."""
-    return tf.tile(tf.linalg.diag(spread)[None], [many, 1, 1])
+  def start(self, log_weights: Tensor, means: Tensor, spread: Tensor) -> tuple[Tensor, ...]:
+    """`natural` of components with the same variances [C]."""
+    whitening = tf.tile(tf.linalg.diag(tf.math.rsqrt(spread))[None], [tf.shape(means)[0], 1, 1])
+    return self._natural(log_weights, means, whitening, whitening**2)
+
+  def first(self, points: Tensor, expanded: Tensor, start: tuple[Tensor, ...]) -> Tensor:
+    """ln pi_m N(z_n | mu_m, S_m) of the start, whose covariances are diagonal, [n, M]."""
+    theta, width = start[0], tf.shape(points)[1]
+    squares = theta[:, 1 + width :: width + 1]  # the diagonals of [M, C, C]
+    simple, packed = Diagonal(), tf.concat([theta[:, : 1 + width], squares], 1)
+    return simple.log_joint(simple.expand(points), (packed,))
 
   def natural(self, log_weights: Tensor, means: Tensor, covariances: Tensor) -> tuple[Tensor, ...]:
     """theta [k, F]; whitening [k, C, C] and offsets [k, C]; last ln pi [k]."""
     eye = tf.eye(tf.shape(means)[1], batch_shape=tf.shape(means)[:1], dtype=tf.float64)
     whitening = tf.linalg.triangular_solve(tf.linalg.cholesky(covariances), eye)
     precisions = tf.matmul(whitening, whitening, transpose_a=True)
+    return self._natural(log_weights, means, whitening, precisions)
+
+  def _natural(
+    self, log_weights: Tensor, means: Tensor, whitening: Tensor, precisions: Tensor
+  ) -> tuple[Tensor, ...]:
     offsets = tf.linalg.matvec(whitening, means)
     constants = log_weights + _log_volume(whitening) - 0.5 * tf.reduce_sum(offsets**2, 1)
     flat = tf.reshape(precisions, [tf.shape(means)[0], -1])

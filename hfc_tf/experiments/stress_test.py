@@ -129,13 +129,6 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
   return float(found["mean"])
 
 
-def _mean_of(layer: str) -> FeatureMean:
-  """mean(f^l) under a name of its own, so that the terms of all layers join one attack."""
-  term = FeatureMean(layer)
-  term.name = f"mean of {layer}"
-  return term
-
-
 def _rows(
   study: Study,
   domain: str,
@@ -147,7 +140,7 @@ def _rows(
 ) -> Iterator[StressRow]:
   clean = study.clean["adv_test"]
   some = stratified_subset(clean.labels, images, study.config.seed)
-  objective = functools.reduce(operator.add, map(_mean_of, layers))
+  objective = functools.reduce(operator.add, map(FeatureMean, layers))
   # One compiled loop for all: a layer and a direction are a choice of weights.
   attack = BIM(
     study.attacked_model,

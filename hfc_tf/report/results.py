@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.distribute.memory import peak_memory_gib
 from hfc_tf.files import write_files
 
 
@@ -74,6 +75,7 @@ def environment() -> dict[str, Any]:
     "tensorflow": tf.__version__,
     "keras": keras.__version__,
     "machine": platform.machine(),
+    "peak_memory_gib": round(peak_memory_gib(), 2),
     "devices": [device.device_type for device in tf.config.list_physical_devices()],
   }
 

@@ -26,6 +26,8 @@ class Config:
   data_dir: str | None = None  # the built-in phantom
   split: str | None = None  # drawn, and kept in OUT/split.json
   image_size: int = 64
+  depth: int | None = None  # of volumes: the median of what is there
+  window: tuple[str, ...] | None = None  # level and width of CT in --dataset=volumes
   num_images: int | None = None  # all
   model: str | None = None  # small_resnet on phantoms, else resnet50
   model_path: str | None = None  # train one
@@ -33,7 +35,7 @@ class Config:
   precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
   weights: str | None = None  # random initialisation
   epochs: int | None = None  # 12 on phantoms, else 6
-  learning_rate: float = 1e-3
+  learning_rate: float | None = None  # 3e-4 for vgg16, else 1e-3
   model_seed: int | None = None  # of training; as seed
   attacks: tuple[str, ...] = ("bim",)
   hfc: bool = False
@@ -52,6 +54,10 @@ class Config:
   min_accuracy: float = 0.6
   seed: int = 0
   batch_size: int = 32
+  distribute: str | None = None  # this process; mirrored: devices of this host; ray: a cluster
+  ray_address: str | None = None  # a cluster that is started on this machine
+  workers: int | None = None  # of that cluster; as many as the processors hold
+  threads: int = 1  # of each worker
   out: str = "out"
   artefacts: str | None = None  # OUT/artefacts
 
@@ -76,6 +82,8 @@ class Config:
     _one_of("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
     _one_of("--precision", self.precision, ("float32", "bfloat16"))
     _one_of("--aim", self.aim, AIMS)
+    if self.distribute is not None:
+      _one_of("--distribute", self.distribute, ("mirrored", "ray"))
     _one_of("--retrain", self.retrain, ("none", "hfc", "mixture"))
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
@@ -93,6 +101,8 @@ class Config:
       "--steps": self.steps,
       "--max_adv_train": self.max_adv_train,
       "--max_adv_test": self.max_adv_test,
+      "--workers": self.workers,
+      "--threads": self.threads,
     }
     for flag, value in positive.items():
       if value is not None and value < 1:
@@ -108,6 +118,7 @@ class Config:
       self,
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 128),
+      learning_rate=self.learning_rate or (3e-4 if model == "vgg16" else 1e-3),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,

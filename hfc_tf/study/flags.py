@@ -23,6 +23,8 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("data_dir", flags.DEFINE_string, "data_dir", "Folder or npz file; none: built-in phantom."),
   ("split", flags.DEFINE_string, "split", "Manifest (json) of Train and Test to obey."),
   ("image_size", flags.DEFINE_integer, "image_size", "Side in pixels."),
+  ("depth", flags.DEFINE_integer, "depth", "Slices of NIfTI and DICOM volumes; none: the median."),
+  ("window", flags.DEFINE_list, "window", "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM."),
   ("num_images", flags.DEFINE_integer, "num_images", "Use only so many images, by class."),
   ("model", flags.DEFINE_string, "model", f"{', '.join(MODELS)}; trained here."),
   ("model_path", flags.DEFINE_string, "model_path", "A Keras model of yours (.keras, .h5)."),
@@ -32,7 +34,8 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
     "(experimental: about three times faster on CPUs that have it; judged in float32)."),
   ("weights", flags.DEFINE_string, "weights", "Start of training: a weights file, imagenet."),
   ("epochs", flags.DEFINE_integer, "epochs", "Of training; none: 12 on phantoms, else 6."),
-  ("learning_rate", flags.DEFINE_float, "learning_rate", "Of training."),
+  ("learning_rate", flags.DEFINE_float, "learning_rate", "Of training; none: 3e-4 for "
+    "vgg16, else 1e-3."),
   ("model_seed", flags.DEFINE_integer, "model_seed", "Of training; none: --seed."),
   ("attacks", flags.DEFINE_list, "attack", f"{', '.join(ATTACKS)}."),
   ("hfc", flags.DEFINE_boolean, "hfc", "Attack with the HFC term as well."),
@@ -55,6 +58,12 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("min_accuracy", flags.DEFINE_float, "min_accuracy", "Refuse classifiers below it."),
   ("seed", flags.DEFINE_integer, "seed", "Of every random draw."),
   ("batch_size", flags.DEFINE_integer, "batch_size", "Images a step."),
+  ("distribute", flags.DEFINE_string, "distribute", "Where attacked images are made: none, this "
+    "process; mirrored, all devices of this host; ray, workers."),
+  ("ray_address", flags.DEFINE_string, "ray_address", "Of a running cluster; none: one is "
+    "started here."),
+  ("workers", flags.DEFINE_integer, "workers", "Of a cluster started here; none: all it holds."),
+  ("threads", flags.DEFINE_integer, "threads", "Of each worker."),
   ("artefacts", flags.DEFINE_string, "artefacts", "Folder of artefacts to share; none: in --out."),
   ("out", flags.DEFINE_string, "out", "Folder for report, results and artefacts."),
 )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
+from hfc_tf.distribute import Executor, executor
 from hfc_tf.errors import InputError
 from hfc_tf.study import parts, stages
 from hfc_tf.study.config import Config
@@ -15,6 +16,18 @@ from hfc_tf.study.store import Store, digest
 from hfc_tf.taps import TappedModel
 
 Warn = Callable[[str], None]
+
+
+def workers(config: Config) -> Executor | None:
+  """Who makes attacked images; None: this process."""
+  if config.distribute is None:
+    return None
+  return executor(
+    config.distribute,
+    ray_address=config.ray_address,
+    workers=config.workers,
+    threads=config.threads,
+  )
 
 
 def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -> stages.Sources:
@@ -31,6 +44,8 @@ def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -
       config.image_size,
       config.seed,
       config.num_images,
+      window=config.window,
+      depth=config.depth,
     )
   else:
     key = digest(dataset.pixels, dataset.labels, dataset.ids)

@@ -52,10 +52,17 @@ class Subject:
 
 
 def dataset(
-  store: Store, name: str, data_dir: str | None, image_size: int, seed: int, num_images: int | None
+  store: Store,
+  name: str,
+  data_dir: str | None,
+  image_size: int,
+  seed: int,
+  num_images: int | None,
+  **volumes: Any,
 ) -> tuple[Dataset, str]:
-  """The images, decoded once, and the hash of their content."""
-  loaded = data.load(name, data_dir, image_size, seed, num_images, store.root / "decoded")
+  """The images, decoded once, and the hash of their content; `volumes`: window and depth."""
+  kept = store.root / "decoded"
+  loaded = data.load(name, data_dir, image_size, seed, num_images, kept, **volumes)
   return loaded, digest(loaded.pixels, loaded.labels, loaded.ids)
 
 

@@ -17,6 +17,7 @@ from hfc_tf.attacks import Attack, mean_gap, named
 from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.distribute import Executor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
@@ -133,6 +134,11 @@ class Study:
     }
 
   @functools.cached_property
+  def executor(self) -> Executor | None:
+    """Who makes attacked images and their taps; None: this process."""
+    return setting.workers(self.config)
+
+  @functools.cached_property
   def attacked_model(self) -> TappedModel:
     """The classifier as attacks run it; the images that they make are judged by `subject`."""
     model: TappedModel = self.subject.model
@@ -182,6 +188,8 @@ class Study:
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
     described = {"label": name, "precision": attack.model.precision, **attack.describe()}
+    if self.config.distribute == "ray":
+      described["threads"] = self.config.threads  # they decide bytes
     subject = self.subject if by is None else by.subject
     images: Array = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),
@@ -194,6 +202,7 @@ class Study:
         rows,
         targets,
         self.config.batch_size,
+        self.executor,
       ),
     )
     for start in range(0, len(rows), 512):
@@ -205,7 +214,7 @@ class Study:
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
     """Taps of the part's attacked images, and their predictions after rounding to 8 bits."""
     clean = self.clean[part]
-    return attacked.image_taps(self.subject, images, clean.labels, clean.groups, 64)
+    return attacked.image_taps(self.subject, images, clean.labels, clean.groups, 64, self.executor)
 
   def images(self, part: str, some: Array | None = None) -> Array:
     """The part's clean images, or some of them by their number."""
@@ -219,7 +228,7 @@ class Study:
 
   def results(self, seconds: float) -> dict[str, Any]:
     """What results.json tells of images, classifier and time."""
-    dataset, groups = self.sources.dataset, self.sources.dataset.groups
+    split, groups = self.sources.split, self.sources.dataset.groups
     return {
       "timing": {
         **{name: round(value, 1) for name, value in self.timing.items()},
@@ -227,19 +236,15 @@ class Study:
       },
       "data": {
         "name": self.config.dataset,
-        "title": dataset.name,
-        "source": dataset.source,
+        "title": self.sources.dataset.name,
+        "source": self.sources.dataset.source,
         "image_size": self.config.image_size,
-        "train": len(self.sources.split.train),
-        "adv_train": len(self.rows_of["adv_train"]),
-        "adv_test": len(self.rows_of["adv_test"]),
+        "train": len(split.train),
+        **{part: len(rows) for part, rows in self.rows_of.items()},
         "dropped_misclassified": self.dropped,
         "groups": None if groups is None else len(np.unique(groups)),
-        "class_names": list(dataset.class_names),
+        "class_names": list(self.sources.dataset.class_names),
       },
-      "classifier": {
-        "name": self.config.model_path or self.config.model,
-        **self.classifier,
-      },
+      "classifier": {"name": self.config.model_path or self.config.model, **self.classifier},
       "warnings": self.warnings,
     }

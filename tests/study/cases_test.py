@@ -103,3 +103,16 @@ def test_attacks_in_bfloat16_are_other_images_judged_in_float32(study, case):
   images = low.attacked("bim", low.attack("bim"), "adv_test")
   assert not np.array_equal(images, case.images["attack"])
   assert np.mean(images == case.images["attack"]) > 0.5
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "ray"])
+def test_work_that_is_distributed_ends_alike(study, case, kind, tmp_path):
+  if kind == "ray":
+    pytest.importorskip("ray")
+  elsewhere = {"artefacts": str(tmp_path), "distribute": kind, "workers": 1}
+  apart = Study(dataclasses.replace(study.config, **elsewhere))
+  images = apart.attacked("bim", apart.attack("bim"), "adv_test")
+  taps, _ = apart.taps_of(images, "adv_test")
+  apart.executor.close()
+  assert np.mean(images == case.images["attack"]) > 0.99
+  assert np.array_equal(taps.predictions, case.arms[0].taps.predictions)

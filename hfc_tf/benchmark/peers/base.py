@@ -16,14 +16,14 @@ class Loop:
 
   Args:
     job: "inputs" is an npz file of images [B, H, W, C] in [0, 1] and targets int [B]; "eps" and
-      "step_size" are in image units.
+      "step_size" are in image units; "plain" says that `check` is compared with others'.
   """
 
   def __init__(self, job: dict[str, Any]) -> None:
     with np.load(job["inputs"], allow_pickle=False) as inputs:
       self.images, self.targets = inputs["images"], inputs["targets"]
     self.eps, self.step_size = float(job["eps"]), float(job["step_size"])
-    self._warm = False
+    self._plain = bool(job.get("plain"))
 
   def logits(self) -> Array:
     """Of the clean images, [B, K]."""
@@ -34,14 +34,16 @@ class Loop:
     raise NotImplementedError
 
   def check(self) -> dict[str, Array]:
-    """What shows that this is the same network and the same step as anybody else's."""
-    return {"logits": self.logits(), "adversarials": self.attack(1)}
+    """One step, which compiles what there is to compile.
+
+    Of a plain loop also what shows that network and step are those of all others; elsewhere that
+    would only add to the peak of memory.
+    """
+    adversarials = self.attack(1)
+    return {"logits": self.logits(), "adversarials": adversarials} if self._plain else {}
 
   def run(self, steps: int) -> dict[str, float]:
-    """Seconds a step, after one call that compiles what there is to compile."""
-    if not self._warm:
-      self.attack(2)
-      self._warm = True
+    """Seconds a step."""
     return {"seconds": seconds_per_step(self.attack, steps)}
 
 
