@@ -16,7 +16,7 @@ Tensor = Any
 Natural = tuple[Tensor, ...]
 Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [M], means [M, C], covariances
 
-_QUADRATIC = 64  # up to so many channels, products of channels are formed once
+_QUADRATIC = 32  # up to so many channels, products of channels are formed once
 _COARSE = 1e-4  # a tolerance that float32 responsibilities are good for
 
 

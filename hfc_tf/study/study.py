@@ -188,8 +188,7 @@ class Study:
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
     described = {"label": name, "precision": attack.model.precision, **attack.describe()}
-    if self.config.distribute == "ray":
-      described["threads"] = self.config.threads  # they decide bytes
+    described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
     subject = self.subject if by is None else by.subject
     images: Array = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),

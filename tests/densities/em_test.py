@@ -35,7 +35,7 @@ def _sklearn(features, starts, weights, covariance, regularisation, tolerance, i
 
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
-@pytest.mark.parametrize("width", [6, 70])  # more than 64 channels take another way
+@pytest.mark.parametrize("width", [6, 70])  # more than 32 channels take another way
 @pytest.mark.parametrize("size", [None, 256])  # in memory, or in blocks of 256
 def test_em_takes_the_steps_of_scikit_learn(covariance, width, size, monkeypatch):
   if size:
