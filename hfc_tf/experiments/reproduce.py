@@ -177,10 +177,14 @@ def _claims(judged: Sequence[Mapping[str, Any]]) -> Section:
     for verdict in ("confirmed", "not confirmed", "not tested")
   }
   lead = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-  body = [[line["claim"], line["verdict"], line["numbers"], line["rule"], line["source"]]
-          for line in judged]  # fmt: skip
-  table = Table("The papers' claims.", ["Claim", "Verdict", "Here", "Rule", "Source"], body)
-  return Section("Claims", [f"Of {len(judged)} claims: {lead}."], [table], notes=_NOTES)
+  body = [[line["claim"], line["verdict"], line["source"]] for line in judged]
+  table = Table("The papers' claims.", ["Claim", "Verdict", "Source"], body)
+  told = [
+    f"{line['claim']} {line['numbers'][:1].upper()}{line['numbers'][1:] or 'Not tested'}. "
+    f"Confirmed if: {line['rule']}"
+    for line in judged
+  ]
+  return Section("Claims", [f"Of {len(judged)} claims: {lead}."], [table], notes=[*told, *_NOTES])
 
 
 def _state(state: Mapping[str, str]) -> Section:

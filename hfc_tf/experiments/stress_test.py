@@ -99,7 +99,7 @@ def run(
     same = ("model", "weights", "epochs", "learning_rate", "image_size", "precision", "seed",
             "model_seed", "batch_size")  # fmt: skip
     shared = {name: getattr(medical.config, name) for name in same}
-    out = f"{config.out}/natural"
+    out = f"{config.out}/stressed_natural"
     changed = dataclasses.replace(natural, **shared, out=out, min_accuracy=0.0)
     studies["natural"] = Study(changed.resolved(), medical.store)
   rows = []
