@@ -32,7 +32,7 @@ class Settings:
 
   only: tuple[str, ...] = ()
   repeats: int = 5
-  steps: int = 4
+  steps: int = 2
   model: str = "resnet50"
   image_size: int = 224
   batch_size: int = 16

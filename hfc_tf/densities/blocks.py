@@ -63,7 +63,7 @@ class Blocks:
         f"{self.count}",
         "give more images or lower --components",
       )
-    if not all(np.isfinite(block).all() for block in self):
+    if not all(np.isfinite([block.min(), block.max()]).all() for block in self):
       raise InputError("finite features", "NaN or infinity", "check the model and its images")
 
   def sample(self, seed: int) -> np.ndarray[Any, Any]:

@@ -103,7 +103,7 @@ def _fit(
   blocks = Blocks(features, expansion(blocks.width, full))
   blocks.check(components)
   # Products of small numbers keep their digits: any shift and scale do, if float32 holds them.
-  first = next(iter(blocks))[:1024]
+  first = next(iter(blocks))[:256]
   shift = first.mean(0, dtype=np.float32).astype(np.float64)
   scale = first.std(0, dtype=np.float32).astype(np.float64)
   scale[scale == 0] = 1.0

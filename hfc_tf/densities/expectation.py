@@ -17,6 +17,7 @@ Natural = tuple[Tensor, ...]
 Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [M], means [M, C], covariances
 
 _QUADRATIC = 32  # up to so many channels, products of channels are formed once
+_CHUNK = 2**20  # numbers that are float64 at a time
 _COARSE = 1e-4  # a tolerance that float32 responsibilities are good for
 
 
@@ -128,7 +129,18 @@ class _Program:
     """Moments [M, F] of a block, and the entropy of its responsibilities."""
     points = _points(block, problem)
     shares, entropy = _share(self._model.log_joint(self._model.expand(points), natural))
-    return self._model.moments(tf.cast(points, tf.float64), tf.cast(shares, tf.float64)), entropy
+    return self._moments(points, shares, tf.zeros_like(natural[0])), entropy
+
+  def _moments(self, points: Tensor, shares: Tensor, moments: Tensor) -> Tensor:
+    """`moments` [M, F] and those of points [n, C] with shares [n, M], a few rows at a time."""
+    size = tf.maximum(_CHUNK // tf.shape(points)[1], 1)
+
+    def add(first: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
+      some = (tf.cast(array[first : first + size], tf.float64) for array in (points, shares))
+      return first + size, moments + self._model.moments(*some)
+
+    count, start = tf.shape(points)[0], (tf.constant(0), moments)
+    return tf.while_loop(lambda first, _: first < count, add, start, parallel_iterations=1)[1]
 
   def _finish(
     self, moments: Tensor, entropy: Tensor, natural: Natural, problem: Problem
@@ -176,8 +188,8 @@ class _Program:
       shares, entropy = _share(log_joint)
       rows = _where(tf.reduce_any(tf.abs(shares - state.shares) > self._still, 1))
       renewed = tf.gather(shares, rows)
-      change = tf.cast(renewed - tf.gather(state.shares, rows), tf.float64)  # [n, M]
-      moments = state.moments + model.moments(tf.cast(tf.gather(points, rows), tf.float64), change)
+      change = renewed - tf.gather(state.shares, rows)  # [n, M]
+      moments = self._moments(tf.gather(points, rows), change, state.moments)
       bound = self._bound(moments, entropy, state.natural, problem)
       # The first component always counts as moved, so that there is one.
       moved = tf.reduce_any(tf.abs(change) > self._still, 0) | (tf.range(many) == 0)
