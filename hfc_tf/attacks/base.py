@@ -93,8 +93,11 @@ class Attack:
       InputError: where the term does not fit.
     """
     other = copy.copy(self)
-    other._aim(self.objective + objective)
-    other.weights |= self.weights
+    goals = [part.goal for part in objective.parts if part.goal is not None]
+    other._aim((goals[0] if goals else self.objective) + objective)
+    other.weights |= {
+      name: weight for name, weight in self.weights.items() if name in other.weights
+    }
     other._compile()
     return other
 

@@ -65,7 +65,9 @@ def _against_best_rate(samples: Samples) -> Values:
     "best_rate_bf16_gflops": _best(samples, "bfloat16"),
   }
   return found | {
-    f"{name}_gflops": values for name, values in samples["rates"].items() if name != "step_gflop"
+    f"{name}_gflops": values
+    for name, values in samples["rates"].items()
+    if name.startswith(("product_", "convolutions_"))
   }
 
 

@@ -40,6 +40,11 @@ class DiagonalMixture:
     """C."""
     return int(self.means.shape[1])
 
+  @property
+  def locations(self) -> Array:
+    """mu_m of every component, [M, C]."""
+    return self.means
+
   @functools.cached_property
   def distribution(self) -> Any:
     """The same density as a float64 tfp MixtureSameFamily over vectors [C]."""

@@ -61,12 +61,17 @@ def energy(arrays: Arrays, features: Tensor) -> Tensor:
 
   def form(points: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     shared, forms, gradient = _forms(arrays, points)
-    chosen = tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
+    chosen = _likeliest(arrays, forms)
     slope = gradient(chosen)  # [B, C]
     value = shared + tf.gather(forms, chosen, batch_dims=1)
     return value, lambda upstream: upstream[:, None] * slope
 
   return tf.custom_gradient(form)(features)
+
+
+def likeliest(arrays: Arrays, features: Tensor) -> Tensor:
+  """m' = argmax_m ln(pi_m N(f | mu_m, S_m)), int32 [B], for features [B, C]."""
+  return _likeliest(arrays, _forms(arrays, features)[1])
 
 
 def comparable(arrays: Arrays, features: Tensor) -> Tensor:
@@ -85,28 +90,37 @@ def log_prob_tensor(arrays: Arrays, features: Tensor) -> Tensor:
   return tf.reduce_logsumexp(log_joint, 1) - 0.5 * shared + arrays["constant"]
 
 
+def _likeliest(arrays: Arrays, forms: Tensor) -> Tensor:
+  return tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
+
+
 def _forms(arrays: Arrays, features: Tensor) -> _Forms:
   return (_forms_diagonal if "precisions" in arrays else _forms_low_rank)(arrays, features)
 
 
 def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]]:
   base, size = mixture.base, mixture.means.shape[1]
-  whole = len(base.eigenvalues) == mixture.width
-  outside = 0.0 if whole else 1 / base.floor
-  basis = np.zeros((mixture.width, rank))
-  basis[:, : len(base.eigenvalues)] = base.basis
+  found = len(base.eigenvalues)
+  outside = 0.0 if found == mixture.width else 1 / base.floor
   # What a direction weighs beyond `outside`; the mixture speaks for the leading ones.
-  trailing = np.zeros(rank)
-  trailing[: len(base.eigenvalues)] = 1 / base.eigenvalues - outside
+  trailing = 1 / base.eigenvalues - outside
   trailing[:size] = -outside
+  if rank == mixture.width:  # one product with the precision is less than two with its factors
+    rest = {"precision": base.basis * trailing @ base.basis.T + outside * np.eye(rank)}
+  else:
+    padding = [(0, 0), (0, rank - found)]
+    rest = {
+      "basis": np.pad(base.basis, padding),
+      "trailing": np.pad(trailing, padding[1]),
+      "outside": np.asarray(outside),
+    }
   factors = np.linalg.cholesky(mixture.covariances)
   whitening = np.linalg.inv(factors)  # [M, p, p]
   return {
     "mean": base.mean,
     "inverse_scale": 1 / base.scale,
-    "basis": basis,
-    "outside": np.asarray(outside),
-    "trailing": trailing,
+    **rest,
+    "axes": base.basis[:, :size],
     "leading": 1 / np.sqrt(base.eigenvalues[:size]),
     "whitening": whitening,
     "offsets": (whitening @ mixture.means[:, :, None])[..., 0],
@@ -117,23 +131,22 @@ def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]
 
 def _forms_low_rank(arrays: Arrays, features: Tensor) -> _Forms:
   standard = (features - arrays["mean"]) * arrays["inverse_scale"]  # [B, C]
-  turned = standard @ arrays["basis"]  # [B, r]
-  shared = arrays["outside"] * tf.reduce_sum(standard**2, 1)
-  shared += tf.linalg.matvec(turned**2, arrays["trailing"])  # [B]
-  size = arrays["leading"].shape[-1]
-  leading = turned[:, :size] * arrays["leading"]  # [B, p]
+  if "precision" in arrays:
+    weighed = standard @ arrays["precision"]  # [B, C]
+  else:
+    turned = standard @ arrays["basis"] * arrays["trailing"]  # [B, r]
+    weighed = arrays["outside"] * standard + tf.matmul(turned, arrays["basis"], transpose_b=True)
+  leading = standard @ arrays["axes"] * arrays["leading"]  # [B, p]
   residuals = tf.einsum("mqp,bp->bmq", arrays["whitening"], leading) - arrays["offsets"]
 
   def gradient(chosen: Tensor) -> Tensor:
     whitening = tf.gather(arrays["whitening"], chosen)  # [B, p, p]
     own = tf.gather(residuals, chosen, batch_dims=1)  # [B, p]
     own = tf.linalg.matvec(whitening, own, transpose_a=True) * arrays["leading"]
-    rest = turned * arrays["trailing"]  # [B, r]
-    inner = tf.concat([rest[:, :size] + own, rest[:, size:]], 1)
-    outer = arrays["outside"] * standard + tf.matmul(inner, arrays["basis"], transpose_b=True)
+    outer = weighed + tf.matmul(own, arrays["axes"], transpose_b=True)
     return 2.0 * arrays["inverse_scale"] * outer
 
-  return shared, tf.reduce_sum(residuals**2, 2), gradient
+  return tf.reduce_sum(standard * weighed, 1), tf.reduce_sum(residuals**2, 2), gradient
 
 
 def _pack_diagonal(mixture: DiagonalMixture) -> dict[str, np.ndarray[Any, Any]]:

@@ -111,6 +111,13 @@ class GaussianMixture:
     """C."""
     return len(self.base.mean)
 
+  @property
+  def locations(self) -> Array:
+    """mu_m of every component, [M, C]."""
+    base, size = self.base, self.means.shape[1]
+    spread = base.basis[:, :size] * np.sqrt(base.eigenvalues[:size])
+    return base.mean + base.scale * (self.means @ spread.T)
+
   @functools.cached_property
   def distribution(self) -> Any:
     """The same density as a float64 tfp MixtureSameFamily over vectors [C]."""
@@ -120,7 +127,6 @@ class GaussianMixture:
     basis = tf.constant(base.basis)  # [C, r]
     own = tf.constant(base.basis[:, :size] @ vectors)  # [M, C, p]
     root_floor = np.sqrt(base.floor)
-    spread = base.basis[:, :size] * np.sqrt(base.eigenvalues[:size])
     scale = operator.LinearOperatorComposition(
       [
         operator.LinearOperatorDiag(tf.constant(base.scale), is_non_singular=True),
@@ -144,9 +150,7 @@ class GaussianMixture:
     distributions = tfp.distributions
     return distributions.MixtureSameFamily(
       distributions.Categorical(logits=tf.constant(np.log(self.weights))),
-      distributions.MultivariateNormalLinearOperator(
-        loc=tf.constant(base.mean + base.scale * (self.means @ spread.T)), scale=scale
-      ),
+      distributions.MultivariateNormalLinearOperator(loc=tf.constant(self.locations), scale=scale),
     )
 
   def log_prob(self, features: np.ndarray[Any, Any]) -> Array:

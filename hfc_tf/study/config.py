@@ -6,12 +6,12 @@ import dataclasses
 import os
 
 from hfc_tf.attacks import ATTACKS, schedule
+from hfc_tf.attacks.hfc import AIMS as AIMS
 from hfc_tf.data import DATASETS
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
 
-AIMS = ("mode",)  # of HFC: the papers'
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 
 
@@ -53,7 +53,7 @@ class Config:
   tuning_images: int | None = None  # 256 on phantoms, else 128
   min_accuracy: float = 0.6
   seed: int = 0
-  batch_size: int = 32
+  batch_size: int = 32  # 0: what memory holds
   distribute: str | None = None  # this process; mirrored: devices of this host; ray: a cluster
   ray_address: str | None = None  # a cluster that is started on this machine
   workers: int | None = None  # of that cluster; as many as the processors hold
@@ -94,7 +94,7 @@ class Config:
       raise InputError("--eps above 0", f"{eps:g}", "give the budget in 1/256, e.g. --eps=1")
     positive = {
       "--image_size": self.image_size,
-      "--batch_size": self.batch_size,
+      "--batch_size": self.batch_size or 1,
       "--tuning_images": self.tuning_images,
       "--epochs": self.epochs,
       "--components": self.components,

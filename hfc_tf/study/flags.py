@@ -41,7 +41,8 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("hfc", flags.DEFINE_boolean, "hfc", "Attack with the HFC term as well."),
   ("hfc_weights", flags.DEFINE_list, "hfc_weight", "Weights of the HFC term: numbers (1 is the "
     "papers'), auto."),
-  ("aim", flags.DEFINE_string, "aim", "Of the HFC term: mode (the papers')."),
+  ("aim", flags.DEFINE_string, "aim", "Of the HFC term: mode (the papers'), or typical: "
+    "features as far from it as clean ones are."),
   ("eps_256", flags.DEFINE_float, "eps", "Budget in 1/256; none: 1 from 128 px on, else 4."),
   ("step_size_256", flags.DEFINE_float, "step_size", "Step in 1/256; the papers': 0.02."),
   ("steps", flags.DEFINE_integer, "steps", "Alone, it sets the step to 2 eps / steps; none: the "
@@ -57,7 +58,8 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
     "--hfc_weight=auto tries weights on; none: 256 on phantoms, else 128."),
   ("min_accuracy", flags.DEFINE_float, "min_accuracy", "Refuse classifiers below it."),
   ("seed", flags.DEFINE_integer, "seed", "Of every random draw."),
-  ("batch_size", flags.DEFINE_integer, "batch_size", "Images a step."),
+  ("batch_size", flags.DEFINE_integer, "batch_size", "Images a step; 0: as many as memory holds, "
+    "found once and kept."),
   ("distribute", flags.DEFINE_string, "distribute", "Where attacked images are made: none, this "
     "process; mirrored, all devices of this host; ray, workers."),
   ("ray_address", flags.DEFINE_string, "ray_address", "Of a running cluster; none: one is "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +11,10 @@ from absl import logging
 
 from hfc_tf.attacks import Attack
 from hfc_tf.attacks.objectives import HFC, Batch
-from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.evaluation.weights import largest_weight
 from hfc_tf.study.study import Study
 
+Array = np.ndarray[Any, Any]
 ADV_ACC = 0.95  # what an attack must keep on AdvTrain
 
 
@@ -22,6 +23,7 @@ def hidden(
   name: str,
   term: HFC | None = None,
   *,
+  aim: str | None = None,
   eps: float | None = None,
   start: float = 1.0,
 ) -> dict[str, Attack]:
@@ -30,11 +32,12 @@ def hidden(
   Args:
     study: says which weights.
     name: a key of ATTACKS.
-    term: the constraint; None for `study.hfc`.
+    term: the constraint; None for that of `aim`.
+    aim: of the constraint; None for the study's.
     eps: another budget than the study's, in image units.
     start: the first weight that "auto" tries.
   """
-  attack = study.attack(name, study.hfc if term is None else term, eps=eps)
+  attack = study.attack(name, study.hfc(aim) if term is None else term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
     value = tuned(study, name, attack, "hfc", start) if given == "auto" else float(given)
@@ -84,9 +87,7 @@ def tuned(
 def works(study: Study, name: str, attack: Attack) -> bool:
   """Whether Adv. Acc is 95 % or more on the tuning images of AdvTrain."""
   config = study.config
-  every = study.targets["adv_train"]
-  some = stratified_subset(every, config.tuning_images, config.seed)
-  some = some[np.argsort(every[some], kind="stable")]  # full chunks: one target each
+  every, some = study.targets["adv_train"], _tuning_images(study)
   allowed = int((1 - ADV_ACC) * len(some))
   failures = 0
   for first in range(0, len(some), config.batch_size):
@@ -102,6 +103,18 @@ def works(study: Study, name: str, attack: Attack) -> bool:
     name, budget, attack.weights, failures, first + len(rows), allowed, len(some),
   )  # fmt: skip
   return failures <= allowed
+
+
+def _tuning_images(study: Study) -> Array:
+  """AdvTrain images by their number, in whole chunks of one target: a part costs as much."""
+  config, targets = study.config, study.targets["adv_train"]
+  rng = np.random.default_rng(config.seed)
+  chosen = []
+  for target in np.unique(targets):
+    members = rng.permutation(np.flatnonzero(targets == target))
+    share = int(config.tuning_images or 1) * len(members) / len(targets)
+    chosen.append(members[: max(1, round(share / config.batch_size)) * config.batch_size])
+  return np.concatenate(chosen)
 
 
 def smallest_budget(study: Study, name: str) -> float | None:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hfc_tf.attacks import named
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.distribute import Executor, executor
+from hfc_tf.distribute.devices import strategy
 from hfc_tf.errors import InputError
-from hfc_tf.study import parts, stages
+from hfc_tf.study import attacked, parts, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Store, digest
 from hfc_tf.taps import TappedModel
@@ -28,6 +30,16 @@ def workers(config: Config) -> Executor | None:
     workers=config.workers,
     threads=config.threads,
   )
+
+
+def batch_size(
+  store: Store, config: Config, images: stages.Sources, subject: stages.Subject
+) -> int:
+  """Images a step: what is asked for, or as many as memory holds."""
+  if config.batch_size:
+    return config.batch_size
+  shape = (*images.dataset.pixels.shape[1:-1], subject.channels)
+  return attacked.batch_size(store, subject, named("bim")(subject.model, steps=1), {}, shape)
 
 
 def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -> stages.Sources:
@@ -85,6 +97,7 @@ def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) ->
         "seed": config.seed if config.model_seed is None else config.model_seed,
         "weights": config.weights,
       },
+      strategy(config.distribute),
     )
   model = TappedModel(network, stages.preprocessing(config.preprocessing))
   found = images.dataset.num_classes

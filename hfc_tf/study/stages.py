@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from hfc_tf import data, models
@@ -78,7 +79,11 @@ def _trained(sources: Sources, name: str, settings: dict[str, Any]) -> keras.Mod
 
 
 def classifier(
-  store: Store, sources: Sources, name: str, settings: dict[str, Any]
+  store: Store,
+  sources: Sources,
+  name: str,
+  settings: dict[str, Any],
+  strategy: tf.distribute.Strategy,
 ) -> tuple[keras.Model, str]:
   """A classifier trained on Train, whose validation part chose the epoch.
 
@@ -87,6 +92,7 @@ def classifier(
     sources: images and split.
     name: a key of MODELS.
     settings: epochs, batch_size, learning_rate, seed, weights.
+    strategy: on which devices; several change the rounding, and so the artefact.
   """
   if name not in models.MODELS:
     raise InputError(f"a model among {', '.join(models.MODELS)}", repr(name), "name one of them")
@@ -100,24 +106,27 @@ def classifier(
     **settings,
     "weights": checksum(pathlib.Path(weights)) if weights and os.path.exists(weights) else weights,
   }
+  if strategy.num_replicas_in_sync > 1:
+    described["replicas"] = strategy.num_replicas_in_sync
 
   resumable = store.root / "training" / digest(described)
 
   def make(folder: pathlib.Path) -> None:
-    model = _trained(sources, name, settings)
-    channels = model.input_shape[-1]
-    history = training.train(
-      model,
-      View(sources.dataset, fitted, channels),
-      sources.dataset.labels[fitted],
-      View(sources.dataset, kept, channels),
-      sources.dataset.labels[kept],
-      epochs=settings["epochs"],
-      batch_size=settings["batch_size"],
-      learning_rate=settings["learning_rate"],
-      seed=settings["seed"],
-      checkpoint_dir=resumable,
-    )
+    with strategy.scope():
+      model = _trained(sources, name, settings)
+      channels = model.input_shape[-1]
+      history = training.train(
+        model,
+        View(sources.dataset, fitted, channels),
+        sources.dataset.labels[fitted],
+        View(sources.dataset, kept, channels),
+        sources.dataset.labels[kept],
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        learning_rate=settings["learning_rate"],
+        seed=settings["seed"],
+        checkpoint_dir=resumable,
+      )
     model.save(folder / "model.keras")
     (folder / "history.json").write_text(json.dumps(history))
 

@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.attacks import Attack, mean_gap, named
-from hfc_tf.attacks.objectives import HFC, Objective
+from hfc_tf.attacks.objectives import HFC, Objective, TypicalHFC
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor
@@ -46,10 +46,10 @@ class Study:
   def __init__(
     self, config: Config, store: Store | None = None, dataset: Dataset | None = None
   ) -> None:
-    self.config = config
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
+    self._hfc: dict[str, HFC] = {}
     self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
     self.sources = self.timed(
       "data", lambda: setting.sources(self.store, config, dataset, self.warn)
@@ -57,6 +57,8 @@ class Study:
     self.subject = self.timed(
       "classifier", lambda: setting.subject(self.store, config, self.sources, self.warn)
     )
+    size = setting.batch_size(self.store, config, self.sources, self.subject)
+    self.config = dataclasses.replace(config, batch_size=size)
     self.train, self.train_key = self.timed(
       "taps", lambda: self._clean_taps(self.sources.split.train)
     )
@@ -117,10 +119,16 @@ class Study:
       lambda: stages.density(self.store, self.train, self.train_key, components, self.config.seed),
     )
 
-  @functools.cached_property
-  def hfc(self) -> HFC:
-    """The hierarchical feature constraint of the study's density, at weight 1."""
-    return HFC(self.density[0])
+  def hfc(self, aim: str | None = None) -> HFC:
+    """The hierarchical feature constraint of the study's density, at weight 1.
+
+    Args:
+      aim: None for the configuration's.
+    """
+    aim, density = aim or self.config.aim, self.density[0]
+    if aim not in self._hfc:
+      self._hfc[aim] = HFC(density) if aim == "mode" else TypicalHFC(density, self.train)
+    return self._hfc[aim]
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
@@ -150,7 +158,7 @@ class Study:
 
     Args:
       name: a key of ATTACKS.
-      terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
+      terms: what joins its objective, e.g. `study.hfc()`; the same terms share a compiled loop.
       eps: another budget in image units; the step grows with it, the number of steps stays. Not
         heard by attacks that look for the smallest perturbation.
     """
@@ -190,19 +198,10 @@ class Study:
     described = {"label": name, "precision": attack.model.precision, **attack.describe()}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
     subject = self.subject if by is None else by.subject
+    work = (self.store, self.sources, subject, attack, described, rows, targets)
     images: Array = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),
-      lambda: attacked.adversarials(
-        self.store,
-        self.sources,
-        subject,
-        attack,
-        described,
-        rows,
-        targets,
-        self.config.batch_size,
-        self.executor,
-      ),
+      lambda: attacked.adversarials(*work, self.config.batch_size, self.executor),
     )
     for start in range(0, len(rows), 512):
       block = slice(start, start + 512)

@@ -45,6 +45,7 @@ def test_costs_are_taken_the_other_way_round():
 def test_share_of_the_best_rate():
   rates = {
     "step_gflop": [80.0, 80.0],
+    "peak_gib": [1.0, 1.0],
     "product_1024_float32": [100.0, 200.0],
     "convolutions_float32": [160.0, 100.0],
     "product_1024_bfloat16": [500.0, 400.0],
@@ -54,6 +55,7 @@ def test_share_of_the_best_rate():
   assert found["loop_gflops"] == [80.0, 160.0]
   assert found["best_rate_fp32_gflops"] == [160.0, 200.0]
   assert found["best_rate_bf16_gflops"] == [500.0, 400.0]
+  assert found["product_1024_bfloat16_gflops"] == [500.0, 400.0] and len(found) == 7
   goals = {row.figure: row.goal for row in _rows("loop_vs_best_rate", found)}
   assert goals.pop("loop_vs_best_rate") == 0.85 and set(goals.values()) == {None}
 

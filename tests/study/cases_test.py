@@ -72,7 +72,7 @@ def test_retraining_is_a_flag(study, case):
 
 
 def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
-  one, other = study.attack("bim", study.hfc), study.attack("bim", study.hfc, eps=4 / 256)
+  one, other = study.attack("bim", study.hfc()), study.attack("bim", study.hfc(), eps=4 / 256)
   assert one._loop is other._loop
   assert (one.eps, other.eps) == (8 / 256, 4 / 256)
   assert other.step_size == pytest.approx(one.step_size / 2) and one.steps == other.steps

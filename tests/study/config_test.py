@@ -31,7 +31,7 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
     {"steps": 0},
     {"step_size_256": -0.1},
     {"image_size": 0},
-    {"batch_size": 0},
+    {"batch_size": -1},
     {"components": 0},
     {"epochs": 0},
     {"max_adv_test": 0},

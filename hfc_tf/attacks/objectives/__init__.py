@@ -9,6 +9,7 @@ from hfc_tf.attacks.objectives.hfc import HFC
 from hfc_tf.attacks.objectives.kde import KDE
 from hfc_tf.attacks.objectives.lid import LID
 from hfc_tf.attacks.objectives.margin import Margin, mean_gap
+from hfc_tf.attacks.objectives.typical import TypicalHFC
 
 __all__ = [
   "HFC",
@@ -22,5 +23,6 @@ __all__ = [
   "Margin",
   "Objective",
   "Sum",
+  "TypicalHFC",
   "mean_gap",
 ]

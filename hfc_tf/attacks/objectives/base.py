@@ -39,12 +39,14 @@ class Objective:
     weight: of the term in a sum.
     toward_target: needs a class to reach, so that an untargeted attack cannot take it.
     reads_clean: needs `Batch.features`.
+    goal: what takes the place of the attack's own objective where this term joins it.
   """
 
   name: str = ""
   weight: float = 1.0
   toward_target = False
   reads_clean = False
+  goal: Objective | None = None
 
   @property
   def parts(self) -> tuple[Objective, ...]:

@@ -18,6 +18,7 @@ from hfc_tf.attacks.objectives import (
   FeatureMean,
   Guide,
   Margin,
+  TypicalHFC,
 )
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.errors import InputError
@@ -176,12 +177,23 @@ def test_each_added_term_lowers_itself(world, name):
     lambda world: Margin(50.0),
     lambda world: FeatureMean("first"),
     lambda world: HFC(world.density),
+    lambda world: TypicalHFC(world.density, world.train),
     lambda world: Guide(world.train, layers=world.train.features),
     lambda world: KDE(world.train),
     lambda world: LID(world.train, k=10, reference=50),
     lambda world: DetectorScore(world.detector),
   ],
-  ids=["cross_entropy", "margin", "feature_mean", "hfc", "guide", "kde", "lid", "detector"],
+  ids=[
+    "cross_entropy",
+    "margin",
+    "feature_mean",
+    "hfc",
+    "typical",
+    "guide",
+    "kde",
+    "lid",
+    "detector",
+  ],
 )
 def test_gradients_against_central_differences(world, make):
   term, batch = make(world), world.batch()
