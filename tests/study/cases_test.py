@@ -77,7 +77,7 @@ def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
   assert (one.eps, other.eps) == (8 / 256, 4 / 256)
   assert other.step_size == pytest.approx(one.step_size / 2) and one.steps == other.steps
   one.weights["hfc"] = 3.0
-  assert other.weights["hfc"] == study.hfc.weight == 1.0
+  assert other.weights["hfc"] == study.hfc().weight == 1.0
 
 
 def test_an_attack_made_elsewhere_is_shown_to_this_classifier(study, tmp_path):
