@@ -121,8 +121,8 @@ class TappedModel:
     self.input_shape: tuple[int | None, ...] = self._graph.input_shape
     shape = [1, *(size or 64 for size in self.input_shape)]
     spec = tf.TensorSpec(shape, tf.float32)
-    traced = tf.function(self.__call__, autograph=False).get_concrete_function(spec)
-    logits, features = traced.structured_outputs
+    unfolded = tf.function(lambda images: self(images, fold=False), autograph=False)
+    logits, features = unfolded.get_concrete_function(spec).structured_outputs
     self.layers: tuple[str, ...] = tuple(features)
     self.widths: dict[str, int] = {name: int(mean.shape[1]) for name, mean in features.items()}
     self.num_classes = int(logits.shape[1])
@@ -133,13 +133,13 @@ class TappedModel:
     """The same classifier, run in another way."""
     return TappedModel(self._model, self.preprocessing, self.bounds, precision, fold)
 
-  def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+  def __call__(self, images: Tensor, fold: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
     low, high = self.bounds
     inputs = images if (low, high) == (0.0, 1.0) else images * (high - low) + low
     if self.preprocessing is not None:
       inputs = self.preprocessing(inputs)
-    return self._graph(inputs)
+    return self._graph(inputs, fold)
 
   @property
   def head(self) -> tuple[FloatArray, FloatArray] | None:

@@ -6,14 +6,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from hfc_tf.experiments.common import mean
+from hfc_tf.report.arms import MAIN, mean
 from hfc_tf.report.rows import percent
 from hfc_tf.report.words import number
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
 Verdict = tuple[bool, str]
-_MAIN = ("kd", "maha", "lid", "svm", "dnn")  # Bayesian uncertainty sees little in the papers too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +97,8 @@ def _direction(results: Results) -> Verdict | None:
 
 
 def _seen(results: Results) -> Verdict | None:
-  areas = _areas(row for row in _arms(results).get(None, []) if row["detector"] in _MAIN)
+  # Bayesian uncertainty sees little in the papers too.
+  areas = _areas(row for row in _arms(results).get(None, []) if row["detector"] in MAIN)
   if not areas:
     return None
   return min(areas) >= 0.95, f"AUCs without HFC from {percent(min(areas), unit=True)}"

@@ -8,39 +8,19 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from hfc_tf.evaluation.metrics import bootstrap_auc
 from hfc_tf.models import training
-from hfc_tf.report.charts import PALETTE, Line, line_chart
+from hfc_tf.report import classifiers as page
 from hfc_tf.report.curves import roc_curve
-from hfc_tf.report.experiment import Table, described, write_experiment
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import DATASETS, model_label
+from hfc_tf.report.experiment import described, write_experiment
 from hfc_tf.study import setting, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Store
-
-_AUC = {
-  ("fundus", "resnet50"): 0.995,
-  ("fundus", "vgg16"): 0.993,
-  ("chest", "resnet50"): 0.970,
-  ("chest", "vgg16"): 0.965,
-}
-_ACCURACY = {  # 1 - dropped / a fifth of all images, in TMI's text
-  ("fundus", "resnet50"): 1 - 7 / 733,
-  ("chest", "resnet50"): 1 - 101 / 1173,
-  ("brain", "resnet18_3d"): 1 - 50 / 297,
-}
-_NOTES = (
-  "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
-  "from ImageNet's; a tenth of Train chooses the epoch. All figures are of Test.",
-  "The papers' accuracy follows from the number of Test images that TMI drops as misclassified "
-  "(7 of 733 fundus, 101 of 1,173 chest, 50 of 297 brain).",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +60,7 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
   """
   begun = time.monotonic()
   rows: list[ClassifierRow] = []
-  lines: list[Line] = []
+  curves: dict[str, page.Curve] = {}
   warnings, timing = [], {}
   store = Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
   for entry in datasets or (config.dataset,):
@@ -89,63 +69,38 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
       found: list[str] = []
       row, curve = _row(store, _one(config, entry, model), found.append)
       rows.append(row)
-      label = f"{DATASETS.get(row.dataset, row.dataset)}, {model_label(row.model)}"
-      if curve is not None:
-        lines.append(Line(label, *curve, PALETTE[len(lines) % len(PALETTE)]))
+      curves |= {page.label(row): curve} if curve else {}
       timing[f"{row.dataset} {row.model}"] = round(time.monotonic() - made, 1)
-      warnings += [f"{label}: {warning}" for warning in found]
+      warnings += [f"{page.label(row)}: {warning}" for warning in found]
   sources = {row.source for row in rows}
   if len(sources) > 1 and "synthetic" in sources:
     drawn = dict.fromkeys(row.dataset for row in rows if row.source == "synthetic")
     warnings.append(f"Synthetic, drawn by a program: {', '.join(drawn)}.")
-  names = ", ".join(dict.fromkeys(row.dataset for row in rows))
-  source = sources.pop() if len(sources) == 1 else "mixed"
-  results = {
-    **described("classifiers", config.resolved()),
+  results = described("classifiers", config.resolved()) | {
     "timing": {**timing, "total": round(time.monotonic() - begun, 1)},
-    "data": {"name": names, "source": source, "image_size": config.image_size},
+    "data": {
+      "name": ", ".join(dict.fromkeys(row.dataset for row in rows)),
+      "source": sources.pop() if len(sources) == 1 else "mixed",
+      "image_size": config.image_size,
+    },
     "warnings": warnings,
   }
-  chart = line_chart(
-    "roc_classifiers",
-    "ROC curves of the classifiers",
-    lines,
-    x_label="1 − specificity (share of healthy images called ill)",
-    y_label="sensitivity (share of ill images found)",
-    y_range=(0, 1.01),
-    alt="; ".join(_sentences(rows)),
-    caption="On Test; the first class counts as healthy.",
-  ) if lines else None  # fmt: skip
-  return write_experiment(
-    config.out,
-    results,
-    rows,
-    title="The attacked classifiers",
-    lead=list(_sentences(rows)),
-    tables=[_table(rows)],
-    figures=[chart] if chart else [],
-    notes=_NOTES,
-  )
+  return write_experiment(config.out, results, rows, **vars(page.section(rows, curves)))
 
 
 def _one(config: Config, entry: str, model: str | None) -> Config:
   """Of one data set and backbone."""
   name, _, folder = entry.partition("=")
   own = name == config.dataset
-  changed = dataclasses.replace(
-    config,
-    dataset=name,
-    data_dir=folder or (config.data_dir if own else None),
-    split=config.split if own else None,
-    model=model,
-    out=config.out if own else f"{config.out}/{name}",
-  )
-  return changed.resolved()
+  return dataclasses.replace(
+    config, dataset=name, model=model, data_dir=folder or (config.data_dir if own else None),
+    split=config.split if own else None, out=config.out if own else f"{config.out}/{name}",
+  ).resolved()  # fmt: skip
 
 
 def _row(
   store: Store, config: Config, warn: Callable[[str], None]
-) -> tuple[ClassifierRow, tuple[Any, Any] | None]:
+) -> tuple[ClassifierRow, page.Curve | None]:
   """The row, and with two classes the ROC curve."""
   sources = setting.sources(store, config, None, warn)
   subject = setting.subject(store, config, sources, warn)
@@ -159,57 +114,10 @@ def _row(
     interval = bootstrap_auc(score[~ill], score[ill], taps.groups[~ill], taps.groups[ill])
   name = pathlib.Path(config.model_path).name if config.model_path else str(config.model)
   low, high = interval or (None, None)
-  row = ClassifierRow(
-    dataset=config.dataset,
-    source=sources.dataset.source,
-    model=name,
-    image_size=config.image_size,
-    train=len(sources.split.train),
-    test=len(taps),
-    accuracy=float(right.mean()),
-    accuracy_paper=_ACCURACY.get((config.dataset, name)),
-    lowest_recall=min(recalls),
-    auc=training.evaluate(taps.logits, taps.labels)["auc"],
-    auc_low=low,
-    auc_high=high,
-    auc_paper=_AUC.get((config.dataset, name)),
-  )
-  return row, curve
-
-
-def _table(rows: Sequence[ClassifierRow]) -> Table:
-  head = ("Images", "Classifier", "Side (px)", "Train", "Test", "Accuracy", "Lowest recall", "AUC",
-          "95 % interval")  # fmt: skip
-  body = []
-  for dataset in dict.fromkeys(row.dataset for row in rows):
-    name = DATASETS.get(dataset, dataset)
-    body += [
-      (
-        name, model_label(row.model), f"{row.image_size}", f"{row.train}", f"{row.test}",
-        percent(row.accuracy), percent(row.lowest_recall), percent(row.auc),
-        "–" if row.auc_low is None else f"{percent(row.auc_low)}–{percent(row.auc_high)}",
-      )
-      for row in rows
-      if row.dataset == dataset
-    ]  # fmt: skip
-    body += [
-      (f"{name} (papers)", model_label(model), "256", "–", "–",
-       percent(_ACCURACY.get((dataset, model))), "–", percent(area), "–")
-      for (images, model), area in _AUC.items()
-      if images == dataset
-    ]  # fmt: skip
-  return Table("Classifiers on Test, percent. The papers’ are from real images.", head, body)
-
-
-def _sentences(rows: Sequence[ClassifierRow]) -> Iterator[str]:
-  for row in rows:
-    theirs = [
-      f"{model_label(model)} {percent(area, unit=True)}"
-      for (images, model), area in _AUC.items()
-      if images == row.dataset
-    ]
-    yield (
-      f"On {DATASETS.get(row.dataset, row.dataset)}, {model_label(row.model)} reaches an AUC of "
-      f"{percent(row.auc, unit=True)} and an accuracy of {percent(row.accuracy, unit=True)}"
-      + (f" (AUCs of the papers: {', '.join(theirs)})." if theirs else ".")
-    )
+  return ClassifierRow(
+    dataset=config.dataset, source=sources.dataset.source, model=name,
+    image_size=config.image_size, train=len(sources.split.train), test=len(taps),
+    accuracy=float(right.mean()), accuracy_paper=page.ACCURACY.get((config.dataset, name)),
+    lowest_recall=min(recalls), auc=training.evaluate(taps.logits, taps.labels)["auc"],
+    auc_low=low, auc_high=high, auc_paper=page.AUC.get((config.dataset, name)),
+  ), curve  # fmt: skip

@@ -1,63 +1,43 @@
-"""What the experiments' pages share: colours of detectors, cells of tables, the papers' figures."""
+"""What experiments begin with and end with: a study, some of its layers, the rows of a case."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from hfc_tf.detectors import DETECTORS
-from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.report import papers
-from hfc_tf.report.charts import PALETTE
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import detector_label
+from hfc_tf.study.cases import Case
+from hfc_tf.study.config import Config
+from hfc_tf.study.flags import choose_layers
+from hfc_tf.study.study import Study
 
-_ORDER = ("kd", "maha", "lid", "svm", "dnn", "bu")  # of the papers
-# A detector has the same colour on every page.
-COLORS = dict(
-  zip([*_ORDER, *(key for key in DETECTORS if key not in _ORDER)], itertools.cycle(PALETTE))
-)
-AREAS = "AUC within class, percent"
+_BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
 
 
-def mean(values: Iterable[float | None]) -> float | None:
-  """The mean of those that are there."""
-  there = [value for value in values if value is not None]
-  return sum(there) / len(there) if there else None
+def hiding_study(config: Config) -> tuple[Study, str]:
+  """The study with HFC, whatever `config` says of it, and its first attack."""
+  study = Study(dataclasses.replace(config, hfc=True).resolved())
+  return study, study.config.attacks[0]
 
 
-def cells(rows: Sequence[DetectionRow], detectors: Iterable[str]) -> list[str]:
-  """Of each detector the AUC within class, and the pooled one, which the papers print, in brackets.
+def block_ends(taps: Iterable[str]) -> list[str]:
+  """The last tap of each block, by what stands before the second part of a name.
 
-  Args:
-    rows: of one arm. detectors: keys, in the order of the columns.
+  conv2_block1_1_relu and conv2_block3_out belong to block conv2. Where names tell too little, the
+  layers at the depths of ResNet-50's block ends.
   """
-  by_name = {row.detector: row for row in rows}
-  return [
-    f"{percent(by_name[name].auc_within_class)} ({percent(by_name[name].auc)})"
-    if name in by_name
-    else "–"
-    for name in detectors
-  ]
+  names = list(taps)
+  blocks = {}
+  for name in names:
+    found = re.match(r"[a-z_]*?\d+", name)
+    blocks[found.group() if found else name] = name
+  ends = list(blocks.values())
+  return ends if 2 <= len(ends) <= 8 else choose_layers((), names, _BLOCK_ENDS)
 
 
-def heads(detectors: Iterable[str]) -> list[str]:
-  """The detectors' names above their columns."""
-  return [detector_label(name) for name in detectors]
-
-
-def published(**fields: Any) -> papers.PublishedCell | None:
-  """The papers' cell with these fields, the later paper's where both print one; None: neither."""
-  found = [
-    cell
-    for cell in papers.cells()
-    if all(getattr(cell, name) == value for name, value in fields.items())
-  ]
-  return found[-1] if found else None
-
-
-def printed(cell: papers.PublishedCell | None, side: str = "value") -> str:
-  """A published figure in percent, or a dash; `side` is value, without or with_hfc."""
-  value = None if cell is None else getattr(cell, side)
-  return "–" if value is None else f"{value:.1f}"
+def labelled_rows(case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
+  """Each arm's label with the fields of a `DetectionRow`: one a detector, all that succeeded."""
+  for label in case.images:
+    for row in case.rows_of(label):
+      yield label, vars(row)

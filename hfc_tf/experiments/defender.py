@@ -9,34 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hfc_tf.attacks import Attack
-from hfc_tf.attacks.objectives import HFC
 from hfc_tf.evaluation import metrics
 from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import heads, mean
-from hfc_tf.report.experiment import Table, study_results, write_experiment
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import attack_label
+from hfc_tf.experiments.common import hiding_study, labelled_rows
+from hfc_tf.report import defender as page
+from hfc_tf.report.experiment import write_study
 from hfc_tf.study import cases, hiding
 from hfc_tf.study.config import AIMS, Config
-from hfc_tf.study.study import Study
-
-_LESSONS = {
-  "plain": "the attack without HFC",
-  "hfc": "the attack with HFC",
-  "mixture": "both",
-}
-_NOTES = (
-  "Detectors learn on AdvTrain and are asked about AdvTest; attacks do not know them.",
-  "Worst case: an image that any attack moves to its target is scored by that of its successful "
-  "attacks whose score is lowest; TPR@90 is the share of images all of whose attacks are caught.",
-  "Two-sided is max(AUC, 1 - AUC): what a defender gets who looks on both sides.",
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,43 +51,35 @@ def run(config: Config) -> dict[str, Any]:
   """Retrains the detectors and writes the report into config.out.
 
   Args:
-    config: its first attack, with HFC at each of its weights.
+    config: its first attack, with HFC of each aim at each of the weights.
 
   Returns:
     What results.json holds; "worst_case" has a row a detector and lesson.
   """
   begun = time.monotonic()
-  study = Study(dataclasses.replace(config, hfc=True).resolved())
-  name = study.config.attacks[0]
+  study, name = hiding_study(config)
   plain = study.attack(name)
   hidden: dict[str, Attack] = {}
   for aim in AIMS:
-    own = hiding.hidden(study, name, HFC(study.density[0]))
+    own = hiding.hidden(study, name, aim=aim)
     hidden |= {f"{aim} {rule}": attack for rule, attack in own.items()}
-  lessons = {"plain": {"attack": plain}, "hfc": hidden, "mixture": {"attack": plain, **hidden}}
+  every = {"attack": plain, **hidden}
+  lessons = {"plain": {"attack": plain}} | ({"hfc": hidden, "mixture": every} if hidden else {})
   shots = {
     label: cases.shoot(study, name, attack, None if label == "attack" else label)
-    for label, attack in lessons["mixture"].items()
+    for label, attack in every.items()
   }
-  rows, worst = [], []
+  rows: list[Row] = []
+  worst: list[WorstRow] = []
   for lesson, attacks in lessons.items():
     case = cases.scored(study, cases.fitted(study, name, attacks), shots)
     rows += [
-      Row(**vars(row), learnt_from=lesson, aim=None if label == "attack" else label.split()[0])
-      for label in shots
-      for row in case.rows_of(label)
+      Row(**row, learnt_from=lesson, aim=None if label == "attack" else label.split()[0])
+      for label, row in labelled_rows(case)
     ]
-    worst += list(worst_case(lesson, case))
-  results = study_results("defender", study, begun)
-  return write_experiment(
-    config.out,
-    results | {"worst_case": [dataclasses.asdict(row) for row in worst]},
-    rows,
-    title=f"The defender answers {attack_label(name)} with HFC",
-    lead=list(_findings(rows, worst)),
-    tables=[_table(rows), _worst_table(worst)],
-    notes=_NOTES,
-  )
+    worst += worst_case(lesson, case)
+  section = page.section(name, rows, worst)
+  return write_study("defender", study, begun, rows, section, worst_case=worst)
 
 
 def worst_case(lesson: str, case: cases.Case) -> Iterator[WorstRow]:
@@ -121,48 +98,3 @@ def worst_case(lesson: str, case: cases.Case) -> Iterator[WorstRow]:
       int(moved.sum()),
       len(case.clean),
     )
-
-
-def _arms(rows: Sequence[Row]) -> Mapping[tuple[str, str | None], list[Row]]:
-  """Rows by (lesson, rule of the arm)."""
-  keys = dict.fromkeys((row.learnt_from, row.weight_rule) for row in rows)
-  return {key: [r for r in rows if (r.learnt_from, r.weight_rule) == key] for key in keys}
-
-
-def _findings(rows: Sequence[Row], worst: Sequence[WorstRow]) -> Iterator[str]:
-  for lesson, words in _LESSONS.items():
-    hidden = [row for row in rows if row.learnt_from == lesson and row.hfc]
-    area = mean(row.auc_within_class for row in hidden)
-    sided = mean(row.auc_within_class_two_sided for row in hidden)
-    all_caught = mean(row.auc_within_class for row in worst if row.learnt_from == lesson)
-    yield (
-      f"Detectors that learnt from {words} reach a mean AUC of {percent(area, unit=True)} on HFC "
-      f"images ({percent(sided, unit=True)} two-sided), and of {percent(all_caught, unit=True)} in "
-      "the worst case over the attacks."
-    )
-
-
-def _table(rows: Sequence[Row]) -> Table:
-  detectors = list(dict.fromkeys(row.detector for row in rows))
-  body = []
-  for (lesson, rule), own in _arms(rows).items():
-    by_name = {row.detector: row for row in own}
-    body.append([
-      _LESSONS[lesson], "without HFC" if rule is None else f"HFC, {rule}",
-      *(f"{percent(by_name[d].auc_within_class)} ({percent(by_name[d].auc_within_class_two_sided)})"
-        for d in detectors), percent(own[0].adv_acc),
-    ])  # fmt: skip
-  head = ["Learnt from", "Attack", *heads(detectors), "Adv. Acc"]
-  return Table("AUC within class, two-sided in brackets, percent.", head, body)
-
-
-def _worst_table(worst: Sequence[WorstRow]) -> Table:
-  detectors = list(dict.fromkeys(row.detector for row in worst))
-  body = []
-  for lesson, words in _LESSONS.items():
-    own = {row.detector: row for row in worst if row.learnt_from == lesson}
-    body.append([words, *(f"{percent(own[d].auc_within_class)} ({percent(own[d].tpr_at_90_tnr)})"
-                          for d in detectors)])  # fmt: skip
-  caption = f"Worst case over all attacks: AUC within class (TPR@90), percent, on the " \
-    f"{worst[0].n_adversarial} images that any of them moves."  # fmt: skip
-  return Table(caption, ["Learnt from", *heads(detectors)], body)

@@ -6,7 +6,6 @@ is asked about AdvTest, attacked without and with HFC in the same number of step
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import Any
 
@@ -33,5 +32,4 @@ def run(config: Config) -> dict[str, Any]:
   for attack in study.config.attacks:
     found[attack] = cases.plain_and_hidden(study, attack, start=start)
     start = found[attack].auto or start
-  rows = [dataclasses.asdict(row) for case in found.values() for row in case.rows()]
-  return page.write(study, found, rows, time.monotonic() - begun)
+  return page.write(study, found, begun)

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import time
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from scipy.stats import pearsonr
 
 from hfc_tf.attacks import Attack
 from hfc_tf.errors import InputError
+from hfc_tf.experiments import measures
 from hfc_tf.report import gradient_direction as page
+from hfc_tf.report.experiment import write_study
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 from hfc_tf.taps import Taps
@@ -53,42 +54,6 @@ class DirectionRow:
   same_sign: float | None = None
   same_sign_elsewhere: float | None = None
   n: int = 0
-
-
-def analytic_gradient(features: Array, kernel: Array, bias: Array, targets: Array) -> Array:
-  """grad_z J = sum_{k != c} p_k (w_k - w_c)   (TMI Eq. 12), float64 [N, C].
-
-  Args:
-    features: z [N, C]. kernel: w [C, K]. bias: [K]; all float64. targets: c, int [N].
-  """
-  gaps, logits = _gaps(kernel, targets), features @ kernel + bias
-  logits = logits - logits.max(1, keepdims=True)
-  p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)  # [N, K]
-  return np.asarray(np.einsum("nk,nck->nc", p, gaps))
-
-
-def automatic_gradient(features: Array, kernel: Array, bias: Array, targets: Array) -> Array:
-  """The same from TensorFlow's tape: J = ln sum_k exp(l_k - l_c), float64 [N, C].
-
-  The differences are taken of the weights, not of the logits: next to a probability of one, what
-  is left of the gradient would else be rounding.
-  """
-  z, gaps = tf.constant(features, tf.float64), tf.constant(_gaps(kernel, targets))
-  offsets = tf.constant(bias[None] - bias[targets][:, None], tf.float64)  # [N, K]
-  with tf.GradientTape() as tape:
-    tape.watch(z)
-    loss = tf.reduce_logsumexp(tf.einsum("nc,nck->nk", z, gaps) + offsets, axis=1)
-  return np.asarray(tape.gradient(loss, z))
-
-
-def _gaps(kernel: Array, targets: Array) -> Array:
-  """w_ik - w_ic, [N, C, K]."""
-  return np.asarray(kernel[None] - kernel.T[targets][:, :, None])
-
-
-def consistent(kernel: Array, targets: Array) -> Array:
-  """Where w_ic >= w_ik for every k: the channels 'Consistent_c' of TMI Eq. 13, bool [N, C]."""
-  return np.asarray((_gaps(kernel, targets) <= 0).all(2))
 
 
 def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> dict[str, Any]:
@@ -121,70 +86,35 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> dict
       attack = study.attack(name)
       found[name, attack.steps] = _taps(study, name, attack)
   kernel, bias = (np.asarray(part, np.float64) for part in clean.head)  # [C, K], [K]
-  constant = consistent(kernel, targets)  # [N, C]
+  constant = measures.consistent(kernel, targets)  # [N, C]
   relevant = np.ones_like(constant) if kernel.shape[1] == 2 else constant
   z = {key: taps.features[taps.penultimate].astype(np.float64) for key, taps in found.items()}
   start = clean.features[clean.penultimate].astype(np.float64)
   changes = {key: values - start for key, values in z.items()}  # [N, C]
   direction = kernel.T[targets] - kernel.T[clean.labels]  # w_c - w_y, [N, C]
-  pair = _commonest(clean.labels, targets)
+  pair = measures.commonest(clean.labels, targets)
   rows = [
     DirectionRow(
-      "weights", *key, n=len(change), cosine=_cosine(change, direction, relevant),
-      correlation=_correlation(change[pair].mean(0), direction[pair][0]),
+      "weights", *key, n=len(change), cosine=measures.cosine(change, direction, relevant),
+      correlation=measures.correlation(change[pair].mean(0), direction[pair][0]),
     )
     for key, change in changes.items()
   ]  # fmt: skip
   rows += [
-    DirectionRow("pair", *a, *b, n=len(start), cosine=_cosine(changes[a], changes[b], relevant))
-    for index, a in enumerate(changes)
-    for b in list(changes)[index + 1 :]
+    DirectionRow("pair", *a, *b, n=len(start), cosine=measures.cosine(values, others, relevant))
+    for (a, values), (b, others) in itertools.combinations(changes.items(), 2)
   ]
   path = {("bim", 0): start} | {key: values for key, values in z.items() if key[0] == "bim"}
-  rows += _gradient_rows(path, kernel, bias, targets, constant)
+  told = measures.gradient_path(list(path.values()), kernel, bias, targets, constant)
+  rows += [
+    DirectionRow("gradient", *key, n=len(start), gradient_error=error, same_sign=same,
+                 same_sign_elsewhere=other)
+    for key, (error, same, other) in zip(path, told, strict=True)
+  ]  # fmt: skip
   example = changes["bim", steps][pair].mean(0)
-  return page.write(study, rows, direction[pair][0], example, begun)
+  section = page.section(study, rows, direction[pair][0], example)
+  return write_study("gradient_direction", study, begun, rows, section)
 
 
 def _taps(study: Study, name: str, attack: Attack) -> Taps:
   return study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")[0]
-
-
-def _commonest(labels: Array, targets: Array) -> Array:
-  """The images of the pair (class, target) that most images have, bool [N]."""
-  pairs = list(zip(labels.tolist(), targets.tolist(), strict=True))
-  return np.array([pair == max(set(pairs), key=pairs.count) for pair in pairs])
-
-
-def _cosine(a: Array, b: Array, channels: Array) -> float | None:
-  """Mean over images of the cosine of two changes [N, C] on some channels, bool [N, C]."""
-  a, b = np.where(channels, a, 0), np.where(channels, b, 0)
-  norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-  moved = norms > 0
-  return float(((a * b).sum(1)[moved] / norms[moved]).mean()) if moved.any() else None
-
-
-def _correlation(change: Array, direction: Array) -> float | None:
-  """Pearson's correlation over channels [C]."""
-  return float(pearsonr(change, direction)[0]) if np.ptp(change) > 0 else None
-
-
-def _gradient_rows(
-  path: dict[tuple[str, int], Array], kernel: Array, bias: Array, targets: Array, constant: Array
-) -> list[DirectionRow]:
-  """One row a recorded step of BIM: Eq. 12 against the tape, and the signs so far."""
-  scale = float(np.abs(_gaps(kernel, targets)).max())
-  elsewhere = ~constant
-  rows: list[DirectionRow] = []
-  first, kept = None, np.ones_like(constant)
-  for (attack, step), values in path.items():
-    automatic = automatic_gradient(values, kernel, bias, targets)
-    error = float(np.abs(automatic - analytic_gradient(values, kernel, bias, targets)).max())
-    first = np.sign(automatic) if first is None else first
-    kept &= np.sign(automatic) == first
-    rows.append(DirectionRow(
-      "gradient", attack, step, gradient_error=error / scale, n=len(values),
-      same_sign=float(kept[constant].mean()) if constant.any() else None,
-      same_sign_elsewhere=float(kept[elsewhere].mean()) if elsewhere.any() else None,
-    ))  # fmt: skip
-  return rows

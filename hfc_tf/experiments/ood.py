@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from hfc_tf.data.lesions import MAX_COUNT, SIZES, add_lesions
-from hfc_tf.densities import HierarchicalDensity
-from hfc_tf.densities.energy import LayerEnergy, energy
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
+from hfc_tf.experiments.measures import hfc_score
 from hfc_tf.report import ood as page
+from hfc_tf.report.experiment import write_study
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import Arrays
 from hfc_tf.study.study import Study
@@ -66,24 +65,10 @@ def lesions(entries: Sequence[str]) -> list[tuple[str, int]]:
   for entry in entries:
     size, _, count = entry.partition(":")
     if size not in SIZES or not count.isdigit() or not 1 <= int(count) <= MAX_COUNT:
-      raise InputError(
-        f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions",
-        repr(entry),
-        "write e.g. --lesions=small:2,large:1",
-      )
+      form = f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions"
+      raise InputError(form, repr(entry), "write e.g. --lesions=small:2,large:1")
     found.append((size, int(count)))
   return found
-
-
-def hfc_score(density: HierarchicalDensity, taps: Taps) -> Array:
-  """S_HFC of the penultimate features under the predicted class   (TMI Eq. 19), float32 [N]."""
-  layer = LayerEnergy(density.mixtures_[taps.penultimate])
-  features, predictions = taps.features[taps.penultimate], taps.predictions
-  scores = np.empty(len(taps), np.float32)
-  for label in np.unique(predictions):
-    rows = predictions == label
-    scores[rows] = energy(layer.of_class(tf.constant(label)), tf.constant(features[rows])).numpy()
-  return scores
 
 
 def run(
@@ -106,61 +91,42 @@ def run(
     raise InputError("at least one draw of lesions an image", str(draws), "pass --draws=10")
   begun = time.monotonic()
   study = Study(config.resolved())
-  clean = study.clean["adv_test"]
-  normal = hfc_score(study.density[0], clean)
-  rows = []
-  for size, count in wanted:
-    ill = _taps(study, size, count, draws)
-    kept = ill.predictions == np.tile(clean.predictions, draws)
-    scores = hfc_score(study.density[0], ill[kept])
-    rows.append(_row(study, size, count, draws, kept, normal, scores))
-  return page.write(study, rows, begun)
+  normal = hfc_score(study.density[0], study.clean["adv_test"])
+  rows = [_row(study, size, count, draws, normal) for size, count in wanted]
+  return write_study("ood", study, begun, rows, page.section(study, rows))
 
 
-def _taps(study: Study, size: str, count: int, draws: int) -> Taps:
-  """Of the AdvTest images with lesions, draw after draw."""
+def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
+  """Of the AdvTest images with the lesions of one draw."""
   clean, rows = study.clean["adv_test"], study.rows_of["adv_test"]
-  images = study.sources.dataset.images(rows, study.subject.channels)
-  parts = []
-  for draw in range(draws):
-    seed = study.config.seed * 1000 + draw
-    inputs = {
-      "data": study.sources.key, "classifier": study.subject.key, "rows": rows,
-      "size": size, "count": count, "seed": seed,
-    }  # fmt: skip
+  seed = study.config.seed * 1000 + draw
+  inputs = {
+    "data": study.sources.key, "classifier": study.subject.key, "rows": rows,
+    "size": size, "count": count, "seed": seed,
+  }  # fmt: skip
 
-    def compute(seed: int = seed) -> Arrays:
-      changed, _ = add_lesions(images, size, count, seed, ids=rows)
-      taps = study.subject.model.taps(changed)
-      return {"features": taps.features[taps.penultimate], "logits": taps.logits}
+  def compute() -> Arrays:
+    changed, _ = add_lesions(study.images("adv_test"), size, count, seed, ids=rows)
+    taps = study.subject.model.taps(changed)
+    return {"features": taps.features[taps.penultimate], "logits": taps.logits}
 
-    found, _ = study.store.arrays("lesions", 1, inputs, compute)
-    parts.append(dataclasses.replace(
-      clean, features={clean.penultimate: found["features"]}, logits=found["logits"]
-    ))  # fmt: skip
-  return Taps.concatenate(parts)
+  found, _ = study.store.arrays("lesions", 1, inputs, compute)
+  features = {clean.penultimate: found["features"]}
+  return dataclasses.replace(clean, features=features, logits=found["logits"])
 
 
-def _row(
-  study: Study, size: str, count: int, draws: int, kept: Array, normal: Array, scores: Array
-) -> LesionRow:
+def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> LesionRow:
   clean = study.clean["adv_test"]
+  ill = Taps.concatenate([_taps(study, size, count, draw) for draw in range(draws)])
+  kept = ill.predictions == np.tile(clean.predictions, draws)
+  scores, predictions = hfc_score(study.density[0], ill[kept]), ill.predictions[kept]
   everyone = np.arange(len(clean)) if clean.groups is None else clean.groups
-  groups, predictions = np.tile(everyone, draws)[kept], np.tile(clean.predictions, draws)[kept]
+  groups = np.tile(everyone, draws)[kept]
   interval = bootstrap_auc(normal, scores, everyone, groups) if len(scores) else None
   low, high = interval or (None, None)
   paper = page.published(study.config.dataset, size, count)
   return LesionRow(
-    size=size,
-    count=count,
-    auc=auc(normal, scores),
-    auc_low=low,
-    auc_high=high,
-    auc_within_class=auc_within_class(normal, clean.predictions, scores, predictions),
-    false_rate=float(1 - kept.mean()),
-    auc_paper=paper.get("auc"),
-    false_rate_paper=paper.get("false_rate"),
-    draws=draws,
-    n_clean=len(normal),
-    n_lesions=len(scores),
-  )
+    size, count, auc(normal, scores), low, high,
+    auc_within_class(normal, clean.predictions, scores, predictions), float(1 - kept.mean()),
+    paper.get("auc"), paper.get("false_rate"), draws, len(normal), len(scores),
+  )  # fmt: skip

@@ -16,24 +16,15 @@ from typing import Any
 from absl import logging
 
 from hfc_tf.errors import InputError
-from hfc_tf.evaluation.protocol import DetectionRow
 from hfc_tf.experiments import EXPERIMENTS, claims
-from hfc_tf.experiments.common import cells, heads
 from hfc_tf.experiments.medical_natural import Natural
 from hfc_tf.files import write_files
-from hfc_tf.report.experiment import Section, Table, described, read_section, write_pages
-from hfc_tf.report.page import command
-from hfc_tf.report.results import plain, write_results
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import attack_label
+from hfc_tf.report import reproduce as page
+from hfc_tf.report.results import plain
 from hfc_tf.study.config import Config
 from hfc_tf.study.store import digest
 
 _ASKED = "asked.json"
-_NOTES = (
-  "A claim is judged by a rule that was fixed before any of these results were seen. On drawn "
-  "images a verdict says that the effect is there or not; it is no evidence about patients.",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +72,10 @@ def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[
       f"experiments among {', '.join(EXPERIMENTS)}", ", ".join(sorted(unknown)), "name some of them"
     )
   out = pathlib.Path(config.out)
+  naturals = {
+    "medical_natural": Natural(natural_dir, num_images=6000),
+    "stress_test": Config(dataset="cifar10", data_dir=natural_dir, num_images=6000),
+  }
   tasks = []
   for name, experiment in EXPERIMENTS.items():
     if names and name not in names:
@@ -88,11 +83,7 @@ def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[
     own = dict(experiment.defaults)
     if own.get("dataset", config.dataset) != config.dataset:  # the given files are of other images
       own |= {"data_dir": None, "split": None, "model": None, "model_path": None}
-    options: dict[str, Any] = {}
-    if natural_dir and name == "medical_natural":
-      options["natural"] = Natural(natural_dir, num_images=6000)
-    if natural_dir and name == "stress_test":
-      options["natural"] = Config(dataset="cifar10", data_dir=natural_dir, num_images=6000)
+    options = {"natural": naturals[name]} if natural_dir and name in naturals else {}
     own |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
     tasks.append(Task(name, dataclasses.replace(config, **own), options))
   return tasks
@@ -149,60 +140,4 @@ def _write(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> d
     for task in tasks
     if task.done()
   }
-  judged = claims.verdicts(found)
-  sources = dict.fromkeys(each["data"]["source"] for each in found.values())
-  results = described("reproduce", config) | {
-    "data": {"name": config.dataset, "source": "synthetic" if "synthetic" in sources else ""},
-    "experiments": dict(state),
-    "warnings": [
-      f"{name}: {warning}" for name, each in found.items() for warning in each["warnings"]
-    ],
-  }
-  sections = [_claims(judged), _state(state)]
-  for task in tasks:
-    if task.name in found:
-      results_of, title = found[task.name], EXPERIMENTS[task.name].title
-      section = (
-        _detection(results_of) if task.name == "detection" else read_section(task.config.out)
-      )
-      sections.append(dataclasses.replace(section, title=f"{title}: {section.title}"))
-  complete = write_results(config.out, results, judged)
-  write_pages(config.out, complete, sections, title="The papers' experiments")
-  return complete
-
-
-def _claims(judged: Sequence[Mapping[str, Any]]) -> Section:
-  counts = {
-    verdict: sum(line["verdict"] == verdict for line in judged)
-    for verdict in ("confirmed", "not confirmed", "not tested")
-  }
-  lead = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-  body = [[line["claim"], line["verdict"], line["source"]] for line in judged]
-  table = Table("The papers' claims.", ["Claim", "Verdict", "Source"], body)
-  told = [
-    f"{line['claim']} {line['numbers'][:1].upper()}{line['numbers'][1:] or 'Not tested'}. "
-    f"Confirmed if: {line['rule']}"
-    for line in judged
-  ]
-  return Section("Claims", [f"Of {len(judged)} claims: {lead}."], [table], notes=[*told, *_NOTES])
-
-
-def _state(state: Mapping[str, str]) -> Section:
-  body = [[EXPERIMENTS[name].title, words, f"bin/run_{'attack' if name == 'detection' else name}"]
-          for name, words in state.items()]  # fmt: skip
-  return Section("Experiments", [], [Table("What was run.", ["Experiment", "State", "By"], body)])
-
-
-def _detection(results: Mapping[str, Any]) -> Section:
-  """The main experiment in short; its own page says more."""
-  rows = [DetectionRow(**row) for row in results["rows"] if row["population"] == "successful"]
-  detectors = list(dict.fromkeys(row.detector for row in rows))
-  body = []
-  for attack, rule in dict.fromkeys((row.attack, row.weight_rule) for row in rows):
-    own = [row for row in rows if (row.attack, row.weight_rule) == (attack, rule)]
-    words = "–" if rule is None else f"{rule} ({own[0].hfc_weight:.3g})"
-    body.append([attack_label(attack), words, *cells(own, detectors), percent(own[0].adv_acc)])
-  head = ["Attack", "HFC", *heads(detectors), "Adv. Acc"]
-  table = Table("AUC within class (pooled in brackets), percent.", head, body)
-  note = "Intervals, the papers' figures and pictures are on detection/report.html."
-  return Section("the main experiment", tables=[table], notes=[note], command=command(results))
+  return page.write(config, claims.verdicts(found), state, found)

@@ -10,9 +10,8 @@ import copy
 import dataclasses
 import functools
 import operator
-import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy as np
 from hfc_tf.attacks import BIM
 from hfc_tf.attacks.objectives import FeatureMean
 from hfc_tf.data.dataset import stratified_subset
+from hfc_tf.experiments.common import block_ends
 from hfc_tf.report import stress_test as page
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
@@ -28,7 +28,6 @@ from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
 _MICCAI_LAYERS = (36, 45, 48)
-_BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
 _DIRECTIONS = {"down": 1.0, "up": -1.0}  # weight on mean(f^l), which is minimised
 
 
@@ -57,21 +56,6 @@ class StressRow:
   n_images: int
 
 
-def block_ends(taps: Iterable[str]) -> list[str]:
-  """The last tap of each block, by what stands before the second part of a name.
-
-  conv2_block1_1_relu and conv2_block3_out belong to block conv2. Where names tell too little, the
-  layers at the depths of ResNet-50's block ends.
-  """
-  names = list(taps)
-  blocks = {}
-  for name in names:
-    found = re.match(r"[a-z_]*?\d+", name)
-    blocks[found.group() if found else name] = name
-  ends = list(blocks.values())
-  return ends if 2 <= len(ends) <= 8 else choose_layers((), names, _BLOCK_ENDS)
-
-
 def run(
   config: Config,
   layers: Sequence[str] = (),
@@ -96,19 +80,18 @@ def run(
   medical = Study(config.resolved())
   studies = {"medical": medical}
   if natural is not None:
-    same = ("model", "weights", "epochs", "learning_rate", "image_size", "precision", "seed",
-            "model_seed", "batch_size")  # fmt: skip
-    shared = {name: getattr(medical.config, name) for name in same}
-    out = f"{config.out}/stressed_natural"
-    changed = dataclasses.replace(natural, **shared, out=out, min_accuracy=0.0)
-    studies["natural"] = Study(changed.resolved(), medical.store)
-  rows = []
+    studies["natural"] = medical.beside(
+      "stressed_natural", dataset=natural.dataset, data_dir=natural.data_dir, split=natural.split,
+      num_images=natural.num_images, model_path=natural.model_path,
+      preprocessing=natural.preprocessing, min_accuracy=0.0,
+    )  # fmt: skip
+  rows: list[StressRow] = []
   for domain, study in studies.items():
     taps = study.clean["adv_test"].features
     deep = choose_layers(layers, taps, _MICCAI_LAYERS)
     ends = choose_layers(layers, taps, ()) if layers else block_ends(taps)
-    rows += list(_rows(study, domain, page.MICCAI, 8.0, iterations, deep, images))
-    rows += list(_rows(study, domain, page.TMI, 1.0, 10, ends, images))
+    rows += _rows(study, domain, images, page.MICCAI, 8.0, iterations, deep)
+    rows += _rows(study, domain, images, page.TMI, 1.0, 10, ends)
   return page.write(studies, rows, begun)
 
 
@@ -122,7 +105,7 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
 
   def compute() -> Arrays:
     # The class is of no account; one for all fills the chunks.
-    changed = attack(study.example_images(some), 0, ids=rows)
+    changed = attack(study.images("adv_test", some), 0, ids=rows)
     return {"mean": study.subject.model.taps(changed).features[layer].mean(dtype=float)}
 
   found, _ = study.timed("stress", lambda: study.store.arrays("stress", 1, inputs, compute))
@@ -130,34 +113,24 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
 
 
 def _rows(
-  study: Study,
-  domain: str,
-  paper: str,
-  eps_256: float,
-  steps: int,
-  layers: Sequence[str],
-  images: int,
+  study: Study, domain: str, images: int, paper: str, eps_256: float, steps: int, layers: list[str]
 ) -> Iterator[StressRow]:
   clean = study.clean["adv_test"]
   some = stratified_subset(clean.labels, images, study.config.seed)
-  objective = functools.reduce(operator.add, map(FeatureMean, layers))
   # One compiled loop for all: a layer and a direction are a choice of weights.
   attack = BIM(
-    study.attacked_model,
-    objective,
-    eps=eps_256 / 256,
-    steps=steps,
-    batch_size=study.config.batch_size,
-  )
+    study.attacked_model, functools.reduce(operator.add, map(FeatureMean, layers)),
+    eps=eps_256 / 256, steps=steps, batch_size=study.config.batch_size,
+  )  # fmt: skip
   for layer, term in zip(layers, attack.weights, strict=True):
+    before = float(clean.features[layer][some].mean(dtype=float))
     for direction, weight in _DIRECTIONS.items():
       pushed = copy.copy(attack)
       pushed.weights = {**dict.fromkeys(attack.weights, 0.0), term: weight}
-      before = float(clean.features[layer][some].mean(dtype=float))
       after = _mean_after(study, pushed, layer, some)
       yield StressRow(
         paper, domain, study.config.dataset, study.sources.dataset.source, layer,
-        list(clean.features).index(layer) + 1, len(clean.features), eps_256,
-        2 * eps_256 / steps, steps, direction, before, after, abs(after - before),
+        list(clean.features).index(layer) + 1, len(clean.features), eps_256, 2 * eps_256 / steps,
+        steps, direction, before, after, abs(after - before),
         abs(after - before) / before if before else None, len(some),
       )  # fmt: skip

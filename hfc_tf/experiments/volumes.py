@@ -18,24 +18,14 @@ from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
 from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import AREAS, cells, heads, mean, printed, published
-from hfc_tf.report.charts import MARKERS, PALETTE, Line, line_chart
-from hfc_tf.report.experiment import Table, study_results, write_experiment
-from hfc_tf.report.figures import Figure
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import attack_label, detector_label, number
+from hfc_tf.experiments.common import hiding_study, labelled_rows
+from hfc_tf.report import volumes as page
+from hfc_tf.report.experiment import write_study
 from hfc_tf.study import cases
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of --eps, where no budgets are given
-_NOTES = (
-  "All three are made of the same images with the same split: whole volumes; their middle slices, "
-  "as two-dimensional images; volumes whose voxels are means of 2 x 2 x 2. Each has a classifier "
-  "of its own, trained in the same way.",
-  "The papers draw Fig. 9 over 0.01/256 to 0.2/256 and print no figures; their two-dimensional "
-  "images are chest X-rays and fundus photographs, not slices.",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +57,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
     InputError: for images that are no volumes.
   """
   begun = time.monotonic()
-  study = Study(dataclasses.replace(config, hfc=True).resolved())
+  study, first = hiding_study(config)
   volumes = study.sources.dataset
   if volumes.pixels.ndim != 5:
     raise InputError(
@@ -79,7 +69,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
   for name in study.config.attacks:
     case = cases.plain_and_hidden(study, name, start=start)
     start = case.auto or start
-    rows += [row for label in case.images for row in case.rows_of(label)]
+    rows += [DetectionRow(**row) for _, row in labelled_rows(case)]
   forms = {
     "volumes": study,
     "slices": study.beside("slices", slices(volumes)),
@@ -90,20 +80,8 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
   points = [point for form, own in forms.items() for point in _success(form, own, budgets)]
   study.warn(*(f"{form}: {w}" for form, own in forms.items() if own is not study
                for w in own.warnings))  # fmt: skip
-  tables = [_table(rows), _curve(points)]
-  if published(dataset=study.config.dataset, table="Table I", attack=study.config.attacks[0]):
-    tables.insert(1, _papers(study.config.dataset))
-  results = study_results("volumes", study, begun)
-  return write_experiment(
-    config.out,
-    results | {"success": [dataclasses.asdict(point) for point in points]},
-    rows,
-    title="Volumes against slices",
-    lead=list(_findings(points, rows)),
-    tables=tables,
-    figures=[_figure(points)],
-    notes=_NOTES,
-  )
+  section = page.section(points, rows, study.config.dataset, first)
+  return write_study("volumes", study, begun, rows, section, success=points)
 
 
 def slices(volumes: Dataset) -> Dataset:
@@ -133,76 +111,3 @@ def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Succ
     voxels = int(np.prod(images.shape[1:]))
     share, accuracy = hits / len(targets), float(study.classifier["accuracy"] or 0)
     yield Success(form, voxels, budget, share, low, high, len(targets), accuracy)
-
-
-def _findings(points: Sequence[Success], rows: Sequence[DetectionRow]) -> Iterator[str]:
-  for form in dict.fromkeys(point.form for point in points):
-    own = [point for point in points if point.form == form]
-    average = sum(point.adv_acc for point in own) / len(own)
-    yield (
-      f"{form.capitalize()} ({own[0].voxels} values, accuracy {percent(own[0].accuracy)}): over "
-      f"these budgets {percent(average, unit=True)} of the images reach their target on average."
-    )
-  for rule in dict.fromkeys(row.weight_rule for row in rows):
-    area = mean(row.auc_within_class for row in rows if row.weight_rule == rule)
-    words = "without HFC" if rule is None else f"with HFC ({rule})"
-    yield f"On volumes {words}, the detectors' mean AUC is {percent(area, unit=True)}."
-
-
-def _table(rows: Sequence[DetectionRow]) -> Table:
-  detectors = list(dict.fromkeys(row.detector for row in rows))
-  body = []
-  for attack, rule in dict.fromkeys((row.attack, row.weight_rule) for row in rows):
-    own = [row for row in rows if (row.attack, row.weight_rule) == (attack, rule)]
-    words = "–" if rule is None else f"{rule} ({own[0].hfc_weight:.3g})"
-    body.append([attack_label(attack), words, *cells(own, detectors), percent(own[0].adv_acc)])
-  head = ["Attack", "HFC", *heads(detectors), "Adv. Acc"]
-  caption = f"{AREAS} (pooled in brackets), on volumes, ε = {number(rows[0].eps_256, 3)}/256."
-  return Table(caption, head, body)
-
-
-def _papers(dataset: str) -> Table:
-  names, body = ("kd", "maha", "lid", "svm", "dnn"), []
-  for attack in ("bim", "pgd", "cw", "mim"):
-    fields = {"table": "Table I", "dataset": dataset, "attack": attack}
-    line = [*(published(**fields, detector=name, metric="auc") for name in names),
-            published(**fields, detector=None, metric="adv_acc")]  # fmt: skip
-    for side, words in (("without", "–"), ("with_hfc", "HFC")):
-      body.append([attack_label(attack), words, *(printed(cell, side) for cell in line)])
-  head = ["Attack", "HFC", *map(detector_label, names), "Adv. Acc"]
-  return Table("The papers: pooled AUC, percent, ε = 1/256 (TMI, Table I).", head, body)
-
-
-def _curve(points: Sequence[Success]) -> Table:
-  forms = list(dict.fromkeys(point.form for point in points))
-  share = {(p.form, p.eps_256): p for p in points}
-  body = []
-  for eps in dict.fromkeys(point.eps_256 for point in points):
-    found = [share[form, eps] for form in forms]
-    texts = [f"{percent(p.adv_acc)} [{percent(p.adv_acc_low, 0)}–{percent(p.adv_acc_high, 0)}]"
-             for p in found]  # fmt: skip
-    body.append([number(eps, 4), *texts])
-  caption = "Adv. Acc over the budget without HFC, percent, with 95 % intervals."
-  return Table(caption, ["ε (1/256)", *map(str.capitalize, forms)], body)
-
-
-def _figure(points: Sequence[Success]) -> Figure:
-  budgets = list(dict.fromkeys(point.eps_256 for point in points))
-  lines = [
-    Line(
-      form.capitalize(), range(len(budgets)),
-      [100 * p.adv_acc for p in points if p.form == form], PALETTE[i], marker=MARKERS[i],
-    )
-    for i, form in enumerate(dict.fromkeys(point.form for point in points))
-  ]  # fmt: skip
-  return line_chart(
-    "success_over_budget",
-    "Success over the budget",
-    lines,
-    x_label="ε (1/256)",
-    y_label="Adv. Acc (%)",
-    x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
-    y_range=(0, 101),
-    alt=" ".join(_findings(points, [])),
-    caption="The share of AdvTest images that reach their target; more means more vulnerable.",
-  )

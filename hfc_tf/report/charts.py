@@ -1,4 +1,4 @@
-"""Charts of the experiments: lines, clouds of points, a matrix, images with boxes."""
+"""Charts of the experiments: lines and points, a matrix, images with boxes."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def line_chart(
   y_range: tuple[float, float] | None = None,
   log_y: bool = False,
   level: float | None = None,
+  upright: float | None = None,
 ) -> Figure:
-  """Lines over a common axis.
+  """Lines, or with the style "" points, over a common axis.
 
   Args:
     name: the file's stem.
@@ -82,11 +83,14 @@ def line_chart(
     y_range: of the vertical axis.
     log_y: a logarithmic vertical axis.
     level: where a thin horizontal line stands for "no change" or "guessing".
+    upright: where a thin vertical line stands.
   """
   figure = canvas(6.2, 3.9)
   axes = figure.subplots()
   if level is not None:
     axes.axhline(level, color="#BBBBBB", linewidth=0.9, zorder=0)
+  if upright is not None:
+    axes.axvline(upright, color="#BBBBBB", linewidth=0.9, zorder=0)
   for line in lines:
     axes.plot(line.x, line.y, color=line.color, linestyle=line.style, marker=line.marker,
               markersize=4.5, linewidth=1.7, label=line.label)  # fmt: skip
@@ -101,32 +105,6 @@ def line_chart(
     axes.set_xticks(list(x_ticks), list(x_ticks.values()))
   _words(axes, x_label, y_label)
   _legend(figure, [line.label for line in lines])
-  return Figure(name, title, to_png(figure), alt, caption)
-
-
-def cloud_chart(
-  name: str,
-  title: str,
-  clouds: Mapping[str, tuple[Array, Array]],
-  *,
-  x_label: str,
-  y_label: str,
-  alt: str,
-  caption: str,
-) -> Figure:
-  """Clouds of points: label -> (x [n], y [n]), each with its colour and marker; zero is marked.
-
-  The other arguments are those of `line_chart`.
-  """
-  figure = canvas(6.2, 4.4)
-  axes = figure.subplots()
-  axes.axhline(0, color="#BBBBBB", linewidth=0.9, zorder=0)
-  axes.axvline(0, color="#BBBBBB", linewidth=0.9, zorder=0)
-  for index, (label, (x, y)) in enumerate(clouds.items()):
-    axes.scatter(x, y, s=16, color=PALETTE[index % len(PALETTE)], label=label, linewidths=0,
-                 marker=MARKERS[index % len(MARKERS)], alpha=0.75)  # fmt: skip
-  _words(axes, x_label, y_label)
-  _legend(figure, list(clouds))
   return Figure(name, title, to_png(figure), alt, caption)
 
 

@@ -1,20 +1,24 @@
-"""The files of the main experiment: results, table, figures, page."""
+"""The files of the main experiment: results, table, figures, page, and what other pages show."""
 
 from __future__ import annotations
 
-import dataclasses
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hfc_tf.report.arms import detector_table, weight_words
 from hfc_tf.report.curves import roc_curves, score_histograms
-from hfc_tf.report.figures import Figure, example_images, feature_map
-from hfc_tf.report.page import write_report
-from hfc_tf.report.results import environment, write_results
+from hfc_tf.report.experiment import Section, study_results, write_section
+from hfc_tf.report.figures import Figure, at_one_target, example_images, feature_map
+from hfc_tf.report.page import command, write_report
+from hfc_tf.report.results import write_results
+from hfc_tf.report.rows import Rows
+from hfc_tf.report.verdict import verdict
+from hfc_tf.report.words import attack_label
 
 if TYPE_CHECKING:
+  from hfc_tf.evaluation.protocol import DetectionRow
   from hfc_tf.experiments.detection import Case
   from hfc_tf.study.study import Study
 
@@ -28,53 +32,53 @@ _NOTES = (
 )
 
 
-def write(
-  study: Study, cases: Mapping[str, Case], rows: list[dict[str, Any]], seconds: float
-) -> dict[str, Any]:
-  """Writes results.json, results.csv, config.json, figures/ and report.html.
+def write(study: Study, cases: Mapping[str, Case], begun: float) -> dict[str, Any]:
+  """Writes results.json, results.csv, config.json, figures/, section.json and report.html.
 
   Returns:
     What results.json holds.
   """
-  config = study.config
-  results = {
-    "schema": {"name": "detection", "version": 1},
-    "command": sys.argv if sys.argv[0].endswith("run_attack") else None,
-    "config": dataclasses.asdict(config),
-    "environment": environment(),
-    **study.results(seconds),
-  }
-  complete = write_results(config.out, results, rows)
+  out, rows = study.config.out, [row for case in cases.values() for row in case.rows()]
+  complete = write_results(out, study_results("detection", study, begun), rows)
   figures = [figure for name, case in cases.items() for figure in _figures(study, name, case)]
-  write_report(config.out, complete, figures=figures, notes=_NOTES)
+  write_report(out, complete, figures=figures, notes=_NOTES)
+  write_section(out, section(complete, rows, figures))
   return complete
+
+
+def section(
+  results: Mapping[str, Any], rows: Sequence[DetectionRow], figures: Sequence[Figure]
+) -> Section:
+  """The experiment in short, for a page with several."""
+  table = detector_table(
+    "AUC within class (pooled in brackets), percent.",
+    [row for row in rows if row.population == "successful"],
+    {"Attack": lambda row: attack_label(row.attack), "HFC": weight_words},
+  )
+  attacks = ", ".join(dict.fromkeys(attack_label(row.attack) for row in rows))
+  note = "Intervals and the papers' figures are on this experiment's own page."
+  return Section(
+    f"detectors against {attacks}", verdict(Rows(results["rows"])), [table], figures,
+    [note, *_NOTES], command(results),
+  )  # fmt: skip
 
 
 def _figures(study: Study, name: str, case: Case) -> list[Figure]:
   """Examples, histograms, ROC curves and a t-SNE map of one attack."""
   plain = case.arms[0]
   shown = "auto" if "auto" in case.images else next(reversed(case.images))
-  arms = {arm.weight_rule or "attack": arm for arm in case.arms}
-  last = arms[shown]
-  names = {"clean": "clean", "attack": "attack"} | ({shown: "hfc"} if shown != "attack" else {})
-  masks = {"clean": np.ones(len(case.clean), bool)}
-  masks |= {rule: arm.success for rule, arm in arms.items()}
+  last = case.labelled()[shown]
+  drawn = {"attack": ("attack", plain)} | ({} if last is plain else {"hfc": (shown, last)})
   scores = {
-    detector: {names[key]: found[key][masks[key]] for key in names}
+    detector: {"clean": found["clean"]}
+    | {group: found[label][arm.success] for group, (label, arm) in drawn.items()}
     for detector, found in case.scores.items()
   }
+  arms = {group: arm for group, (_, arm) in drawn.items()}
   predicted = {"clean": case.clean.predictions}
-  predicted |= {names[k]: a.taps.predictions[a.success] for k, a in arms.items() if k in names}
+  predicted |= {group: arm.taps.predictions[arm.success] for group, arm in arms.items()}
   layer = case.clean.penultimate
-  # The picture follows the class that most attacks aim at.
-  target = int(np.bincount(plain.targets).argmax())
-  features = {
-    "clean_original": case.clean.features[layer][case.clean.labels != target],
-    "clean_target": case.clean.features[layer][case.clean.labels == target],
-    "attack": plain.taps.features[layer][plain.success & (plain.targets == target)],
-  }
-  if last is not plain:
-    features["hfc"] = last.taps.features[layer][last.success & (last.targets == target)]
+  features = {g: taps.features[layer] for g, taps in at_one_target(case.clean, arms)[1].items()}
   some = np.flatnonzero(plain.success & last.success)
   some = some[np.linspace(0, len(some) - 1, min(3, len(some))).astype(int)]
   classes = study.sources.dataset.class_names
@@ -87,7 +91,7 @@ def _figures(study: Study, name: str, case: Case) -> list[Figure]:
   ]
   if len(some):
     hidden = None if last is plain else case.images[shown][some]
-    clean, attacked = study.example_images(some), case.images["attack"][some]
+    clean, attacked = study.images("adv_test", some), case.images["attack"][some]
     figures.insert(
       0,
       example_images(clean, attacked, hidden, eps_256=plain.eps_256, attack=name, labels=labels),

@@ -16,7 +16,7 @@ from hfc_tf.files import write_files
 from hfc_tf.report import page
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.results import environment, plain, write_results
-from hfc_tf.report.words import DATASETS, model_label
+from hfc_tf.report.words import DATASETS
 
 if TYPE_CHECKING:
   from hfc_tf.study.config import Config
@@ -63,42 +63,46 @@ class Section:
   command: str | None = None
 
 
-def study_results(name: str, study: Study, begun: float, version: int = 1) -> dict[str, Any]:
+def study_results(name: str, study: Study, begun: float) -> dict[str, Any]:
   """What results.json says beside the rows: schema, command, config, environment and the study.
 
   Args:
     name: of the experiment, whose binary is bin/run_<name>.
     study: what it was run on.
     begun: time.monotonic() at its start.
-    version: of the form of its rows.
   """
-  return {
-    **described(name, study.config, version),
-    **study.results(time.monotonic() - begun),
-  }
+  return described(name, study.config) | study.results(time.monotonic() - begun)
 
 
-def described(name: str, config: Config, version: int = 1) -> dict[str, Any]:
+def described(name: str, config: Config) -> dict[str, Any]:
   """Schema, command, config and environment of an experiment that is no single study."""
-  own = pathlib.Path(sys.argv[0]).name == f"run_{name}"
+  own = pathlib.Path(sys.argv[0]).name == page.binary(name)
   return {
-    "schema": {"name": name, "version": version},
+    "schema": {"name": name, "version": 1},
     "command": sys.argv if own else None,
     "config": dataclasses.asdict(config),
     "environment": environment(),
   }
 
 
+def write_study(
+  name: str, study: Study, begun: float, rows: Sequence[Any], section: Section, **more: Any
+) -> dict[str, Any]:
+  """`write_experiment` of one study, into its folder.
+
+  Args:
+    name: of the experiment. study: what it was run on. begun: as for `study_results`.
+    rows: one per row of results.csv. section: its page. more: what else results.json holds.
+  """
+  results = study_results(name, study, begun) | more
+  return write_experiment(study.config.out, results, rows, **vars(section))
+
+
 def write_experiment(
   out: str | os.PathLike[str],
   results: Mapping[str, Any],
   rows: Sequence[Any],
-  *,
-  title: str,
-  lead: Sequence[str] = (),
-  tables: Sequence[Table] = (),
-  figures: Sequence[Figure] = (),
-  notes: Sequence[str] = (),
+  **section: Any,
 ) -> dict[str, Any]:
   """Writes results.json, results.csv, config.json, figures/*.png, section.json and report.html.
 
@@ -107,11 +111,7 @@ def write_experiment(
     results: schema, command, config, environment, timing, data, classifier, warnings; see
       `study_results`.
     rows: mappings or dataclasses, one per row of results.csv; fractions, not percent.
-    title: the page's heading.
-    lead: the finding, sentence by sentence.
-    tables: shown first.
-    figures: shown after the tables.
-    notes: sentences on how the numbers came about.
+    section: the attributes of `Section`; without a command it is that of `results`.
 
   Returns:
     What results.json holds.
@@ -120,17 +120,23 @@ def write_experiment(
     InputError: the folder cannot be written.
   """
   complete = write_results(out, results, rows)
-  section = Section(title, lead, tables, figures, notes, page.command(complete))
-  write_pages(out, complete, [section])
+  made = Section(**section)
+  made = dataclasses.replace(made, command=made.command or page.command(complete))
+  write_pages(out, complete, [made])
+  write_section(out, made)
+  return complete
+
+
+def write_section(out: str | os.PathLike[str], section: Section) -> None:
+  """Writes OUT/section.json, for pages with several; the pictures are in OUT/figures already."""
   words = dataclasses.asdict(section)
   for figure in words["figures"]:
     del figure["png"]
   write_files(out, {_SECTION: json.dumps(words, indent=2).encode()})
-  return complete
 
 
 def read_section(out: str | os.PathLike[str]) -> Section:
-  """The section that `write_experiment` left in OUT, for a page with several.
+  """The section that `write_section` left in OUT.
 
   Raises:
     InputError: there is none, or it is damaged.
@@ -172,7 +178,7 @@ def write_pages(
   context = {
     **page.frame(results),
     "title": title or sections[0].title,
-    "facts": _facts(results),
+    "facts": page.facts(results, _images(results)),
     "notes": sections[0].notes if alone else [],
     "sections": [(section, page.embedded(section.figures)) for section in sections],
     "level": 1 if alone else 2,
@@ -185,14 +191,6 @@ def write_pages(
   write_files(out, pictures | {"report.html": page.render("experiment.html", context)})
 
 
-def _facts(results: Mapping[str, Any]) -> list[str]:
-  """The line under the title: images, classifier, seed."""
-  data, classifier = results.get("data") or {}, results.get("classifier") or {}
-  config = results.get("config") or {}
-  name = str(data.get("name", ""))
-  return [
-    *([DATASETS.get(name, name)] if name else []),
-    *([model_label(str(classifier["name"]))] if classifier.get("name") else []),
-    *([f"{data['image_size']} px"] if data.get("image_size") else []),
-    *([f"seed {config['seed']}"] if config.get("seed") is not None else []),
-  ]
+def _images(results: Mapping[str, Any]) -> str:
+  name = str((results.get("data") or {}).get("name", ""))
+  return DATASETS.get(name, name)

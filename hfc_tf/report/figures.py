@@ -4,10 +4,12 @@ Drawn on matplotlib's Agg canvas without pyplot, so that nothing global changes.
 Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart by line style and marker as well.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,6 +19,10 @@ from sklearn import manifold, neighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hfc_tf.report.words import arm_label, attack_label, number
+
+if TYPE_CHECKING:
+  from hfc_tf.evaluation.protocol import Arm
+  from hfc_tf.taps import Taps
 
 Array = NDArray[Any]
 
@@ -133,6 +139,16 @@ def example_images(
     caption=f"Changes are magnified {number(scale, 1)} times and signed: mid-grey is no change, "
     f"white +{number(eps_256, 2)}/256, black −{number(eps_256, 2)}/256.{where}",
   )
+
+
+def at_one_target(clean: Taps, arms: Mapping[str, Arm]) -> tuple[int, dict[str, Taps]]:
+  """The class that most attacks aim at, and the groups of `feature_map` that belong to it."""
+  targets = next(iter(arms.values())).targets
+  target = int(np.bincount(targets).argmax())
+  reached = {group: arm.taps[arm.success & (targets == target)] for group, arm in arms.items()}
+  normal = {"clean_original": clean[clean.labels != target],
+            "clean_target": clean[clean.labels == target]}  # fmt: skip
+  return target, normal | reached
 
 
 def feature_map(

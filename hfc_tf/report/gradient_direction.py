@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hfc_tf.report.charts import cloud_chart, matrix_chart
-from hfc_tf.report.experiment import Table, study_results, write_experiment
+from hfc_tf.report.charts import PALETTE, Line, line_chart, matrix_chart
+from hfc_tf.report.experiment import Section, Table
 from hfc_tf.report.figures import Array, Figure
 from hfc_tf.report.rows import percent
 from hfc_tf.report.words import attack_label, number
@@ -28,37 +28,21 @@ _NOTES = (
 )
 
 
-def write(
-  study: Study,
-  rows: Sequence[DirectionRow],
-  direction: Array,
-  change: Array,
-  begun: float,
-) -> dict[str, Any]:
-  """Writes the files of the experiment.
+def section(study: Study, rows: Sequence[DirectionRow], direction: Array, change: Array) -> Section:
+  """What the experiment's page shows.
 
   Args:
     study: where it was run.
     rows: of kind "weights", "pair" and "gradient".
     direction: w_ic - w_iy of the commonest pair of classes, [C].
     change: under all steps of BIM the mean change of each channel for this pair, [C].
-    begun: time.monotonic() at the start.
-
-  Returns:
-    What results.json holds.
   """
-  config = study.config
-  budget = f"ε = {number(float(config.eps_256 or 0), 3)}/256"
-  return write_experiment(
-    config.out,
-    study_results("gradient_direction", study, begun),
-    rows,
-    title="Which way attacks push features",
-    lead=_sentences(rows, study.sources.dataset.num_classes),
-    tables=[_weights_table(rows, budget), _gradient_table(rows)],
-    figures=[_cloud(rows, direction, change, budget), _matrix(rows, budget)],
-    notes=_NOTES,
-  )
+  budget = f"ε = {number(float(study.config.eps_256 or 0), 3)}/256"
+  return Section(
+    "Which way attacks push features", _sentences(rows, study.sources.dataset.num_classes),
+    [_weights_table(rows, budget), _gradient_table(rows)],
+    [_cloud(rows, direction, change, budget), _matrix(rows, budget)], _NOTES,
+  )  # fmt: skip
 
 
 def _label(attack: str, step: int) -> str:
@@ -96,24 +80,17 @@ def _gradient_table(rows: Sequence[DirectionRow]) -> Table:
   )  # fmt: skip
 
 
-def _cloud(
-  rows: Sequence[DirectionRow],
-  direction: Array,
-  change: Array,
-  budget: str,
-) -> Figure:
+def _cloud(rows: Sequence[DirectionRow], direction: Array, change: Array, budget: str) -> Figure:
   last = [row for row in rows if (row.kind, row.attack) == ("weights", "bim")][-1]
   label = _label(last.attack, last.step)
-  return cloud_chart(
-    "change_against_weights",
-    "Change of each channel against its weights",
-    {label: (direction, change)},
-    x_label="w_ic − w_iy (weights of the last layer)",
-    y_label="mean change of z_i under attack",
+  return line_chart(
+    "change_against_weights", "Change of each channel against its weights",
+    [Line(label, direction, change, PALETTE[0], "", "o")], level=0, upright=0,
+    x_label="w_ic − w_iy (weights of the last layer)", y_label="mean change of z_i under attack",
     alt=f"{len(change)} channels; correlation {_decimal(last.correlation)}.",
     caption=f"One point a channel of the penultimate layer, mean over the images; {budget}. "
     f"Correlation {_decimal(last.correlation)}. A ReLU cannot fall below zero.",
-  )
+  )  # fmt: skip
 
 
 def _matrix(rows: Sequence[DirectionRow], budget: str) -> Figure:
@@ -126,15 +103,12 @@ def _matrix(rows: Sequence[DirectionRow], budget: str) -> Figure:
       values[a, b] = values[b, a] = np.nan if row.cosine is None else row.cosine
   lowest = float(np.nanmin(values))
   return matrix_chart(
-    "similarity",
-    "Likeness of the changes",
-    [_label(*key) for key in keys],
-    values,
+    "similarity", "Likeness of the changes", [_label(*key) for key in keys], values,
     alt=f"Mean cosines between the feature changes of {len(keys)} attacks; the lowest is "
     f"{lowest:.2f}.",
     caption=f"Mean cosine of one image’s feature changes under two attacks; {budget}. 1 is one "
     "direction, 0 none in common.",
-  )
+  )  # fmt: skip
 
 
 def _sentences(rows: Sequence[DirectionRow], classes: int) -> list[str]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hfc_tf.data.lesions import add_lesions
 from hfc_tf.report import papers
+from hfc_tf.report.arms import grouped
 from hfc_tf.report.charts import PALETTE, Line, boxed_images, line_chart
-from hfc_tf.report.experiment import Table, study_results, write_experiment
+from hfc_tf.report.experiment import Section, Table
 from hfc_tf.report.figures import Array, Figure
 from hfc_tf.report.rows import percent
 
@@ -30,40 +31,16 @@ _NOTES = (
 
 def published(dataset: str, size: str, count: int) -> dict[str, float]:
   """AUC and false rate of TMI Table VI as fractions, by metric; empty where it has none."""
-  return {
-    cell.metric: cell.value / 100
-    for cell in papers.cells()
-    if (cell.setting, cell.dataset, cell.lesion_size, cell.lesion_count)
-    == ("ood", dataset, size, count)
-    and cell.value is not None
-  }
+  found = papers.cells(setting="ood", dataset=dataset, lesion_size=size, lesion_count=count)
+  return {cell.metric: cell.value / 100 for cell in found if cell.value is not None}
 
 
-def write(
-  study: Study,
-  rows: Sequence[LesionRow],
-  begun: float,
-) -> dict[str, Any]:
-  """Writes the files of the experiment.
-
-  Args:
-    study: where it was run.
-    rows: one a size and number of lesions.
-    begun: time.monotonic() at the start.
-
-  Returns:
-    What results.json holds.
-  """
-  return write_experiment(
-    study.config.out,
-    study_results("ood", study, begun),
-    rows,
-    title="Lesions that no training image has: the HFC term as anomaly score",
-    lead=_sentences(rows),
-    tables=[_table(rows)],
-    figures=[_examples(study, rows), _curves(rows)],
-    notes=_NOTES,
-  )
+def section(study: Study, rows: Sequence[LesionRow]) -> Section:
+  """What the experiment's page shows: one row a size and number of lesions."""
+  return Section(
+    "Lesions that no training image has: the HFC term as anomaly score", _sentences(rows),
+    [_table(rows)], [_examples(study, rows), _curves(rows)], _NOTES,
+  )  # fmt: skip
 
 
 def _table(rows: Sequence[LesionRow]) -> Table:
@@ -88,7 +65,7 @@ def _table(rows: Sequence[LesionRow]) -> Table:
 
 def _examples(study: Study, rows: Sequence[LesionRow]) -> Figure:
   chosen = [0, len(study.rows_of["adv_test"]) // 2]
-  clean = study.example_images(np.array(chosen))
+  clean = study.images("adv_test", np.array(chosen))
   ids = study.rows_of["adv_test"][chosen]
   most = {row.size: row.count for row in rows}  # the last of each size has the most
   columns = [("clean", clean, np.zeros((len(clean), 0, 4), int))]
@@ -96,34 +73,27 @@ def _examples(study: Study, rows: Sequence[LesionRow]) -> Figure:
     images, boxes = add_lesions(clean, size, count, study.config.seed * 1000, ids=ids)
     columns.append((f"{size}, {count}", images, boxes))
   return boxed_images(
-    "lesions",
-    "Lesions, boxed",
-    columns,
+    "lesions", "Lesions, boxed", columns,
     alt=f"Two images, clean and with {', '.join(f'{n} {s}' for s, n in most.items())} lesions, "
     "each lesion in a red box.",
     caption="After TMI, Fig. 8: deformed ellipses with a grainy texture and blurred edges.",
-  )
+  )  # fmt: skip
 
 
 def _curves(rows: Sequence[LesionRow]) -> Figure:
   lines = []
-  for size, color in zip(dict.fromkeys(row.size for row in rows), PALETTE, strict=False):
-    part = [row for row in rows if row.size == size]
+  for ((size,), part), color in zip(grouped(rows, "size").items(), PALETTE, strict=False):
     counts = [row.count for row in part]
     lines.append(Line(size, counts, _values(part, "auc"), color, "-", "o"))
     if any(row.auc_paper is not None for row in part):
       lines.append(Line(f"{size} (paper)", counts, _values(part, "auc_paper"), color, "--", "s"))
   return line_chart(
-    "auc_by_lesions",
-    "AUC by number and size of lesions",
-    lines,
-    x_label="lesions an image",
-    y_label="AUC of S_HFC (%)",
+    "auc_by_lesions", "AUC by number and size of lesions", lines, level=50.0,
+    x_label="lesions an image", y_label="AUC of S_HFC (%)",
     x_ticks={float(n): str(n) for n in sorted({row.count for row in rows})},
-    level=50.0,
     alt="; ".join(f"{row.count} {row.size}: {percent(row.auc)} %" for row in rows),
     caption="Solid: here. Dashed: TMI, Table VI. The grey line is guessing.",
-  )
+  )  # fmt: skip
 
 
 def _values(rows: Sequence[LesionRow], field: str) -> Array:

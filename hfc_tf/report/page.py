@@ -95,10 +95,17 @@ def _context(
     for population in rows.populations
   }
   main = rows.populations[:1]
+  budgets = dict.fromkeys(number(column.eps_256, 3) for column in rows.columns)
+  steps = dict.fromkeys(str(row["steps"]) for row in rows.rows if row.get("steps") is not None)
   return {
     **frame(results),
     "title": f"Detecting adversarial {DATASETS.get(dataset, f'images ({dataset})')}",
-    "facts": list(_facts(results, rows)),
+    "facts": facts(
+      results,
+      ", ".join(dict.fromkeys(attack_label(column.attack) for column in rows.columns)),
+      f"ε = {', '.join(budgets)} / 256" if budgets else "",
+      f"{', '.join(steps)} steps" if steps else "",
+    ),
     "verdict": verdict(rows) if rows.rows else ["There are no rows to report."],
     "overview": overview(rows) if rows.rows else [],
     "legend": ["without HFC", *(f"with {rows.arm_words(arm)}" for arm in rows.arms[:2])],
@@ -110,19 +117,18 @@ def _context(
   }
 
 
-def _facts(results: Mapping[str, Any], rows: Rows) -> Iterator[str]:
-  """The line under the title: what was attacked, how, and how much."""
+def facts(results: Mapping[str, Any], first: str, *more: str) -> list[str]:
+  """The line under a title: `first`, the classifier, the images' side, `more`, the seed."""
   data, config = results.get("data") or {}, results.get("config") or {}
-  classifier = results.get("classifier") or {}
-  attacks = dict.fromkeys(attack_label(column.attack) for column in rows.columns)
-  yield from [", ".join(attacks)] if attacks else []
-  yield from [model_label(str(classifier["name"]))] if classifier.get("name") else []
-  yield from [f"{data['image_size']} px"] if data.get("image_size") else []
-  budgets = dict.fromkeys(number(column.eps_256, 3) for column in rows.columns)
-  yield from [f"ε = {', '.join(budgets)} / 256"] if budgets else []
-  steps = dict.fromkeys(row["steps"] for row in rows.rows if row.get("steps") is not None)
-  yield from [f"{', '.join(map(str, steps))} steps"] if steps else []
-  yield from [f"seed {config['seed']}"] if config.get("seed") is not None else []
+  name = (results.get("classifier") or {}).get("name")
+  found = [
+    first,
+    model_label(str(name)) if name else "",
+    f"{data['image_size']} px" if data.get("image_size") else "",
+    *more,
+    f"seed {config['seed']}" if config.get("seed") is not None else "",
+  ]
+  return [words for words in found if words]
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -138,13 +144,18 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     yield prefix, {None: "none", True: "yes", False: "no"}.get(value, str(value))
 
 
+def binary(experiment: str) -> str:
+  """The executable that runs an experiment: "tsne" -> "run_tsne"."""
+  return {"detection": "run_attack", "reproduce": "reproduce"}.get(experiment, f"run_{experiment}")
+
+
 def command(results: Mapping[str, Any]) -> str:
   """The command that makes the page: results["command"], or one rebuilt from the configuration."""
   given = results.get("command")
   if given:
     return given if isinstance(given, str) else shlex.join(map(str, given))
   experiment = str((results.get("schema") or {}).get("name", "detection"))
-  words = [f"bin/run_{'attack' if experiment == 'detection' else experiment}"]
+  words = [f"bin/{binary(experiment)}"]
   for field, value in (results.get("config") or {}).items():
     key = _FLAGS.get(field, field)
     if isinstance(value, bool):

@@ -47,33 +47,17 @@ def _file() -> dict[str, Any]:
 
 
 @functools.cache
-def cells() -> tuple[PublishedCell, ...]:
-  """Every published cell, in the order of the papers."""
+def _cells() -> tuple[PublishedCell, ...]:
   return tuple(
     PublishedCell(**{("with_hfc" if key == "with" else key): item for key, item in cell.items()})
     for cell in _file()["cells"]
   )
 
 
-def published(
-  dataset: str, attack: str, detector: str | None, setting: str | None = None
-) -> list[PublishedCell]:
-  """What the papers print for one data set, attack and detector.
-
-  Args:
-    dataset: chest, fundus, brain or cifar10.
-    attack: bim, pgd, cw, mim, tim, guide_random, guide_closest, kde or lid.
-    detector: kd, maha, lid, svm, dnn or bu; None for the attack's own figures (Adv. Acc).
-    setting: white_box, adaptive, components or semi_white_box; None for all of them.
-
-  Returns:
-    The cells, one per table and metric; empty where the papers print nothing.
-  """
+def cells(**fields: Any) -> list[PublishedCell]:
+  """The published cells with these fields, in the order of the papers; all where none are named."""
   return [
-    cell
-    for cell in cells()
-    if (cell.dataset, cell.attack, cell.detector) == (dataset, attack, detector)
-    and setting in (None, cell.setting)
+    cell for cell in _cells() if all(getattr(cell, name) == value for name, value in fields.items())
   ]
 
 

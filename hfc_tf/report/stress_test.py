@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hfc_tf.report import papers
+from hfc_tf.report.arms import grouped
 from hfc_tf.report.charts import Line, line_chart
-from hfc_tf.report.experiment import Table, study_results, write_experiment
+from hfc_tf.report.experiment import Section, Table, study_results, write_experiment
 from hfc_tf.report.figures import COLORS, Figure
 from hfc_tf.report.rows import percent
 from hfc_tf.report.words import DATASETS, number
@@ -56,26 +57,23 @@ def write(studies: Mapping[str, Study], rows: Sequence[StressRow], begun: float)
     results["timing"] |= {f"natural {name}": round(seconds, 1) for name, seconds in spent}
     results["data"] |= {"natural": natural["data"]}
     results["classifier"] |= {"natural": natural["classifier"]}
-  miccai = [row for row in rows if row.paper == MICCAI]
-  tmi = [row for row in rows if row.paper == TMI]
-  return write_experiment(
-    medical.config.out,
-    results,
-    rows,
-    title="Stress test: how far features can be moved",
-    lead=list(_sentences(miccai, tmi)),
-    tables=[_means_table(miccai), _ratio_table(tmi)],
-    figures=[_ratio_figure(tmi)],
-    notes=_NOTES,
-  )
+  return write_experiment(medical.config.out, results, rows, **vars(section(rows)))
 
 
-def _pairs(rows: Sequence[StressRow]) -> list[dict[str, StressRow]]:
-  """Both directions of each data set and layer."""
-  found: dict[tuple[str, str], dict[str, StressRow]] = {}
-  for row in rows:
-    found.setdefault((row.domain, row.layer), {})[row.direction] = row
-  return list(found.values())
+def section(rows: Sequence[StressRow]) -> Section:
+  """What the experiment's page shows."""
+  miccai, tmi = ([row for row in rows if row.paper == paper] for paper in (MICCAI, TMI))
+  return Section(
+    "Stress test: how far features can be moved", list(_sentences(miccai, tmi)),
+    [_means_table(miccai), _ratio_table(tmi)], [_ratio_figure(tmi)], _NOTES,
+  )  # fmt: skip
+
+
+def _pairs(rows: Sequence[StressRow]) -> Iterator[tuple[StressRow, StressRow]]:
+  """Each data set and layer, moved down and up."""
+  for own in grouped(rows, "domain", "layer").values():
+    by_direction = {row.direction: row for row in own}
+    yield by_direction["down"], by_direction["up"]
 
 
 def _budget(row: StressRow) -> str:
@@ -91,12 +89,11 @@ def _means_table(rows: Sequence[StressRow]) -> Table:
   head = ("Images", "Layer", "normal", "attacked ↓", "attacked ↑", "difference ↓", "difference ↑")
   body: list[Sequence[str]] = [
     (
-      _name(pair["down"]), f"{pair['down'].layer_number} of {pair['down'].layers}",
-      f"{pair['down'].mean_before:.4f}",
-      f"{pair['down'].mean_after:.4f}", f"{pair['up'].mean_after:.4f}",
-      f"{pair['down'].difference:.4f}", f"{pair['up'].difference:.4f}",
+      _name(down), f"{down.layer_number} of {down.layers}", f"{down.mean_before:.4f}",
+      f"{down.mean_after:.4f}", f"{up.mean_after:.4f}",
+      f"{down.difference:.4f}", f"{up.difference:.4f}",
     )
-    for pair in _pairs(rows)
+    for down, up in _pairs(rows)
   ]  # fmt: skip
   if not any(row.domain == "natural" for row in rows):
     body.append(("natural images", "not tested", *["–"] * 5))
@@ -110,16 +107,10 @@ def _means_table(rows: Sequence[StressRow]) -> Table:
 def _published() -> Iterator[tuple[str, ...]]:
   cells = {
     (cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
-    for cell in papers.cells()
-    if cell.setting == "stress"
+    for cell in papers.cells(setting="stress")
   }
-  wanted = (
-    (None, "mean_activation"),
-    ("stress_down", "mean_activation"),
-    ("stress_up", "mean_activation"),
-    ("stress_down", "mean_activation_difference"),
-    ("stress_up", "mean_activation_difference"),
-  )
+  mean, ways = "mean_activation", ("stress_down", "stress_up")
+  wanted = [(None, mean), *((way, name) for name in (mean, f"{mean}_difference") for way in ways)]
   for dataset, layer in dict.fromkeys((key[0], key[1]) for key in cells):
     values = [cells[dataset, layer, attack, metric] for attack, metric in wanted]
     name = f"{DATASETS.get(dataset, dataset)} (papers)"
@@ -128,12 +119,9 @@ def _published() -> Iterator[tuple[str, ...]]:
 
 def _ratio_table(rows: Sequence[StressRow]) -> Table:
   body = [
-    (
-      _name(pair["down"]), f"{pair['down'].layer_number} {pair['down'].layer}",
-      percent(pair["down"].ratio), percent(pair["up"].ratio),
-    )
-    for pair in _pairs(rows)
-  ]  # fmt: skip
+    (_name(down), f"{down.layer_number} {down.layer}", percent(down.ratio), percent(up.ratio))
+    for down, up in _pairs(rows)
+  ]
   if not any(row.domain == "natural" for row in rows):
     body.append(("natural images", "not tested", "–", "–"))
   head = ("Images", "Last layer of the block", "change ↓ (%)", "change ↑ (%)")
@@ -142,9 +130,10 @@ def _ratio_table(rows: Sequence[StressRow]) -> Table:
 
 def _ratio_figure(rows: Sequence[StressRow]) -> Figure:
   lines = []
-  for domain in dict.fromkeys(row.domain for row in rows):
+  found = grouped(rows, "domain", "direction")
+  for domain in dict.fromkeys(domain for domain, _ in found):
     for direction, style in (("up", "-"), ("down", "--")):
-      part = [row for row in rows if (row.domain, row.direction) == (domain, direction)]
+      part = found[domain, direction]
       lines.append(Line(
         f"{_name(part[0])} {_ARROWS[direction]}", [row.layer_number for row in part],
         [np.nan if not row.ratio else 100 * row.ratio for row in part],
@@ -152,19 +141,14 @@ def _ratio_figure(rows: Sequence[StressRow]) -> Figure:
       ))  # fmt: skip
   places = {float(row.layer_number): str(row.layer_number) for row in rows}
   return line_chart(
-    "change_ratios",
-    "Change of the mean activation by block",
-    lines,
-    x_label="layer (number among the activations)",
-    y_label="change of the mean (% of itself)",
-    x_ticks=places,
-    log_y=True,
+    "change_ratios", "Change of the mean activation by block", lines, x_ticks=places, log_y=True,
+    x_label="layer (number among the activations)", y_label="change of the mean (% of itself)",
     alt="; ".join(
       f"{_name(row)} {_ARROWS[row.direction]} layer {row.layer_number}: {percent(row.ratio)} %"
       for row in rows
     ),
     caption=f"After {TMI}; {_budget(rows[0])}. The scale is logarithmic.",
-  )
+  )  # fmt: skip
 
 
 def _sentences(miccai: Sequence[StressRow], tmi: Sequence[StressRow]) -> Iterator[str]:

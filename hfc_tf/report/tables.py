@@ -6,7 +6,7 @@ from typing import Any
 
 from hfc_tf.report import papers
 from hfc_tf.report.rows import Row, Rows, percent
-from hfc_tf.report.words import attack_label, detector_label, number
+from hfc_tf.report.words import attack_label, detector_label, model_label, number
 
 POPULATIONS = {
   "successful": "all adversarials that reach their target",
@@ -115,11 +115,8 @@ def beside_the_papers(rows: Rows, dataset: str) -> dict[str, list[Any]]:
   remarks: dict[str, None] = {}
   references: dict[str, None] = {}
   for column in rows.columns:
-    cells = [
-      c
-      for d in rows.detectors
-      for c in papers.published(dataset, column.attack, d, setting="white_box")
-    ]
+    printed = papers.cells(setting="white_box", dataset=dataset, attack=column.attack)
+    cells = [cell for cell in printed if cell.detector in rows.detectors]
     sources = list(dict.fromkeys((c.source, c.eps_256, c.classifier) for c in cells))
     if not sources:
       continue
@@ -160,12 +157,13 @@ def _published_head(
 ) -> dict[str, str]:
   acc = [
     cell.value if cell.value is not None else cell.with_hfc
-    for cell in papers.published(dataset, attack, None, setting="white_box")
-    if (cell.source, cell.metric) == (source, "adv_acc")
+    for cell in papers.cells(
+      setting="white_box", dataset=dataset, attack=attack, detector=None, metric="adv_acc"
+    )
+    if cell.source == source
   ]
-  models = {"resnet50": "ResNet-50", "vgg16": "VGG-16", "resnet18_3d": "ResNet-18 (3D)"}
   return {
     "name": source,
-    "detail": f"ε = {number(eps_256 or 0, 3)}/256, {models.get(classifier or '', classifier)}",
+    "detail": f"ε = {number(eps_256 or 0, 3)}/256, {model_label(str(classifier))}",
     "adv_acc": f"{acc[0]}\u202f%" if acc else "not printed",
   }

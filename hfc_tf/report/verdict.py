@@ -6,6 +6,7 @@ from hfc_tf.report.rows import Column, Rows, percent
 from hfc_tf.report.words import attack_label, detector_label
 
 _CAUGHT = 0.95  # a within-class AUC from which on a detector counts as noticing the attack
+_SEEN = 0.75  # and above which the attack does not count as hidden from it
 
 
 def verdict(rows: Rows) -> list[str]:
@@ -59,6 +60,13 @@ def _arm_verdict(rows: Rows, arm: str) -> Iterator[str]:
     f"({detector_label(highest)}), and {'only ' if max(accuracies) < 0.5 else ''}{reached}\u202f% "
     "of the attacked images reach their target."
   )
+  tops = dict(sorted((detector, area) for area, detector in scored))
+  seen = sorted(((area, d) for d, area in tops.items() if area > _SEEN), reverse=True)
+  if seen:
+    names = _names([f"{detector_label(d)} ({percent(area, unit=True)})" for area, d in seen])
+    yield (
+      f"At this weight HFC does not hide from {names}: an AUC above {percent(_SEEN, 0, unit=True)}."
+    )
   backwards = dict.fromkeys(detector for area, detector in scored if area <= 1 - _CAUGHT)
   if backwards:
     yield (

@@ -10,12 +10,14 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.attacks import Attack
-from hfc_tf.attacks.objectives import HFC, Batch
+from hfc_tf.attacks.objectives import HFC, Batch, TypicalHFC
 from hfc_tf.evaluation.weights import largest_weight
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
 ADV_ACC = 0.95  # what an attack must keep on AdvTrain
+_SCALES = (1.0, 3.0)  # of residuals, tried
+_MOST = 5.0  # of them
 
 
 def hidden(
@@ -37,13 +39,44 @@ def hidden(
     eps: another budget than the study's, in image units.
     start: the first weight that "auto" tries.
   """
-  attack = study.attack(name, study.hfc(aim) if term is None else term, eps=eps)
+  if term is None:
+    chosen = aim or study.config.aim
+    term = typical(study, name, eps) if chosen == "typical" else study.hfc
+  attack = study.attack(name, term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
     value = tuned(study, name, attack, "hfc", start) if given == "auto" else float(given)
     if value is not None:
       attacks[rule_of(given)] = weighted(attack, "hfc", value)
   return attacks
+
+
+def typical(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
+  """HFC at typical features, its margin and scale taken from AdvTrain.
+
+  The margin is the median lead of clean images. The scale is the one at which attacked features
+  are as far from their components as clean ones, in the middle of the layers' ratios of median
+  energies: by the line through two trials on the tuning images.
+
+  Args:
+    study: whose density, Train and AdvTrain.
+    name: a key of ATTACKS.
+    eps: another budget than the study's, in image units.
+  """
+  clean, rows = study.clean["adv_train"], _tuning_images(study)
+  lead = np.diff(np.sort(clean.logits, 1)[:, -2:])
+  targets, margin = study.targets["adv_train"][rows], float(np.median(lead))
+  usual = study.hfc.energies(clean, clean.labels)
+  ratios = []
+  for scale in _SCALES:
+    term = TypicalHFC(study.density[0], study.train, scale=scale, margin=margin)
+    images = study.attacked(name, study.attack(name, term, eps=eps), "adv_train", rows)
+    found = study.hfc.energies(study.subject.model.taps(images), targets)
+    ratios.append(float(np.median([np.median(found[n]) / np.median(usual[n]) for n in usual])))
+    logging.info("%s, scale %g: energies are %.2f of clean ones", name, scale, ratios[-1])
+  slope = max((ratios[1] - ratios[0]) / (_SCALES[1] - _SCALES[0]), 1e-6)
+  wanted = float(np.clip(_SCALES[0] + (1 - ratios[0]) / slope, 0, _MOST))
+  return TypicalHFC(study.density[0], study.train, scale=round(wanted, 2), margin=margin)
 
 
 def rule_of(given: str) -> str:

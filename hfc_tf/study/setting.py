@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hfc_tf.attacks import named
+from hfc_tf.attacks import BIM
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.distribute import Executor, executor
@@ -39,7 +39,7 @@ def batch_size(
   if config.batch_size:
     return config.batch_size
   shape = (*images.dataset.pixels.shape[1:-1], subject.channels)
-  return attacked.batch_size(store, subject, named("bim")(subject.model, steps=1), {}, shape)
+  return attacked.batch_size(store, subject, BIM(subject.model, steps=1), {}, shape)
 
 
 def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -> stages.Sources:

@@ -14,7 +14,7 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.attacks import Attack, mean_gap, named
-from hfc_tf.attacks.objectives import HFC, Objective, TypicalHFC
+from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor
@@ -27,6 +27,7 @@ from hfc_tf.study.store import Store
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
+_LOOPS = 4  # compiled ones that are kept: each holds the network's weights as constants
 
 
 class Study:
@@ -49,7 +50,6 @@ class Study:
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
-    self._hfc: dict[str, HFC] = {}
     self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
     self.sources = self.timed(
       "data", lambda: setting.sources(self.store, config, dataset, self.warn)
@@ -119,16 +119,10 @@ class Study:
       lambda: stages.density(self.store, self.train, self.train_key, components, self.config.seed),
     )
 
-  def hfc(self, aim: str | None = None) -> HFC:
-    """The hierarchical feature constraint of the study's density, at weight 1.
-
-    Args:
-      aim: None for the configuration's.
-    """
-    aim, density = aim or self.config.aim, self.density[0]
-    if aim not in self._hfc:
-      self._hfc[aim] = HFC(density) if aim == "mode" else TypicalHFC(density, self.train)
-    return self._hfc[aim]
+  @functools.cached_property
+  def hfc(self) -> HFC:
+    """The hierarchical feature constraint of the study's density, at weight 1."""
+    return HFC(self.density[0])
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
@@ -158,7 +152,7 @@ class Study:
 
     Args:
       name: a key of ATTACKS.
-      terms: what joins its objective, e.g. `study.hfc()`; the same terms share a compiled loop.
+      terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
       eps: another budget in image units; the step grows with it, the number of steps stays. Not
         heard by attacks that look for the smallest perturbation.
     """
@@ -169,6 +163,8 @@ class Study:
       made = named(name)(self.attacked_model, **settings)
       for term in terms:
         made = made + term
+      if len(self._attacks) == _LOOPS:
+        del self._attacks[next(iter(self._attacks))]
       self._attacks[name, *terms] = made
     attack = copy.copy(self._attacks[name, *terms])
     attack.weights = dict(attack.weights)
@@ -219,10 +215,6 @@ class Study:
     rows = self.rows_of[part] if some is None else self.rows_of[part][some]
     images: Array = self.sources.dataset.images(rows, self.subject.channels)
     return images
-
-  def example_images(self, rows: Array) -> Array:
-    """Clean AdvTest images by their number."""
-    return self.images("adv_test", rows)
 
   def results(self, seconds: float) -> dict[str, Any]:
     """What results.json tells of images, classifier and time."""

@@ -4,6 +4,7 @@ import pathlib
 import pytest
 
 from hfc_tf.experiments import classifiers
+from hfc_tf.report import classifiers as page
 from tests.experiments import shared
 
 
@@ -27,7 +28,7 @@ def test_a_classifier_is_good_where_it_learnt_and_bad_elsewhere(found):
   assert fundus["accuracy"] < chest["accuracy"] and fundus["auc_low"] < chest["auc_low"]
 
 
-def test_page(found):
+def test_the_page(found):
   text = shared.page(found)
   assert "chest X-rays (papers)" in text and "96.5" in text and "91.4" in text
   assert "fundus images" in text and "synthetic" in text and 'src="data:image/png' in text
@@ -36,5 +37,5 @@ def test_page(found):
 
 
 def test_papers_figures():
-  assert classifiers._AUC["chest", "vgg16"] == 0.965
-  assert classifiers._ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)
+  assert page.AUC["chest", "vgg16"] == 0.965
+  assert page.ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)

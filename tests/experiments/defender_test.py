@@ -3,6 +3,7 @@ import pytest
 
 from hfc_tf.evaluation.protocol import Arm
 from hfc_tf.experiments import defender
+from hfc_tf.study import hiding
 from hfc_tf.study.cases import Case
 from hfc_tf.taps import Taps
 from tests.experiments import shared
@@ -44,7 +45,10 @@ def test_experiment():
   found = defender.run(config)
   rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
   assert {key[0] for key in rows} == {"plain", "hfc", "mixture"}
-  assert {key[1] for key in rows} >= {None, "mode paper"}
+  assert {key[1] for key in rows} >= {None, "mode paper", "typical paper"}
+  assert {(r["weight_rule"], r["aim"]) for r in found["rows"]} == {
+    (None, None), ("mode paper", "mode"), ("typical paper", "typical"),
+  }  # fmt: skip
   # The images are the same, the detectors are not.
   own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "hfc")]
   assert own[0]["adv_acc"] == own[1]["adv_acc"] and own[0]["auc"] != own[1]["auc"]
@@ -52,4 +56,19 @@ def test_experiment():
   for (lesson, detector), row in worst.items():
     each = [r["tpr_at_90_tnr"] for k, r in rows.items() if (k[0], k[2]) == (lesson, detector)]
     assert row["tpr_at_90_tnr"] <= max(each)
-  assert "Worst case over all attacks" in shared.page(found)
+  page = shared.page(found)
+  assert "Worst case over all attacks" in page and "HFC typical, paper" in page
+
+
+@pytest.mark.parametrize("left", [("mode",), ()], ids=["one aim", "none"])
+def test_aims_without_an_arm_are_left_out(monkeypatch, left):
+  hidden = hiding.hidden
+  monkeypatch.setattr(
+    hiding, "hidden", lambda *args, aim: hidden(*args, aim=aim) if aim in left else {}
+  )
+  found = defender.run(shared.config(hfc_weights=("1",), detectors=("kd",)))
+  assert {r["weight_rule"] for r in found["rows"]} == {None, *(f"{aim} paper" for aim in left)}
+  assert {r["learnt_from"] for r in found["worst_case"]} == (
+    {"plain", "hfc", "mixture"} if left else {"plain"}
+  )
+  assert ("HFC reached no target" in shared.page(found)) == (not left)

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from hfc_tf.experiments import detection
+from hfc_tf.report.experiment import read_section
+from hfc_tf.report.page import command
 from hfc_tf.study.config import Config
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -56,6 +58,26 @@ def test_results_have_the_documented_form(finished):
   assert list((out / "figures").glob("*.png"))
   page = (out / "report.html").read_text()
   assert "synthetic" in page and "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_other_pages_find_a_section_with_its_pictures(finished):
+  out, results = finished
+  section = read_section(out)
+  assert section.title == "detectors against BIM" and section.command == command(results)
+  assert {f"{figure.name}.png" for figure in section.figures} == {
+    path.name for path in (out / "figures").iterdir()
+  }
+  (table,) = section.tables
+  assert table.head == ["Attack", "HFC", "KD", "MAHA", "BU", "Adv. Acc"]
+  assert [line[:2] for line in table.rows] == [["BIM", "–"], ["BIM", "paper (1)"]]
+  areas = {
+    row["detector"]: 100 * row["auc_within_class"]
+    for row in results["rows"]
+    if row["hfc"] and row["population"] == "successful"
+  }
+  assert [float(cell.split()[0]) for cell in table.rows[1][2:5]] == pytest.approx(
+    list(areas.values()), abs=0.051
+  )
 
 
 def test_train_and_both_parts_of_test_do_not_overlap(finished):

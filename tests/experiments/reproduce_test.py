@@ -33,6 +33,9 @@ def test_what_is_there_is_not_made_again(small, tmp_path):
   assert len(list((tmp_path / "artefacts" / "density").iterdir())) == 1
   page = (tmp_path / "report.html").read_text()
   assert "What was run." in page and "Detection by layer" in page and "synthetic" in page
+  names = {path.name for path in (tmp_path / "figures").iterdir()}
+  assert {"3_roc_bim.png", "3_tsne_bim.png", "4_layers.png"} <= names
+  assert page.count('src="data:image/png') == len(names)
   assert json.loads((tmp_path / "results.json").read_text())["rows"] == second["rows"]
   (seen,) = [row for row in second["rows"] if row["claim"].startswith("Without HFC")]
   assert seen["verdict"] in ("confirmed", "not confirmed")

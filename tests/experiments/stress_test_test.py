@@ -8,17 +8,6 @@ from hfc_tf.experiments import stress_test
 from tests.experiments import shared
 
 
-def test_blocks_end_where_names_change():
-  names = ["conv1_relu", "conv2_block1_1_relu", "conv2_block3_out", "conv3_block1_out",
-           "conv3_block4_out"]  # fmt: skip
-  assert stress_test.block_ends(names) == ["conv1_relu", "conv2_block3_out", "conv3_block4_out"]
-  assert stress_test.block_ends(["stem_relu", "stage1_block1_1_relu", "stage1_block2_2_relu"]) == [
-    "stem_relu", "stage1_block2_2_relu",
-  ]  # fmt: skip
-  many = [f"activation_{i}" for i in range(49)]
-  assert stress_test.block_ends(many) == [many[i - 1] for i in (10, 22, 40, 49)]
-
-
 def by_place(rows, **wanted):
   return [r for r in rows if all(r[name] == value for name, value in wanted.items())]
 

@@ -33,13 +33,18 @@ def test_lines_are_drawn_in_their_colours():
   assert near(picture, charts.PALETTE[2]) == 0
 
 
-def test_clouds_have_a_colour_each():
-  rng = np.random.default_rng(0)
-  clouds = {name: (rng.normal(size=9), rng.normal(size=9)) for name in "ab"}
-  drawn = charts.cloud_chart("n", "t", clouds, **WORDS)
-  one = charts.cloud_chart("n", "t", {"a": clouds["a"]}, **WORDS)
-  paler = "#DF8640"  # the second colour, three quarters of it on white
-  assert near(pixels(drawn), paler) > 20 > near(pixels(one), paler)
+def test_points_are_not_joined_and_goals_are_grey():
+  x, y = [0, 1, 2, 3], [0, 3, 0, 3]
+  joined, points = (
+    pixels(charts.line_chart("n", "t", [charts.Line("a", x, y, charts.PALETTE[0], style, "o")],
+                             **WORDS))
+    for style in ("-", "")
+  )  # fmt: skip
+  assert 20 < 4 * near(points, charts.PALETTE[0]) < near(joined, charts.PALETTE[0])
+  goals = pixels(charts.line_chart("n", "t", [charts.Line("a", x, y, charts.PALETTE[0])],
+                                   level=1, upright=2, **WORDS))  # fmt: skip
+  grey = (np.abs(goals - 0xBB).max(axis=-1) <= 12).sum(axis=1)
+  assert (grey > 0).mean() > 0.5 and grey.max() > 300  # a column and a row
 
 
 def test_matrix_is_brightest_where_alike():

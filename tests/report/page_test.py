@@ -159,10 +159,22 @@ def test_verdict_hides_no_failure():
     row("kd", 0.97, hfc=True, weight=0.5, adv_acc=0.2),
     row("bu", 0.5, hfc=True, weight=0.5, adv_acc=0.2),
   ]  # fmt: skip
-  plain, hidden = verdict(Rows(weak))
+  plain, hidden, seen = verdict(Rows(weak))
   assert plain.startswith("Without HFC, 1 of 2 detectors")
+  assert seen == ("At this weight HFC does not hide from KD (97.0\u202f%): an AUC above 75\u202f%.")
   assert hidden.startswith("With HFC at weight 0.5, 1 still do")
   assert "only 20\u202f% of the attacked images" in hidden
+
+
+def test_verdict_names_whom_hfc_does_not_hide_from():
+  two = [
+    row(name, area, hfc=True, rule="paper", weight=1, attack=attack)
+    for attack, areas in (("bim", (0.8, 0.76, 0.75)), ("pgd", (0.7, 0.9, 0.1)))
+    for name, area in zip(("kd", "hfc_score", "maha"), areas, strict=True)
+  ]
+  told = [sentence for sentence in verdict(Rows(two)) if "does not hide" in sentence]
+  assert told == ["At this weight HFC does not hide from HFC score (90.0\u202f%) and KD "
+                  "(80.0\u202f%): an AUC above 75\u202f%."]  # fmt: skip
 
 
 def test_verdict_over_attacks_gives_the_span():

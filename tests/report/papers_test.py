@@ -34,14 +34,16 @@ def pairs(cell_filter=lambda cell: True):
 def test_cells_by_value(dataset, attack, detector, source, metric, without, with_hfc):
   found = [
     cell
-    for cell in papers.published(dataset, attack, detector)
-    if cell.source == source and cell.metric == metric
+    for cell in papers.cells(dataset=dataset, attack=attack, detector=detector, metric=metric)
+    if cell.source == source
   ]
   assert (without, with_hfc) in [(cell.without, cell.with_hfc) for cell in found]
 
 
 def test_single_values():
-  (guide,) = papers.published("chest", "guide_closest", "svm", setting="adaptive")[:1]
+  guide = papers.cells(setting="adaptive", dataset="chest", attack="guide_closest", detector="svm")[
+    0
+  ]
   assert (guide.value, guide.source) == (9.9, "MICCAI 2021, Table 3")
   lesions = [c for c in papers.cells() if c.lesion_size == "medium" and c.lesion_count == 1]
   assert sorted(c.value for c in lesions if c.metric == "auc") == [84.9, 94.8]
@@ -50,8 +52,8 @@ def test_single_values():
 
 
 def test_bim_on_chest_is_printed_with_three_figures():
-  found = papers.published("chest", "bim", "kd")
-  assert [c.with_hfc for c in found if c.eps_256 == 1 and c.metric == "auc"] == [
+  found = papers.cells(dataset="chest", attack="bim", detector="kd", eps_256=1, metric="auc")
+  assert [c.with_hfc for c in found] == [
     73.1, 70.8, 70.8, 71.3,
   ]  # fmt: skip
 
@@ -111,4 +113,4 @@ def test_remarks_name_tables_that_exist():
 
 
 def test_unknown_is_empty():
-  assert papers.published("chest", "no_such_attack", "kd") == []
+  assert papers.cells(dataset="chest", attack="no_such_attack") == []

@@ -72,12 +72,22 @@ def test_retraining_is_a_flag(study, case):
 
 
 def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
-  one, other = study.attack("bim", study.hfc()), study.attack("bim", study.hfc(), eps=4 / 256)
+  one, other = study.attack("bim", study.hfc), study.attack("bim", study.hfc, eps=4 / 256)
   assert one._loop is other._loop
   assert (one.eps, other.eps) == (8 / 256, 4 / 256)
   assert other.step_size == pytest.approx(one.step_size / 2) and one.steps == other.steps
   one.weights["hfc"] = 3.0
-  assert other.weights["hfc"] == study.hfc().weight == 1.0
+  assert other.weights["hfc"] == study.hfc.weight == 1.0
+
+
+def test_the_typical_aim_takes_its_margin_and_scale_from_adv_train(study):
+  attacks = cases.hidden(study, "bim", aim="typical")
+  assert attacks.keys() == cases.hidden(study, "bim").keys()
+  term = next(iter(attacks.values())).objective.parts[1]
+  ordered = np.sort(study.clean["adv_train"].logits, 1)
+  assert term.goal.kappa == pytest.approx(np.median(ordered[:, -1] - ordered[:, -2]))
+  assert 0 <= term.scale <= 5
+  assert all(list(attack.weights) == ["margin", "hfc"] for attack in attacks.values())
 
 
 def test_an_attack_made_elsewhere_is_shown_to_this_classifier(study, tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from hfc_tf.attacks.objectives.base import Batch, Objective
 from hfc_tf.densities.energy import LayerEnergy, comparable, energy
 from hfc_tf.densities.hierarchical import HierarchicalDensity
+from hfc_tf.taps import Taps
 
 Tensor = Any
 
@@ -35,7 +37,17 @@ class HFC(Objective):
     self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
     self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
 
-  def prepare(self, batch: Batch) -> dict[str, dict[str, Tensor]]:
+  def energies(self, taps: Taps, classes: Any) -> dict[str, Any]:
+    """(f^l - mu_m')^T S_m'^-1 (f^l - mu_m') of taps as images of `classes` [N], [N] by layer."""
+    found = {name: np.zeros(len(taps)) for name in self._layers}
+    for label in np.unique(classes):
+      rows = np.asarray(classes) == label
+      for name, layer in self._layers.items():
+        features = tf.constant(taps.features[name][rows])
+        found[name][rows] = energy(layer.of_class(label), features).numpy()
+    return found
+
+  def prepare(self, batch: Batch) -> Any:
     """The mixtures of the batch's one target class."""
     return {name: layer.of_class(batch.targets[0]) for name, layer in self._layers.items()}
 

@@ -77,7 +77,7 @@ class TypicalHFC(HFC):
     self._residuals = {name: tf.constant(values) for name, values in self.residuals.items()}
     self._count = count
 
-  def prepare(self, batch: Batch) -> dict[str, tuple[dict[str, Tensor], Tensor]]:
+  def prepare(self, batch: Batch) -> Any:
     """The mixtures of the batch's one target class, and the drawn s r by layer, [B, C_l]."""
     drawn = uniform(batch.ids, 1, batch.seed, tf.constant(-1))[:, 0]  # [B]
     drawn = tf.minimum(tf.cast(drawn * self._count, tf.int32), self._count - 1)

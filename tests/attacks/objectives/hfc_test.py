@@ -38,3 +38,18 @@ def test_the_value_is_the_density_of_the_likeliest_component():
   one, other = tape.gradient(term, line), tape.gradient(value, line)
   for name in model.layers:
     np.testing.assert_allclose(one[name], other[name], rtol=1e-3, atol=1e-4)
+
+
+def test_energies_by_layer_add_up_to_the_term():
+  model = TappedModel(balanced())
+  density = HierarchicalDensity(4).fit(train_taps(model, 200))
+  hfc, images = HFC(density), random_images(count=6)
+  taps, classes = model.taps(images), np.array([0, 1, 1, 0, 1, 0])
+  energies = hfc.energies(taps, classes)
+  total = sum(energies[name] / (2 * model.widths[name]) for name in model.layers)
+  for label in (0, 1):
+    rows = np.flatnonzero(classes == label)
+    batch = Batch(tf.constant(images[rows]), tf.fill([len(rows)], label), tf.range(len(rows)))
+    features = {name: tf.constant(x[rows]) for name, x in taps.features.items()}
+    term = hfc.term(hfc.prepare(batch), batch, None, features)
+    np.testing.assert_allclose(total[rows], term, rtol=1e-5)
