@@ -15,18 +15,18 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 class FoldedConvolutions:
-  """Convolutions with the batch normalisation behind them folded in, their weights constants.
+  """Convolutions with the batch normalisation behind them folded in.
 
       gamma (k * x + b - mean) / s + beta = (k gamma / s) * x + (b - mean) gamma / s + beta,
       s = sqrt(variance + epsilon)
 
   exactly what inference-mode BatchNormalization computes, without its passes over the maps and
-  without the gradients for gamma and beta that TensorFlow computes beside the one for x. Weights
-  that are constants are laid out once for the CPU's kernels and not in every step.
+  without the gradients for gamma and beta that TensorFlow computes beside the one for x. Compiled
+  graphs share the folded weights; as constants of each graph they would be held ten times over.
   """
 
   def __init__(self) -> None:
-    self._weights: dict[int, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
+    self._weights: dict[int, tuple[Tensor, Tensor]] = {}
 
   def normalization_after(self, operation: Any, graph: Any) -> Any:
     """The BatchNormalization that alone reads this convolution within a functional graph."""
@@ -44,20 +44,21 @@ class FoldedConvolutions:
 
   def __call__(self, operation: Any, norm: Any, inputs: Tensor) -> Tensor:
     """The convolution of `inputs`, normalised by `norm` unless that is None."""
+    dtype = operation.compute_dtype
     if id(operation) not in self._weights:
       with tf.init_scope():
-        self._weights[id(operation)] = _fold(operation, norm)
+        kernel, bias = (tf.constant(weights, dtype) for weights in _fold(operation, norm))
+        self._weights[id(operation)] = kernel, bias
     kernel, bias = self._weights[id(operation)]
-    dtype = operation.compute_dtype
     outputs = keras.ops.conv(
       tf.cast(inputs, dtype),
-      tf.constant(kernel, dtype),
+      kernel,
       strides=list(operation.strides),
       padding=operation.padding,
       data_format="channels_last",
       dilation_rate=list(operation.dilation_rate),
     )
-    return tf.nn.bias_add(outputs, tf.constant(bias, dtype))
+    return tf.nn.bias_add(outputs, bias)
 
 
 def _fold(operation: Any, norm: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -20,8 +20,8 @@ class Graph:
 
   Args:
     model: a functional or Sequential model with one image input and one output of classes.
-    fold: fold batch normalisation into convolutions and make their weights constants, read when
-      the graph first runs (see `FoldedConvolutions`).
+    fold: fold batch normalisation into convolutions, of the weights at the first run; see
+      `FoldedConvolutions`.
 
   Raises:
     InputError: for what it cannot walk through, naming the model or layer.
@@ -107,14 +107,9 @@ class Graph:
       bias = np.concatenate([np.zeros_like(bias), bias])
     return kernel, bias
 
-  def __call__(self, inputs: Tensor, fold: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits [B, K] and channel means {name: [B, C_l]}, float32, in the network's order.
-
-    Args:
-      inputs: images as the model takes them.
-      fold: False where only the shapes of the results count: no weights become constants.
-    """
-    walk = Walk(self._head, self._skip, self._folded if fold else None)
+  def __call__(self, inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits [B, K] and channel means {name: [B, C_l]}, float32, in the network's order."""
+    walk = Walk(self._head, self._skip, self._folded)
     logits = tf.cast(walk.run(self._model, inputs), tf.float32)  # [B, K]
     if self._single:
       logits = tf.concat([tf.zeros_like(logits), logits], axis=1)  # [B, 2]

@@ -90,8 +90,8 @@ class TappedModel:
     bounds: the range (low, high) of the images that callers pass and get back. Inside the
       library every image is in [0, 1].
     precision: "bfloat16" computes in it behind the first layer; features and logits stay float32.
-    fold: run convolutions with batch normalisation folded in, as constants whose values are those
-      at the first call (see `FoldedConvolutions`). None: on CPUs only.
+    fold: run convolutions with batch normalisation folded in, of the weights that the model has
+      now (see `FoldedConvolutions`). None: on CPUs only.
 
   Raises:
     InputError: for subclassed, multi-input or multi-output models, multi-label heads, inputs
@@ -121,8 +121,8 @@ class TappedModel:
     self.input_shape: tuple[int | None, ...] = self._graph.input_shape
     shape = [1, *(size or 64 for size in self.input_shape)]
     spec = tf.TensorSpec(shape, tf.float32)
-    unfolded = tf.function(lambda images: self(images, fold=False), autograph=False)
-    logits, features = unfolded.get_concrete_function(spec).structured_outputs
+    traced = tf.function(self.__call__, autograph=False).get_concrete_function(spec)
+    logits, features = traced.structured_outputs
     self.layers: tuple[str, ...] = tuple(features)
     self.widths: dict[str, int] = {name: int(mean.shape[1]) for name, mean in features.items()}
     self.num_classes = int(logits.shape[1])
@@ -133,13 +133,13 @@ class TappedModel:
     """The same classifier, run in another way."""
     return TappedModel(self._model, self.preprocessing, self.bounds, precision, fold)
 
-  def __call__(self, images: Tensor, fold: bool = True) -> tuple[Tensor, dict[str, Tensor]]:
+  def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
     low, high = self.bounds
     inputs = images if (low, high) == (0.0, 1.0) else images * (high - low) + low
     if self.preprocessing is not None:
       inputs = self.preprocessing(inputs)
-    return self._graph(inputs, fold)
+    return self._graph(inputs)
 
   @property
   def head(self) -> tuple[FloatArray, FloatArray] | None:

@@ -110,18 +110,19 @@ class Walk:
     else:
       output = operation(*args, **kwargs)
     if activation_name(operation) not in ("linear", "softmax", "Softmax"):
-      self._tap(operation.name, output)
+      output = self._tap(operation.name, output)
     elif args and id(args[0]) in self._same and _keeps_means(operation, args[0], output):
       self._note(output, self._same[id(args[0])])
     return output
 
-  def _tap(self, name: str, output: Tensor) -> None:
+  def _tap(self, name: str, output: Tensor) -> Tensor:
     unique, count = name, 1
     while unique in self.means:
       count += 1
       unique = f"{name}:{count}"
-    self.means[unique] = channel_mean(output)
+    output, self.means[unique] = tapped(output)
     self._note(output, unique)
+    return output
 
   def _note(self, tensor: Tensor, name: str) -> None:
     self._same[id(tensor)] = name
@@ -144,6 +145,22 @@ def _keeps_means(operation: Any, before: Tensor, after: Tensor) -> bool:
     return True
   pointwise = all(size == 1 for size in before.shape[1:-1])
   return isinstance(operation, _FLATTENS) and pointwise and len(after.shape) == 2
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def tapped(tensor: Tensor) -> Any:
+  """[B, ..., C] as it is, and its channel means [B, C].
+
+  The gradient of a mean is constant over space: it is added to the tensor's own as [B, 1, C], and
+  never written out over the map, where the maps of all taps would wait for the backward pass.
+  """
+
+  def backward(own: Tensor, of_mean: Tensor) -> Tensor:
+    space = tf.cast(tf.reduce_prod(tf.shape(tensor)[1:-1]), of_mean.dtype)
+    share = tf.cast(of_mean / space, own.dtype)
+    return own + tf.reshape(share, [-1, *[1] * (len(tensor.shape) - 2), tensor.shape[-1]])
+
+  return (tf.identity(tensor), channel_mean(tensor)), backward
 
 
 def channel_mean(tensor: Tensor) -> Tensor:

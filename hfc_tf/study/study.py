@@ -27,7 +27,6 @@ from hfc_tf.study.store import Store
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
-_LOOPS = 4  # compiled ones that are kept: each holds the network's weights as constants
 
 
 class Study:
@@ -163,8 +162,6 @@ class Study:
       made = named(name)(self.attacked_model, **settings)
       for term in terms:
         made = made + term
-      if len(self._attacks) == _LOOPS:
-        del self._attacks[next(iter(self._attacks))]
       self._attacks[name, *terms] = made
     attack = copy.copy(self._attacks[name, *terms])
     attack.weights = dict(attack.weights)
