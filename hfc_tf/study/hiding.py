@@ -39,15 +39,15 @@ def hidden(
     eps: another budget than the study's, in image units.
     start: the first weight that "auto" tries.
   """
+  aim = aim or study.config.aim
   if term is None:
-    chosen = aim or study.config.aim
-    term = typical(study, name, eps) if chosen == "typical" else study.hfc
+    term = typical(study, name, eps) if aim == "typical" else study.hfc
   attack = study.attack(name, term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
     value = tuned(study, name, attack, "hfc", start) if given == "auto" else float(given)
     if value is not None:
-      attacks[rule_of(given)] = weighted(attack, "hfc", value)
+      attacks[rule_of(given, aim)] = weighted(attack, "hfc", value)
   return attacks
 
 
@@ -79,9 +79,11 @@ def typical(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
   return TypicalHFC(study.density[0], study.train, scale=round(wanted, 2), margin=margin)
 
 
-def rule_of(given: str) -> str:
-  """What rows call a weight on HFC: "auto", "paper" (1) or "weight 0.3"."""
-  return "auto" if given == "auto" else "paper" if float(given) == 1 else f"weight {float(given):g}"
+def rule_of(given: str, aim: str = "mode") -> str:
+  """What rows call a weight on HFC: "auto", "paper" (1, at the papers' aim) or "weight 0.3"."""
+  if given == "auto":
+    return given
+  return "paper" if float(given) == 1 and aim == "mode" else f"weight {float(given):g}"
 
 
 def weighted(attack: Attack, term: str, weight: float) -> Attack:

@@ -45,9 +45,9 @@ def test_experiment():
   found = defender.run(config)
   rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
   assert {key[0] for key in rows} == {"plain", "hfc", "mixture"}
-  assert {key[1] for key in rows} >= {None, "mode paper", "typical paper"}
+  assert {key[1] for key in rows} >= {None, "mode paper", "typical weight 1"}
   assert {(r["weight_rule"], r["aim"]) for r in found["rows"]} == {
-    (None, None), ("mode paper", "mode"), ("typical paper", "typical"),
+    (None, None), ("mode paper", "mode"), ("typical weight 1", "typical"),
   }  # fmt: skip
   # The images are the same, the detectors are not.
   own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "hfc")]
@@ -57,7 +57,7 @@ def test_experiment():
     each = [r["tpr_at_90_tnr"] for k, r in rows.items() if (k[0], k[2]) == (lesson, detector)]
     assert row["tpr_at_90_tnr"] <= max(each)
   page = shared.page(found)
-  assert "Worst case over all attacks" in page and "HFC typical, paper" in page
+  assert "Worst case over all attacks" in page and "HFC typical, weight 1" in page
 
 
 @pytest.mark.parametrize("left", [("mode",), ()], ids=["one aim", "none"])
