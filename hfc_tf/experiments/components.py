@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.attacks.objectives import HFC
+from hfc_tf.errors import InputError
 from hfc_tf.evaluation.protocol import DetectionRow
 from hfc_tf.experiments.common import hiding_study, labelled_rows
 from hfc_tf.report import arms
@@ -46,7 +47,12 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> dict[str, Any
 
   Returns:
     What results.json holds.
+
+  Raises:
+    InputError: for another aim than the papers'.
   """
+  if config.aim != "mode":
+    raise InputError("--aim=mode", f"--aim={config.aim}", "components are compared as in the paper")
   begun = time.monotonic()
   study, name = hiding_study(config)
   rule = study.config.hfc_weights[0]

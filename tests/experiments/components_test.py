@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hfc_tf.errors import InputError
 from hfc_tf.experiments import components
 from hfc_tf.report import papers
 from tests.experiments import shared
@@ -36,3 +37,8 @@ def test_average_and_maximum_of_the_papers_own_rows():
       assert (round(np.mean(areas), 1), average) == (52.1, 57.8)
     else:
       assert average == pytest.approx(np.mean(areas), abs=0.17)
+
+
+def test_another_aim_is_refused():
+  with pytest.raises(InputError, match="--aim=mode"):
+    components.run(shared.config(aim="typical"))

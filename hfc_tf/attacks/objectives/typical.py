@@ -28,7 +28,8 @@ class TypicalHFC(HFC):
   In many dimensions no sample lies near the mode: features that do are seen from the other side
   (MAHA far below AUC 0.5). So each sample is given residuals r^l = z^l - mu_m'(z^l) of a clean
   Train image of the target class that the classifier gets right, the same image on every layer,
-  drawn by (seed, id). What the attack cannot undo comes on top of s r; s < 1 makes room for it.
+  drawn by (seed, id). An attack follows s r only in part, and what it cannot undo comes on top; s
+  is chosen so that both together are as large as residuals of clean images.
 
   Joined to an attack, it takes the place of the classification loss by a margin: nothing pushes
   the logits further once the target leads by `margin`.
