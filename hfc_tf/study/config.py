@@ -48,9 +48,9 @@ class Config:
   detectors: tuple[str, ...] = ("kd", "maha", "lid", "svm", "dnn", "bu")
   retrain: str = "none"  # what else detectors learn from: hfc (instead), mixture (beside)
   target: str = "random"
-  max_adv_train: int | None = 500  # None: all
+  max_adv_train: int | None = 400  # None: all
   max_adv_test: int | None = None  # all
-  tuning_images: int | None = None  # 256 on phantoms, else 128
+  tuning_images: int | None = None  # 256 on phantoms, else 96
   min_accuracy: float = 0.6
   seed: int = 0
   batch_size: int = 32  # 0: what memory holds
@@ -117,7 +117,7 @@ class Config:
     return dataclasses.replace(
       self,
       model=model,
-      tuning_images=self.tuning_images or (256 if self.synthetic else 128),
+      tuning_images=self.tuning_images or (256 if self.synthetic else 96),
       learning_rate=self.learning_rate or (3e-4 if model == "vgg16" else 1e-3),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
