@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.convolution import Convolution
 from hfc_tf.errors import InputError
 
 Tensor = Any
@@ -26,7 +27,7 @@ class FoldedConvolutions:
   """
 
   def __init__(self) -> None:
-    self._weights: dict[int, tuple[Tensor, Tensor]] = {}
+    self._weights: dict[int, tuple[Convolution, Tensor]] = {}
 
   def normalization_after(self, operation: Any, graph: Any) -> Any:
     """The BatchNormalization that alone reads this convolution within a functional graph."""
@@ -48,17 +49,10 @@ class FoldedConvolutions:
     if id(operation) not in self._weights:
       with tf.init_scope():
         kernel, bias = (tf.constant(weights, dtype) for weights in _fold(operation, norm))
-        self._weights[id(operation)] = kernel, bias
-    kernel, bias = self._weights[id(operation)]
-    outputs = keras.ops.conv(
-      tf.cast(inputs, dtype),
-      kernel,
-      strides=list(operation.strides),
-      padding=operation.padding,
-      data_format="channels_last",
-      dilation_rate=list(operation.dilation_rate),
-    )
-    return tf.nn.bias_add(outputs, bias)
+        plain = bool(tf.config.list_physical_devices("GPU"))
+        self._weights[id(operation)] = Convolution(operation, kernel, plain), bias
+    convolution, bias = self._weights[id(operation)]
+    return tf.nn.bias_add(convolution(tf.cast(inputs, dtype)), bias)
 
 
 def _fold(operation: Any, norm: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

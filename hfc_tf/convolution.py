@@ -1,0 +1,139 @@
+"""A convolution of fixed weights, in the form that a CPU computes fastest.
+
+All forms give the same numbers up to rounding. TensorFlow's own is slow where maps are smaller
+than kernels (most products are with padding), where points are skipped, and where a gradient has
+few channels, as that of an image has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Tensor = Any
+_FEW_POINTS = 64  # in maps of no more, a product of matrices beats a convolution
+_GROWTH = 4  # by how much a matrix of the whole map may outgrow the kernel
+_FEW_CHANNELS = 4
+
+
+class Convolution:
+  """What a Conv2D or Conv3D layer computes with another kernel, without bias and activation.
+
+  Args:
+    layer: says strides, padding and dilation; channels last.
+    kernel: [*sizes, C_in / groups, C_out].
+    plain: always TensorFlow's own form, which accelerators want.
+  """
+
+  def __init__(self, layer: Any, kernel: Tensor, plain: bool = False) -> None:
+    self._layer, self._kernel, self._always_plain = layer, kernel, plain
+    self._derived: dict[tuple[int, ...], Tensor] = {}  # by the sides of maps; graphs share them
+
+  def __call__(self, maps: Tensor) -> Tensor:
+    """Maps [B, ..., C_out] of maps [B, ..., C_in]."""
+    space, sizes = maps.shape[1:-1], self._kernel.shape[:-2]
+    strides = self._layer.strides
+    special = self._always_plain or None in space or maps.shape[-1] != self._kernel.shape[-2]
+    if special or any(rate != 1 for rate in self._layer.dilation_rate):
+      return self._plain(maps)
+    skips, flat = math.prod(strides) > 1, len(space) == 2
+    if skips and not flat:
+      return self._plain(maps)
+    if math.prod(sizes) == 1:
+      return self._pointwise(_every(maps, strides) if skips else maps)
+    if skips:
+      return self._of_image(maps) if maps.shape[-1] <= _FEW_CHANNELS else self._plain(maps)
+    small = math.prod(space) ** 2 <= _GROWTH * math.prod(sizes)
+    return self._dense(maps) if small and self._layer.padding == "same" else self._plain(maps)
+
+  def _plain(self, maps: Tensor) -> Tensor:
+    layer = self._layer
+    strides, dilation = list(layer.strides), list(layer.dilation_rate)
+    return keras.ops.conv(maps, self._kernel, strides, layer.padding, "channels_last", dilation)
+
+  def _pointwise(self, maps: Tensor) -> Tensor:
+    if math.prod(maps.shape[1:-1]) > _FEW_POINTS:
+      return keras.ops.conv(maps, self._kernel, 1, "valid", "channels_last")
+    return tf.tensordot(maps, tf.reshape(self._kernel, self._kernel.shape[-2:]), 1)
+
+  def _dense(self, maps: Tensor) -> Tensor:
+    """Every point of a map from every other: one matrix [S C_in, S C_out]."""
+    shape = maps.shape[1:]
+    if tuple(shape) not in self._derived:
+      with tf.init_scope():
+        count = math.prod(shape)
+        every = tf.reshape(tf.eye(count, dtype=self._kernel.dtype), [count, *shape])
+        self._derived[tuple(shape)] = tf.reshape(self._plain(every), [count, -1])
+    matrix = self._derived[tuple(shape)]
+    outputs = tf.matmul(tf.reshape(maps, [-1, matrix.shape[0]]), matrix)
+    return tf.reshape(outputs, [-1, *shape[:-1], self._kernel.shape[-1]])
+
+  def _of_image(self, images: Tensor) -> Tensor:
+    """Skips points of an image; the gradient of each phase of its pixels is a convolution.
+
+    With y_p = sum_k w_k x_(s p + k - b), s q + r = i + b and j = q - p:
+
+        dL/dx_i = sum_j w_(s j + r) dL/dy_(q - j)
+    """
+    space, sizes, steps = images.shape[1:-1], self._kernel.shape[:-2], self._layer.strides
+    same = self._layer.padding == "same"
+    outputs = [
+      -(-side // step) if same else (side - size) // step + 1
+      for side, size, step in zip(space, sizes, steps, strict=True)
+    ]
+    padding = [
+      max((count - 1) * step + size - side, 0) if same else 0
+      for count, side, size, step in zip(outputs, space, sizes, steps, strict=True)
+    ]
+    reach = [-(-size // step) for size, step in zip(sizes, steps, strict=True)]  # of j
+    phased = [
+      -(-(side + more) // step) for side, more, step in zip(space, padding, steps, strict=True)
+    ]  # of q
+    before = [more // 2 for more in padding]
+    margins = [[back - 1, q - p] for back, q, p in zip(reach, phased, outputs, strict=True)]
+    if () not in self._derived:
+      with tf.init_scope():
+        self._derived[()] = _phases(self._kernel, reach, steps)
+    kernel = self._derived[()]
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def form(images: Tensor) -> Any:
+      def backward(upstream: Tensor) -> Tensor:
+        phases = tf.nn.conv2d(upstream, kernel, 1, [[0, 0], *margins, [0, 0]])
+        split = tf.reshape(phases, [-1, *phased, *steps, images.shape[-1]])
+        woven = tf.transpose(split, [0, 1, 3, 2, 4, 5])
+        sides = [count * step for count, step in zip(phased, steps, strict=True)]
+        padded = tf.reshape(woven, [-1, *sides, images.shape[-1]])
+        return tf.slice(padded, [0, *before, 0], [-1, *space, -1])
+
+      return self._plain(images), backward
+
+    return form(images)
+
+
+def _phases(kernel: Tensor, reach: Sequence[int], steps: Sequence[int]) -> Tensor:
+  """w_(s j + r), turned: from [h, w, C_in, C_out] to [J, J', C_out, s s' C_in]."""
+  sizes, (inputs, outputs) = kernel.shape[:-2], kernel.shape[-2:]
+  missing = [[0, many * step - size] for many, step, size in zip(reach, steps, sizes, strict=True)]
+  padded = tf.pad(kernel, [*missing, [0, 0], [0, 0]])
+  split = tf.reshape(padded, [reach[0], steps[0], reach[1], steps[1], inputs, outputs])
+  turned = tf.transpose(tf.reverse(split, [0, 2]), [0, 2, 5, 1, 3, 4])
+  return tf.reshape(turned, [*reach, outputs, math.prod(steps) * inputs])
+
+
+def _every(maps: Tensor, strides: Sequence[int]) -> Tensor:
+  """Every s-th point along both axes, in whole runs of memory, unlike a strided slice."""
+  space, channels, batch = maps.shape[1:-1], maps.shape[-1], tf.shape(maps)[0]
+  kept = [-(-side // step) for side, step in zip(space, strides, strict=True)]
+  missing = [[0, many * step - side] for many, step, side in zip(kept, strides, space, strict=True)]
+  if any(more for _, more in missing):
+    maps = tf.pad(maps, [[0, 0], *missing, [0, 0]])
+  pairs = [number for pair in zip(kept, strides, strict=True) for number in pair]
+  first = [number for many in kept for number in (many, 1)]
+  split = tf.reshape(maps, [batch, *pairs, channels])
+  some = tf.slice(split, [0] * (2 * len(kept) + 2), [batch, *first, channels])
+  return tf.reshape(some, [batch, *kept, channels])
