@@ -80,21 +80,7 @@ class Convolution:
         dL/dx_i = sum_j w_(s j + r) dL/dy_(q - j)
     """
     space, sizes, steps = images.shape[1:-1], self._kernel.shape[:-2], self._layer.strides
-    same = self._layer.padding == "same"
-    outputs = [
-      -(-side // step) if same else (side - size) // step + 1
-      for side, size, step in zip(space, sizes, steps, strict=True)
-    ]
-    padding = [
-      max((count - 1) * step + size - side, 0) if same else 0
-      for count, side, size, step in zip(outputs, space, sizes, steps, strict=True)
-    ]
     reach = [-(-size // step) for size, step in zip(sizes, steps, strict=True)]  # of j
-    phased = [
-      -(-(side + more) // step) for side, more, step in zip(space, padding, steps, strict=True)
-    ]  # of q
-    before = [more // 2 for more in padding]
-    margins = [[back - 1, q - p] for back, q, p in zip(reach, phased, outputs, strict=True)]
     if () not in self._derived:
       with tf.init_scope():
         self._derived[()] = _phases(self._kernel, reach, steps)
@@ -102,15 +88,26 @@ class Convolution:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def form(images: Tensor) -> Any:
+      maps = self._plain(images)
+      axes = list(zip(space, maps.shape[1:-1], sizes, steps, strict=True))
+      # What "same" pads; with "valid" the last kernel ends within the image.
+      added = [max((many - 1) * step + size - side, 0) for side, many, size, step in axes]
+      phased = [
+        -(-(side + more) // step) for (side, *_, step), more in zip(axes, added, strict=True)
+      ]  # of q
+      margins = [
+        [back - 1, q - p] for back, q, p in zip(reach, phased, maps.shape[1:-1], strict=True)
+      ]
+
       def backward(upstream: Tensor) -> Tensor:
         phases = tf.nn.conv2d(upstream, kernel, 1, [[0, 0], *margins, [0, 0]])
         split = tf.reshape(phases, [-1, *phased, *steps, images.shape[-1]])
         woven = tf.transpose(split, [0, 1, 3, 2, 4, 5])
-        sides = [count * step for count, step in zip(phased, steps, strict=True)]
+        sides = [many * step for many, step in zip(phased, steps, strict=True)]
         padded = tf.reshape(woven, [-1, *sides, images.shape[-1]])
-        return tf.slice(padded, [0, *before, 0], [-1, *space, -1])
+        return tf.slice(padded, [0, *(more // 2 for more in added), 0], [-1, *space, -1])
 
-      return self._plain(images), backward
+      return maps, backward
 
     return form(images)
 
