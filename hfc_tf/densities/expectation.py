@@ -18,6 +18,7 @@ Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [M], means [M, C], covarianc
 
 _QUADRATIC = 32  # up to so many channels, products of channels are formed once
 _CHUNK = 2**20  # numbers that are float64 at a time
+_WORTH = 400  # numbers a log-density costs at least, if keeping it is to pay
 _COARSE = 1e-4  # a tolerance that float32 responsibilities are good for
 
 
@@ -27,7 +28,8 @@ class _State(NamedTuple):
   Attributes:
     step: iterations so far. natural: the parameters as their model takes them.
     log_joint: [N, M], not yet renewed in `columns`. shares: responsibilities [N, M].
-    moments: [M, F], of the shares. columns: components that the last M-step changed.
+    entropy: of the shares. moments: [M, F], of the shares.
+    columns: components that the last M-step changed.
     history: bounds so far. last: the last. done: whether EM converged.
   """
 
@@ -35,6 +37,7 @@ class _State(NamedTuple):
   natural: Natural
   log_joint: Tensor
   shares: Tensor
+  entropy: Tensor
   moments: Tensor
   columns: Tensor
   history: Tensor
@@ -56,7 +59,7 @@ def maximise(blocks: Blocks, full: bool, problem: Problem) -> Fit:
   touches the components and the points whose responsibilities moved: an incremental EM (Neal
   and Hinton 1998), whose bound cannot fall either. Of several blocks nothing but moments is
   kept, so that memory does not grow with their number. Responsibilities have the precision of
-  the points, or float64 where the tolerance asks for it; moments, parameters and the
+  the points, or float64 where the tolerance or a GPU asks for it; moments, parameters and the
   log-likelihood always float64.
 
   Args:
@@ -66,7 +69,9 @@ def maximise(blocks: Blocks, full: bool, problem: Problem) -> Fit:
   """
   narrow = blocks.width <= _QUADRATIC
   model = "diagonal" if not full else "quadratic" if narrow else "full"
-  program = _program(model, "float64" if problem.tolerance < _COARSE else blocks.dtype.name)
+  # A GPU may round the factors of float32 products to ten bits.
+  exact = problem.tolerance < _COARSE or bool(tf.config.list_physical_devices("GPU"))
+  program = _program(model, "float64" if exact else blocks.dtype.name)
   tensors = Problem(*(tf.constant(value, tf.float64) for value in problem))
   run = program.resident if len(blocks) == 1 else program.streamed
   (log_weights, means, covariances), history, converged = run(blocks, tensors)
@@ -128,8 +133,8 @@ class _Program:
   def _visit(self, block: Tensor, natural: Natural, problem: Problem) -> tuple[Tensor, Tensor]:
     """Moments [M, F] of a block, and the entropy of its responsibilities."""
     points = _points(block, problem)
-    shares, entropy = _share(self._model.log_joint(self._model.expand(points), natural))
-    return self._moments(points, shares, tf.zeros_like(natural[0])), entropy
+    shares = tf.nn.softmax(self._model.log_joint(self._model.expand(points), natural))
+    return self._moments(points, shares, tf.zeros_like(natural[0])), _entropy(shares)
 
   def _moments(self, points: Tensor, shares: Tensor, moments: Tensor) -> Tensor:
     """`moments` [M, F] and those of points [n, C] with shares [n, M], a few rows at a time."""
@@ -164,18 +169,19 @@ class _Program:
     return bound / tf.reduce_sum(moments[:, 0])
 
   def _renew(self, state: _State, expanded: Tensor) -> Tensor:
-    """ln pi_m N(z_n), [N, M]: of the changed components where these are the fewer ones."""
+    """ln pi_m N(z_n), [N, M], anew: of the changed components alone where that is less work."""
     columns, many = state.columns, tf.shape(state.log_joint)[1]
 
     def some() -> Tensor:
       changed = tuple(tf.gather(part, columns) for part in state.natural)
-      fresh = self._model.log_joint(expanded, changed)  # [N, k]
-      places = many + tf.range(tf.size(columns))
-      order = tf.tensor_scatter_nd_update(tf.range(many), columns[:, None], places)
-      return tf.gather(tf.concat([state.log_joint, fresh], 1), order, axis=1)
+      places = tf.one_hot(columns, many, dtype=expanded.dtype)  # [k, M]
+      fresh = tf.matmul(self._model.log_joint(expanded, changed), places)
+      return state.log_joint * (1 - tf.reduce_sum(places, 0)) + fresh
 
-    fewer = 2 * tf.size(columns) <= many
-    return tf.cond(fewer, some, lambda: self._model.log_joint(expanded, state.natural))
+    saved = (many - tf.size(columns)) * tf.shape(state.moments)[1]
+    return tf.cond(
+      saved > _WORTH * many, some, lambda: self._model.log_joint(expanded, state.natural)
+    )
 
   def _iterate(self, block: Tensor, problem: Problem) -> tuple[Parameters, Tensor, Tensor]:
     model, many = self._model, tf.shape(problem.weights)[0]
@@ -185,10 +191,11 @@ class _Program:
 
     def body(state: _State) -> tuple[_State]:
       log_joint = self._renew(state, expanded)
-      shares, entropy = _share(log_joint)
-      rows = _where(tf.reduce_any(tf.abs(shares - state.shares) > self._still, 1))
-      renewed = tf.gather(shares, rows)
-      change = renewed - tf.gather(state.shares, rows)  # [n, M]
+      shares = tf.nn.softmax(log_joint)
+      rows = _where(tf.reduce_max(tf.abs(shares - state.shares), 1) > self._still)
+      renewed, before = tf.gather(shares, rows), tf.gather(state.shares, rows)  # [n, M]
+      change = renewed - before
+      entropy = state.entropy + _entropy(renewed) - _entropy(before)
       moments = self._moments(tf.gather(points, rows), change, state.moments)
       bound = self._bound(moments, entropy, state.natural, problem)
       # The first component always counts as moved, so that there is one.
@@ -202,6 +209,7 @@ class _Program:
           tuple(tf.tensor_scatter_nd_update(old, columns[:, None], new) for old, new in pairs),
           log_joint,
           tf.tensor_scatter_nd_update(state.shares, rows[:, None], renewed),
+          entropy,
           moments,
           columns,
           state.history.write(state.step, bound),
@@ -220,6 +228,7 @@ class _Program:
           natural,
           log_joint,
           tf.zeros_like(log_joint),
+          tf.constant(0.0, tf.float64),
           tf.zeros_like(natural[0]),
           _where(tf.range(many) == 0),
           tf.TensorArray(tf.float64, size=0, dynamic_size=True),
@@ -237,12 +246,9 @@ def _points(block: Tensor, problem: Problem) -> Tensor:
   return (block - tf.cast(problem.shift, block.dtype)) / tf.cast(problem.scale, block.dtype)
 
 
-def _share(log_joint: Tensor) -> tuple[Tensor, Tensor]:
-  """Responsibilities [n, M] of ln pi_m N(z_n) [n, M], and the sum of their entropies, float64."""
-  logarithms = tf.nn.log_softmax(log_joint)
-  shares = tf.exp(logarithms)
-  entropies = -tf.reduce_sum(shares * logarithms, 1)
-  return shares, tf.reduce_sum(tf.cast(entropies, tf.float64))
+def _entropy(shares: Tensor) -> Tensor:
+  """-sum_nm r_nm ln r_nm, float64."""
+  return -tf.reduce_sum(tf.cast(tf.reduce_sum(tf.math.xlogy(shares, shares), 1), tf.float64))
 
 
 def _where(mask: Tensor) -> Tensor:
