@@ -27,9 +27,8 @@ class _State(NamedTuple):
 
   Attributes:
     step: iterations so far. natural: the parameters as their model takes them.
-    log_joint: [N, M], not yet renewed in `columns`. shares: responsibilities [N, M].
-    entropy: of the shares. moments: [M, F], of the shares.
-    columns: components that the last M-step changed.
+    log_joint: [N, M], not yet renewed in `columns`, the components that the last M-step changed.
+    shares: responsibilities [N, M]. entropy, moments: theirs, [] and [M, F].
     history: bounds so far. last: the last. done: whether EM converged.
   """
 
@@ -75,13 +74,8 @@ def maximise(blocks: Blocks, full: bool, problem: Problem) -> Fit:
   tensors = Problem(*(tf.constant(value, tf.float64) for value in problem))
   run = program.resident if len(blocks) == 1 else program.streamed
   (log_weights, means, covariances), history, converged = run(blocks, tensors)
-  return Fit(
-    np.exp(log_weights.numpy()),
-    means.numpy(),
-    covariances.numpy(),
-    tuple(float(value) for value in history),
-    bool(converged),
-  )
+  past = tuple(float(value) for value in history)
+  return Fit(np.exp(log_weights.numpy()), means.numpy(), covariances.numpy(), past, bool(converged))
 
 
 @functools.cache
@@ -179,9 +173,8 @@ class _Program:
       return state.log_joint * (1 - tf.reduce_sum(places, 0)) + fresh
 
     saved = (many - tf.size(columns)) * tf.shape(state.moments)[1]
-    return tf.cond(
-      saved > _WORTH * many, some, lambda: self._model.log_joint(expanded, state.natural)
-    )
+    every = functools.partial(self._model.log_joint, expanded, state.natural)
+    return tf.cond(saved > _WORTH * many, some, every)
 
   def _iterate(self, block: Tensor, problem: Problem) -> tuple[Parameters, Tensor, Tensor]:
     model, many = self._model, tf.shape(problem.weights)[0]
@@ -199,8 +192,7 @@ class _Program:
       moments = self._moments(tf.gather(points, rows), change, state.moments)
       bound = self._bound(moments, entropy, state.natural, problem)
       # The first component always counts as moved, so that there is one.
-      moved = tf.reduce_any(tf.abs(change) > self._still, 0) | (tf.range(many) == 0)
-      columns = _where(moved)
+      columns = _where(tf.reduce_any(tf.abs(change) > self._still, 0) | (tf.range(many) == 0))
       natural = model.natural(*self._solve(tf.gather(moments, columns), moments, problem))
       pairs = zip(state.natural, natural, strict=True)
       return (

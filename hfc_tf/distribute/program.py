@@ -26,7 +26,9 @@ def saved(
   module.program = tf.function(function, autograph=False, input_signature=list(specs.values()))
   module.weights = module.program.get_concrete_function().variables
   with tempfile.TemporaryDirectory() as folder:
-    tf.saved_model.save(module, folder)
+    # The gradients are in the program; those of its parts are not asked for again.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, folder, options=options)
     with zipfile.ZipFile(path, "w") as archive:  # not compressed: weights hardly shrink
       for file in sorted(pathlib.Path(folder).rglob("*")):
         archive.write(file, file.relative_to(folder))
