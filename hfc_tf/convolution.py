@@ -26,19 +26,18 @@ class Convolution:
   Args:
     layer: says strides, padding and dilation; channels last.
     kernel: [*sizes, C_in / groups, C_out].
-    plain: always TensorFlow's own form, which accelerators want.
   """
 
-  def __init__(self, layer: Any, kernel: Tensor, plain: bool = False) -> None:
-    self._layer, self._kernel, self._always_plain = layer, kernel, plain
+  def __init__(self, layer: Any, kernel: Tensor) -> None:
+    self._layer, self._kernel = layer, kernel
     self._derived: dict[tuple[int, ...], Tensor] = {}  # by the sides of maps; graphs share them
 
   def __call__(self, maps: Tensor) -> Tensor:
     """Maps [B, ..., C_out] of maps [B, ..., C_in]."""
     space, sizes = maps.shape[1:-1], self._kernel.shape[:-2]
     strides = self._layer.strides
-    special = self._always_plain or None in space or maps.shape[-1] != self._kernel.shape[-2]
-    if special or any(rate != 1 for rate in self._layer.dilation_rate):
+    grouped = maps.shape[-1] != self._kernel.shape[-2]
+    if None in space or grouped or any(rate != 1 for rate in self._layer.dilation_rate):
       return self._plain(maps)
     skips, flat = math.prod(strides) > 1, len(space) == 2
     if skips and not flat:

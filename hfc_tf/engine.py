@@ -49,8 +49,7 @@ class FoldedConvolutions:
     if id(operation) not in self._weights:
       with tf.init_scope():
         kernel, bias = (tf.constant(weights, dtype) for weights in _fold(operation, norm))
-        plain = bool(tf.config.list_physical_devices("GPU"))
-        self._weights[id(operation)] = Convolution(operation, kernel, plain), bias
+        self._weights[id(operation)] = Convolution(operation, kernel), bias
     convolution, bias = self._weights[id(operation)]
     return tf.nn.bias_add(convolution(tf.cast(inputs, dtype)), bias)
 

@@ -91,7 +91,9 @@ class _Served(tf.Module):  # type: ignore[misc]
 
   def __init__(self, detector: Detector, model: TappedModel) -> None:
     super().__init__()
-    # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB.
+    # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB, and
+    # gradients of folded convolutions cannot be saved.
+    model = model.variant(precision=model.precision, fold=False)
     detector = copy.copy(detector)
     detector._tensors = {
       name: tf.Variable(value, trainable=False) for name, value in detector._tensors.items()

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,7 @@ BARE = """
 import sys
 for name in ("hfc_tf", "sklearn", "scipy", "tensorflow_probability", "tf_keras"):
   sys.modules[name] = None
+import keras
 import numpy as np
 import tensorflow as tf
 images = np.load("images.npy")
@@ -137,3 +139,17 @@ def test_refuses_preprocessing_in_python(tmp_path, pictures):
   detector = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
   with pytest.raises(InputError, match="found PyFunc in it"):
     export_detector(detector, model, tmp_path / "mgm")
+
+
+def test_a_network_that_skips_points_of_its_image(tmp_path):
+  inputs = keras.Input((9, 9, 3))
+  maps = keras.layers.Conv2D(4, 3, 2, activation="relu")(inputs)
+  outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(maps))
+  model = TappedModel(keras.Model(inputs, outputs), fold=True)
+  images = np.random.default_rng(0).random((60, 9, 9, 3), np.float32)
+  taps = model.taps(images, model.taps(images).predictions)
+  other = model.taps(1 - images, taps.labels)
+  detector = DETECTORS["mgm"]().fit(taps, clean=taps, noisy=taps, adversarial=other)
+  served = tf.saved_model.load(export_detector(detector, model, tmp_path / "mgm"))
+  expected = detector.score_images(model, images)
+  np.testing.assert_allclose(served.serve(images)["score"], expected, rtol=1e-4)

@@ -72,7 +72,7 @@ def cluster(one_process):
       **NODE,
       "node_ip_address": "127.0.0.2",
       "include_dashboard": False,
-      "_system_config": {**prompt, "health_check_failure_threshold": 10},
+      "_system_config": {**prompt, "health_check_failure_threshold": 3},
     },
   )
   nodes.second = nodes.add_node(**NODE, node_ip_address="127.0.0.3")
