@@ -1,7 +1,7 @@
 """The defender answers: detectors that have seen HFC, and attacks that must all be caught.
 
 Beyond the papers, whose detectors learn from the attack without HFC. Here they also learn from HFC
-images, and from a mixture; an image counts as caught only if every attack on it is (MEAD, Granese
+images of each aim, and from a mixture; an image counts as caught only if every attack on it is (MEAD, Granese
 et al., ECML 2022); and a score that is far too normal counts as a sign (two-sided AUC).
 """
 
@@ -26,9 +26,9 @@ from hfc_tf.study.config import AIMS, Config
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row(DetectionRow):
-  """One detector against one arm; `learnt_from` is "plain", "hfc" or "mixture".
+  """One detector against one arm; `learnt_from` is "plain", an aim of HFC or "mixture".
 
-  `aim` is that of HFC, None without it.
+  `aim` is that of the arm, None without HFC.
   """
 
   learnt_from: str
@@ -59,12 +59,15 @@ def run(config: Config) -> dict[str, Any]:
   begun = time.monotonic()
   study, name = hiding_study(config)
   plain = study.attack(name)
-  hidden: dict[str, Attack] = {}
+  every: dict[str, Attack] = {"attack": plain}
+  lessons = {"plain": dict(every)}
   for aim in AIMS:
     own = hiding.hidden(study, name, aim=aim)
-    hidden |= {f"{aim} {rule}": attack for rule, attack in own.items()}
-  every = {"attack": plain, **hidden}
-  lessons = {"plain": {"attack": plain}} | ({"hfc": hidden, "mixture": every} if hidden else {})
+    if own:
+      lessons[aim] = {f"{aim} {rule}": attack for rule, attack in own.items()}
+      every |= lessons[aim]
+  if len(lessons) > 1:
+    lessons["mixture"] = every
   shots = {
     label: cases.shoot(study, name, attack, None if label == "attack" else label)
     for label, attack in every.items()

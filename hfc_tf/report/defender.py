@@ -15,7 +15,10 @@ from hfc_tf.report.words import attack_label
 if TYPE_CHECKING:
   from hfc_tf.experiments.defender import Row, WorstRow
 
-_LESSONS = {"plain": "the attack without HFC", "hfc": "the attack with HFC", "mixture": "both"}
+_LESSONS = {
+  "plain": "the attack without HFC", "mode": "HFC at the mode", "typical": "HFC at typical features",
+  "mixture": "all of them",
+}  # fmt: skip
 _AREA, _ADV_ACC = 0.6, 0.95  # what hides at its price
 _NOTES = (
   "Detectors learn on AdvTrain and are asked about AdvTest; attacks do not know them.",

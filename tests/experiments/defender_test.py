@@ -44,13 +44,13 @@ def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
   found = defender.run(config)
   rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
-  assert {key[0] for key in rows} == {"plain", "hfc", "mixture"}
+  assert {key[0] for key in rows} == {"plain", "mode", "typical", "mixture"}
   assert {key[1] for key in rows} >= {None, "mode paper", "typical weight 1"}
   assert {(r["weight_rule"], r["aim"]) for r in found["rows"]} == {
     (None, None), ("mode paper", "mode"), ("typical weight 1", "typical"),
   }  # fmt: skip
   # The images are the same, the detectors are not.
-  own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "hfc")]
+  own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "mode")]
   assert own[0]["adv_acc"] == own[1]["adv_acc"] and own[0]["auc"] != own[1]["auc"]
   worst = {(r["learnt_from"], r["detector"]): r for r in found["worst_case"]}
   for (lesson, detector), row in worst.items():
@@ -69,6 +69,6 @@ def test_aims_without_an_arm_are_left_out(monkeypatch, left):
   found = defender.run(shared.config(hfc_weights=("1",), detectors=("kd",)))
   assert {r["weight_rule"] for r in found["rows"]} == {None, *(f"{aim} paper" for aim in left)}
   assert {r["learnt_from"] for r in found["worst_case"]} == (
-    {"plain", "hfc", "mixture"} if left else {"plain"}
+    {"plain", *left, "mixture"} if left else {"plain"}
   )
   assert ("HFC reached no target" in shared.page(found)) == (not left)
