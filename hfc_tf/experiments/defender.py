@@ -1,8 +1,9 @@
 """The defender answers: detectors that have seen HFC, and attacks that must all be caught.
 
 Beyond the papers, whose detectors learn from the attack without HFC. Here they also learn from HFC
-images of each aim, and from a mixture; an image counts as caught only if every attack on it is (MEAD, Granese
-et al., ECML 2022); and a score that is far too normal counts as a sign (two-sided AUC).
+images of each aim, and from a mixture; an image counts as caught only if every attack on it is
+(MEAD, Granese et al., ECML 2022); and a score that is far too normal counts as a sign (two-sided
+AUC).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
   from hfc_tf.experiments.defender import Row, WorstRow
 
 _LESSONS = {
-  "plain": "the attack without HFC", "mode": "HFC at the mode", "typical": "HFC at typical features",
-  "mixture": "all of them",
+  "plain": "the attack without HFC", "mode": "HFC at the mode",
+  "typical": "HFC at typical features", "mixture": "all of them",
 }  # fmt: skip
 _AREA, _ADV_ACC = 0.6, 0.95  # what hides at its price
 _NOTES = (

@@ -55,7 +55,7 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("max_adv_train", flags.DEFINE_integer, "max_adv_train", "Images in AdvTrain at the most."),
   ("max_adv_test", flags.DEFINE_integer, "max_adv_test", "Images in AdvTest; none: all."),
   ("tuning_images", flags.DEFINE_integer, "tuning_images", "AdvTrain images that "
-    "--hfc_weight=auto tries weights on; none: 256 on phantoms, else 128."),
+    "--hfc_weight=auto tries weights on; none: 256 on phantoms, else 96."),
   ("min_accuracy", flags.DEFINE_float, "min_accuracy", "Refuse classifiers below it."),
   ("seed", flags.DEFINE_integer, "seed", "Of every random draw."),
   ("batch_size", flags.DEFINE_integer, "batch_size", "Images a step; 0: as many as memory holds, "
