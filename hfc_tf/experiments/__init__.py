@@ -27,7 +27,9 @@ _VOLUMES = {"dataset": "brain", "image_size": 32}
 _LAYERS = ("kd", "maha", "lid", "dnn")
 
 EXPERIMENTS = {
-  name: Experiment(f"hfc_tf.experiments.{name}", title, minutes, defaults)
+  name: Experiment(
+    f"hfc_tf.experiments.{name}", title, minutes, {"out": f"out/{name}", **defaults}
+  )
   for name, title, minutes, defaults in (
     ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),
     ("classifiers", "The attacked classifiers (MICCAI section 5.1)", 1, {}),

@@ -66,7 +66,8 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
     "started here."),
   ("workers", flags.DEFINE_integer, "workers", "Of a cluster started here; none: all it holds."),
   ("threads", flags.DEFINE_integer, "threads", "Of each worker."),
-  ("artefacts", flags.DEFINE_string, "artefacts", "Folder of artefacts to share; none: in --out."),
+  ("artefacts", flags.DEFINE_string, "artefacts", "Folder of artefacts to share; none: "
+    "OUT/artefacts, without --out out/artefacts for all."),
   ("out", flags.DEFINE_string, "out", "Folder for report, results and artefacts."),
 )  # fmt: skip
 
@@ -91,6 +92,8 @@ def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callab
 
   def config() -> Config:
     given = {field: holder.value for field, holder in holders.items()}
+    if given["out"] == start.out != Config.out:  # folders of their own, one of artefacts for all
+      given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     return dataclasses.replace(start, **(given | lists))
 

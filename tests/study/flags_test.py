@@ -36,6 +36,13 @@ def test_a_binary_may_have_other_defaults():
   assert made("--nohfc", "--attack=bim", hfc=True, attacks=("pgd",)) == Config()
 
 
+def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
+  config = made(out="out/layers")
+  assert (config.out, config.artefacts) == ("out/layers", "out/artefacts")
+  assert made("--out=x", out="out/layers").artefacts is None
+  assert made("--artefacts=y", out="out/layers").artefacts == "y"
+
+
 def test_every_field_has_a_flag():
   values = flags.FlagValues()
   define(values)
