@@ -91,6 +91,19 @@ def _em(covariance: str) -> Callable[[Samples], Values]:
   return values
 
 
+def _densities(samples: Samples) -> Values:
+  found = {
+    "em_low_rank_minutes": [value / 60 for value in samples["density_low_rank"]["seconds"]],
+    "em_low_rank_peak_gib": samples["density_low_rank"]["peak_gib"],
+  }
+  for covariance in ("low_rank", "diag", "full"):
+    own = samples[f"density_{covariance}"]
+    if covariance != "full":
+      found[f"em_{covariance}_log_likelihood"] = own["log_likelihood"]
+    found[f"em_{covariance}_log_likelihood_narrow"] = own["log_likelihood_narrow"]
+  return found
+
+
 def _scaling(samples: Samples) -> Values:
   """Seconds a step at each point, and by which power of images and pixels they grow."""
   points = {f"scaling_{key}": values for key, values in samples["scaling"].items()}
@@ -180,6 +193,14 @@ FIGURES: dict[str, Figure] = {
     _em("full"),
     3.0,
     "scikit-learn's GaussianMixture, full, taps of at most 256 channels",
+  ),
+  "em_low_rank_minutes": Figure(
+    "densities",
+    ("density_low_rank", "density_diag", "density_full"),
+    _densities,
+    5.0,
+    "minutes to fit the default density, every tap and class",
+    higher=False,
   ),
   "scaling": Figure(
     "scaling",

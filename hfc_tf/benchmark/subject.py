@@ -76,18 +76,38 @@ class Subject:
 
   @functools.cached_property
   def features(self) -> str:
-    """Features for EM, layer -> [N, C_l]: of the largest class in a file, or drawn."""
+    """Features of the largest class for EM, layer -> [N, C_l]: from a file, or drawn."""
+    largest = max(self._features, key=lambda label: len(next(iter(self._features[label].values()))))
+    return self._save("features", self._features[largest])
+
+  @functools.cached_property
+  def class_features(self) -> str:
+    """The same of every class, "CLASS/LAYER" -> [N, C_l]."""
+    arrays = {
+      f"{label}/{name}": values
+      for label, own in self._features.items()
+      for name, values in own.items()
+    }
+    return self._save("class_features", arrays)
+
+  @functools.cached_property
+  def _features(self) -> dict[int, dict[str, Array]]:
+    """Class -> layer -> [N, C_l]."""
+    most = self.settings.em_images
     if self.settings.features:
       taps = load_taps(pathlib.Path(self.settings.features))
-      rows = np.flatnonzero(taps.labels == np.bincount(taps.labels).argmax())
-      rows = rows[: self.settings.em_images]
-      return self._save("features", {name: x[rows] for name, x in taps.features.items()})
+      rows = {label: np.flatnonzero(taps.labels == label)[:most] for label in set(taps.labels)}
+      return {
+        int(label): {name: values[own] for name, values in taps.features.items()}
+        for label, own in rows.items()
+      }
     widths = TappedModel(self.model).widths
     rng = np.random.default_rng(0)
-    latent = rng.normal(size=(self.settings.em_images, 16))
-    return self._save(
-      "features", {name: _activations(rng, latent, widths[name]) for name in widths}
-    )
+    found = {}
+    for label in range(2):
+      latent = rng.normal(size=(most, 16))
+      found[label] = {name: _activations(rng, latent, widths[name]) for name in widths}
+    return found
 
   @property
   def _images(self) -> Array:

@@ -83,6 +83,22 @@ def test_em_tells_the_likelihood_beside_the_time():
   }
 
 
+def test_the_density_has_its_time_its_memory_and_its_likelihood_beside_other_models():
+  samples = {
+    f"density_{covariance}": {
+      "seconds": [60.0 * number], "peak_gib": [2.0], "log_likelihood": [-10.0 * number],
+      "log_likelihood_narrow": [-float(number)],
+    }
+    for number, covariance in enumerate(("low_rank", "diag", "full"), start=1)
+  }  # fmt: skip
+  assert FIGURES["em_low_rank_minutes"].values(samples) == {
+    "em_low_rank_minutes": [1.0], "em_low_rank_peak_gib": [2.0],
+    "em_low_rank_log_likelihood": [-10.0], "em_low_rank_log_likelihood_narrow": [-1.0],
+    "em_diag_log_likelihood": [-20.0], "em_diag_log_likelihood_narrow": [-2.0],
+    "em_full_log_likelihood_narrow": [-3.0],
+  }  # fmt: skip
+
+
 @pytest.mark.parametrize(
   ("settings", "line"),
   [

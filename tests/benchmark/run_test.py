@@ -75,7 +75,8 @@ def test_other_logits_or_other_steps_are_refused():
 
 def test_a_run_measures_what_it_can_and_names_the_rest(tmp_path):
   settings = Settings(
-    only=("peak_memory_hfc_gib", "hfc_vs_plain_m64", "loop_vs_foolbox"),
+    only=("peak_memory_hfc_gib", "hfc_vs_plain_m64", "loop_vs_foolbox", "em_low_rank_minutes"),
+    em_images=60,
     repeats=2,
     steps=1,
     model="small_resnet",
@@ -88,7 +89,11 @@ def test_a_run_measures_what_it_can_and_names_the_rest(tmp_path):
   )
   results = run.run(settings)
   rows = {row["figure"]: row for row in results["rows"]}
-  assert set(rows) == {"peak_memory_hfc_gib", "hfc_vs_plain_m64"}
+  narrow = {f"em_{name}_log_likelihood_narrow" for name in ("low_rank", "diag", "full")}
+  assert set(rows) == narrow | {
+    "peak_memory_hfc_gib", "hfc_vs_plain_m64", "em_low_rank_minutes", "em_low_rank_peak_gib",
+    "em_low_rank_log_likelihood", "em_diag_log_likelihood",
+  }  # fmt: skip
   assert set(rows["hfc_vs_plain_m64"]) == {"figure", "value", "low", "high", "goal", "better"}
   assert 0.1 < rows["peak_memory_hfc_gib"]["value"] < 4
   assert results["left_out"] == {

@@ -41,11 +41,17 @@ CONTENDERS = {
   "rates": Contender("rates", ("network",)),
   "scaling": Contender("scaling", ()),
   **{
-    f"em_{covariance}_{library}": Contender(
-      "em", ("features",), settings={"covariance": covariance, "library": library}
+    f"em_{covariance}_{fit}": Contender(
+      "em", ("features",), settings={"covariance": covariance, "fit": fit}
     )
     for covariance in ("diag", "full")
-    for library in ("own", "sklearn")
+    for fit in ("own", "sklearn")
+  },
+  **{
+    f"density_{covariance}": Contender(
+      "em", ("class_features",), settings={"covariance": covariance, "fit": "density"}
+    )
+    for covariance in ("low_rank", "diag", "full")
   },
 }
 

@@ -1,4 +1,4 @@
-"""EM on every tap: this library's and scikit-learn's, from the same starts to the same stop."""
+"""EM on every tap: this library's and scikit-learn's, and models of covariance side by side."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from hfc_tf.densities.em import fit_mixtures
 
 Array = np.ndarray[Any, Any]
-_WIDEST_FULL = 256  # channels of the widest tap that full covariances are fitted to
+_NARROW = 256  # channels of the widest tap that full covariances are fitted to
 _TOLERANCE, _ITERATIONS, _FLOOR = 1e-3, 100, 1e-6
 _HELD_OUT = 5  # every fifth image
 
@@ -23,18 +23,20 @@ class Mixtures:
   """One mixture a tap.
 
   Args:
-    job: "features" is an npz file, layer -> float32 [N, C_l]; "components"; "covariance" is "diag"
-      or "full"; "library" is "own" or "sklearn".
+    job: "features" is an npz file, name -> float32 [N, C_l]; "components"; "covariance" is
+      "low_rank", "diag" or "full"; "fit" is "own" or "sklearn", of one class from the same starts,
+      or "density", of all classes in "class_features" as a density is fitted.
   """
 
   def __init__(self, job: dict[str, Any]) -> None:
-    self._fit = fit_own if job["library"] == "own" else fit_sklearn
+    self._fit = _FITS[job["fit"]]
     self._covariance = job["covariance"]
     self._taps: list[tuple[Array, Array, Array]] = []  # Train, held out, starting means
     rng = np.random.default_rng(0)
-    with np.load(job["features"], allow_pickle=False) as features:
+    path = job["class_features" if job["fit"] == "density" else "features"]
+    with np.load(path, allow_pickle=False) as features:
       for values in features.values():
-        if self._covariance == "full" and values.shape[1] > _WIDEST_FULL:
+        if self._covariance == "full" and values.shape[1] > _NARROW:
           continue
         held_out = np.arange(len(values)) % _HELD_OUT == 0
         train = values[~held_out]
@@ -48,14 +50,19 @@ class Mixtures:
     return {}
 
   def run(self, steps: int) -> dict[str, float]:
-    """Of all fits: seconds, iterations, and held-out log-likelihoods an image, each summed."""
-    total = {"seconds": 0.0, "iterations": 0.0, "log_likelihood": 0.0}
+    """Of all fits: seconds, iterations, and held-out log-likelihoods an image, each summed.
+
+    The log-likelihoods are summed once more over the taps that full covariances are fitted to.
+    """
+    total = dict.fromkeys(("seconds", "iterations", "log_likelihood", "log_likelihood_narrow"), 0.0)
     for train, held_out, starts in self._taps:
       begun = time.perf_counter()
       fitted = self._fit(train, starts, self._covariance)
       total["seconds"] += time.perf_counter() - begun
       total["iterations"] += fitted.iterations
-      total["log_likelihood"] += float(np.mean(fitted.log_prob(held_out.astype(np.float64))))
+      likelihood = float(np.mean(fitted.log_prob(held_out.astype(np.float64))))
+      total["log_likelihood"] += likelihood
+      total["log_likelihood_narrow"] += likelihood * (train.shape[1] <= _NARROW)
     return total
 
 
@@ -80,6 +87,12 @@ def fit_own(train: Array, starts: Array, covariance: str) -> Fitted:
   return Fitted(len(mixture.history), mixture.log_prob)
 
 
+def fit_density(train: Array, starts: Array, covariance: str) -> Fitted:
+  """This library's fit as a density has it: as many components, from k-means++ starts."""
+  mixture = fit_mixtures(train, len(starts), covariance)
+  return Fitted(len(mixture.history), mixture.log_prob)
+
+
 def fit_sklearn(train: Array, starts: Array, covariance: str) -> Fitted:
   """scikit-learn's fit of the same model from the same start.
 
@@ -101,6 +114,9 @@ def fit_sklearn(train: Array, starts: Array, covariance: str) -> Fitted:
     warnings.simplefilter("ignore", ConvergenceWarning)  # it may use up its iterations
     mixture.fit(train.astype(np.float64))
   return Fitted(mixture.n_iter_, mixture.score_samples)
+
+
+_FITS = {"own": fit_own, "sklearn": fit_sklearn, "density": fit_density}
 
 
 def start(job: dict[str, Any]) -> Mixtures:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hfc_tf.benchmark.peers import em
+from hfc_tf.densities import GaussianMixture
 
 
 def drawn(count=240, width=5):
@@ -21,7 +22,7 @@ def test_both_take_the_same_steps(covariance):
 def test_every_fifth_image_is_held_out_and_wide_taps_are_not_fitted_in_full(tmp_path):
   path = tmp_path / "features.npz"
   np.savez(path, narrow=drawn(100), wide=drawn(100, 257))
-  job = {"features": path, "components": 2, "library": "sklearn"}
+  job = {"features": path, "components": 2, "fit": "sklearn"}
   mixtures = em.Mixtures(job | {"covariance": "full"})
   ((train, held_out, starts),) = mixtures._taps
   assert (len(train), len(held_out), starts.shape) == (80, 20, (2, 5))
@@ -31,3 +32,17 @@ def test_every_fifth_image_is_held_out_and_wide_taps_are_not_fitted_in_full(tmp_
   fitted = em.fit_sklearn(train, starts, "full")
   assert found["iterations"] == fitted.iterations and found["seconds"] > 0
   assert found["log_likelihood"] == pytest.approx(fitted.log_prob(held_out).mean())
+  assert found["log_likelihood_narrow"] == found["log_likelihood"]
+
+
+def test_densities_are_those_of_every_class(tmp_path):
+  features = {"0/narrow": drawn(100), "1/narrow": 1 + drawn(100), "0/wide": drawn(100, 257)}
+  np.savez(tmp_path / "features.npz", **features)
+  job = {"class_features": tmp_path / "features.npz", "components": 2, "fit": "density"}
+  found = em.Mixtures(job | {"covariance": "low_rank"}).run(1)
+  each = {}
+  for name, values in features.items():
+    held_out = np.arange(100) % 5 == 0
+    each[name] = GaussianMixture.fit(values[~held_out], 2).log_prob(values[held_out]).mean()
+  assert found["log_likelihood"] == pytest.approx(sum(each.values()))
+  assert found["log_likelihood_narrow"] == pytest.approx(each["0/narrow"] + each["1/narrow"])
