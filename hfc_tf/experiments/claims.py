@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hfc_tf.report.adaptive import KNOWING, METHODS
 from hfc_tf.report.arms import MAIN, mean
 from hfc_tf.report.rows import percent
 from hfc_tf.report.words import number
@@ -124,7 +125,7 @@ def _budget(results: Results) -> Verdict | None:
     budgets = sorted({row["eps_256"] for row in rows})
     means = [mean(_areas(row for row in rows if row["eps_256"] == eps)) for eps in budgets]
     if len(budgets) > 1 and means[0] is not None and means[-1] is not None:
-      words = f"{model}: {percent(means[0], unit=True)} at {number(budgets[0], 3)}/256, "
+      words = f"on {model}: {percent(means[0], unit=True)} at {number(budgets[0], 3)}/256, "
       words += f"{percent(means[-1], unit=True)} at {number(budgets[-1], 3)}/256"
       found.append((means[-1] <= means[0] - 0.05, words))
   return (all(kept for kept, _ in found), "; ".join(words for _, words in found)) if found else None
@@ -133,13 +134,13 @@ def _budget(results: Results) -> Verdict | None:
 def _best(results: Results) -> Verdict | None:
   arms: dict[str, list[Row]] = {}
   for row in results["rows"]:
-    if row["method"] in ("guide_random", "guide_closest", "kde", "lid", "hfc"):
-      own = row["method"] == "hfc"
-      arms.setdefault(f"hfc {row['weight_rule']}" if own else row["method"], []).append(row)
+    if row["method"] not in ("none", *KNOWING):
+      rule = f" ({row['weight_rule']})" if row["method"] == "hfc" else ""
+      arms.setdefault(METHODS[row["method"]] + rule, []).append(row)
   means = {key: mean(_areas(rows)) for key, rows in arms.items()}
   known = {key: area for key, area in means.items() if area is not None}
-  ours = [area for key, area in known.items() if key.startswith("hfc")]
-  theirs = [area for key, area in known.items() if not key.startswith("hfc")]
+  ours = [area for key, area in known.items() if key.startswith("HFC")]
+  theirs = [area for key, area in known.items() if not key.startswith("HFC")]
   if not ours or not theirs:
     return None
   words = ", ".join(f"{key} {percent(area, unit=True)}" for key, area in known.items())
