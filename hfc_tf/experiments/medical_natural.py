@@ -13,6 +13,7 @@ from typing import Any
 
 from hfc_tf.evaluation.protocol import DetectionRow
 from hfc_tf.experiments.common import hiding_study, labelled_rows
+from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import medical_natural as page
 from hfc_tf.report.experiment import write_study
 from hfc_tf.study import cases, hiding
@@ -30,34 +31,17 @@ class Row(DetectionRow):
   dataset: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Natural:
-  """The natural images.
-
-  Args:
-    data_dir: folder or npz file; None leaves them untested.
-    dataset: a key of DATASETS.
-    num_images: so many, by class; None for all.
-    image_size: their side in pixels.
-    budgets_256: values of eps for them, in 1/256.
-  """
-
-  data_dir: str | None = None
-  dataset: str = "cifar10"
-  num_images: int | None = None
-  image_size: int = 32
-  budgets_256: tuple[float, ...] = NATURAL_BUDGETS
-
-
-NOT_TESTED = Natural()
-
-
-def run(config: Config, natural: Natural = NOT_TESTED) -> dict[str, Any]:
+def run(
+  config: Config,
+  natural: Natural | None = None,
+  budgets_256: Sequence[float] = NATURAL_BUDGETS,
+) -> dict[str, Any]:
   """Attacks both domains and writes the report into config.out.
 
   Args:
     config: of the medical images; its first attack is made without and with HFC.
-    natural: the other images.
+    natural: the other images; None where there are none.
+    budgets_256: values of eps for them, in 1/256.
 
   Returns:
     What results.json holds; "smallest_eps_256" by domain, None where it was not tested or found.
@@ -66,18 +50,13 @@ def run(config: Config, natural: Natural = NOT_TESTED) -> dict[str, Any]:
   medical, name = hiding_study(config)
   smallest: dict[str, float | None] = {"medical": _smallest(medical, name), "natural": None}
   rows = list(_rows(medical, "medical", name, [float(medical.config.eps_256 or 0)]))
-  if natural.data_dir is not None:
-    other = medical.beside(
-      "natural", dataset=natural.dataset, data_dir=natural.data_dir, split=None,
-      num_images=natural.num_images, image_size=natural.image_size, model_path=None,
-      eps_256=natural.budgets_256[0], step_size_256=None,
-    )  # fmt: skip
+  if natural is not None:
+    other = natural.beside(medical, eps_256=budgets_256[0], step_size_256=None)
     smallest["natural"] = _smallest(other, name)
-    rows += _rows(other, "natural", name, natural.budgets_256)
+    rows += _rows(other, "natural", name, budgets_256)
     medical.warn(*(f"Natural images: {warning}" for warning in other.warnings))
-  tested = natural.data_dir is not None
-  images = {"medical": medical.config.dataset, "natural": natural.dataset}
-  section = page.section(name, rows, smallest, images, tested)
+  images = {"medical": medical.config.dataset, "natural": natural.dataset if natural else ""}
+  section = page.section(name, rows, smallest, images, natural is not None)
   return write_study("medical_natural", medical, begun, rows, section, smallest_eps_256=smallest)
 
 

@@ -17,7 +17,7 @@ from absl import logging
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, claims
-from hfc_tf.experiments.medical_natural import Natural
+from hfc_tf.experiments.natural import Natural
 from hfc_tf.files import write_files
 from hfc_tf.report import reproduce as page
 from hfc_tf.report.results import plain
@@ -25,6 +25,7 @@ from hfc_tf.study.config import Config
 from hfc_tf.study.store import digest
 
 _ASKED = "asked.json"
+_AGAINST_NATURAL = ("medical_natural", "stress_test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +56,13 @@ class Task:
     write_files(self.config.out, {_ASKED: json.dumps(self.key).encode()})
 
 
-def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[Task]:
+def plan(config: Config, names: Sequence[str], natural: Natural | None) -> list[Task]:
   """The tasks, in the order of EXPERIMENTS.
 
   Args:
     config: what all share; each experiment's own defaults come on top.
     names: of the experiments; none: all.
-    natural_dir: natural images for those that compare with them.
+    natural: images for those that compare with them; None where there are none.
 
   Raises:
     InputError: for an unknown name.
@@ -72,10 +73,6 @@ def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[
       f"experiments among {', '.join(EXPERIMENTS)}", ", ".join(sorted(unknown)), "name some of them"
     )
   out = pathlib.Path(config.out)
-  naturals = {
-    "medical_natural": Natural(natural_dir, num_images=6000),
-    "stress_test": Config(dataset="cifar10", data_dir=natural_dir, num_images=6000),
-  }
   tasks = []
   for name, experiment in EXPERIMENTS.items():
     if names and name not in names:
@@ -83,7 +80,7 @@ def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[
     own = dict(experiment.defaults)
     if own.get("dataset", config.dataset) != config.dataset:  # the given files are of other images
       own |= {"data_dir": None, "split": None, "model": None, "model_path": None}
-    options = {"natural": naturals[name]} if natural_dir and name in naturals else {}
+    options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
     own |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
     tasks.append(Task(name, dataclasses.replace(config, **own), options))
   return tasks
@@ -92,7 +89,7 @@ def plan(config: Config, names: Sequence[str], natural_dir: str | None) -> list[
 def run(
   config: Config,
   names: Sequence[str] = (),
-  natural_dir: str | None = None,
+  natural: Natural | None = None,
   budget_minutes: float | None = None,
 ) -> dict[str, Any]:
   """Runs what is missing and fits, and writes one page into config.out.
@@ -100,14 +97,14 @@ def run(
   Args:
     config: what all experiments share.
     names: of the experiments; none: all.
-    natural_dir: natural images, CIFAR-10 as npz or in its binary version.
+    natural: images for what compares with them; None: not tested.
     budget_minutes: start no experiment that is expected to end later; None: all of them.
 
   Returns:
     What results.json holds: a row a claim, and "experiments" with what became of each.
   """
   begun, expected, spent = time.monotonic(), 0.0, 0.0
-  tasks = plan(config, names, natural_dir)
+  tasks = plan(config, names, natural)
   missing = [task for task in tasks if not task.done()]
   logging.info("%d of %d experiments are there already", len(tasks) - len(missing), len(tasks))
   state = {task.name: "there already" for task in tasks if task not in missing}

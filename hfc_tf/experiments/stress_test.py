@@ -20,6 +20,7 @@ from hfc_tf.attacks import BIM
 from hfc_tf.attacks.objectives import FeatureMean
 from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.experiments.common import block_ends
+from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import stress_test as page
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
@@ -61,7 +62,7 @@ def run(
   layers: Sequence[str] = (),
   images: int = 64,
   iterations: int = 20,
-  natural: Config | None = None,
+  natural: Natural | None = None,
 ) -> dict[str, Any]:
   """Runs the stress test on AdvTest images and writes the report into config.out.
 
@@ -70,8 +71,7 @@ def run(
     layers: names of taps or their numbers from 1; none: those of the papers.
     images: how many of each side.
     iterations: at 8/256, where MICCAI prints none.
-    natural: the natural images; the classifier and its training are those of `config`. None where
-      there are none.
+    natural: the natural images; None where there are none.
 
   Returns:
     What results.json holds.
@@ -80,11 +80,7 @@ def run(
   medical = Study(config.resolved())
   studies = {"medical": medical}
   if natural is not None:
-    studies["natural"] = medical.beside(
-      "stressed_natural", dataset=natural.dataset, data_dir=natural.data_dir, split=natural.split,
-      num_images=natural.num_images, model_path=natural.model_path,
-      preprocessing=natural.preprocessing, min_accuracy=0.0,
-    )  # fmt: skip
+    studies["natural"] = natural.beside(medical, "stressed_natural")
   rows: list[StressRow] = []
   for domain, study in studies.items():
     taps = study.clean["adv_test"].features

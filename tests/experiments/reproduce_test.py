@@ -8,6 +8,7 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, reproduce
+from hfc_tf.experiments.natural import Natural
 from tests.experiments import shared
 
 SMALL = {"hfc_weights": ("1",), "detectors": ("maha",)}
@@ -59,7 +60,7 @@ def test_a_failure_is_told_and_the_rest_goes_on(small, monkeypatch):
 
 
 def test_plan():
-  tasks = {task.name: task for task in reproduce.plan(shared.config(), [], "cifar")}
+  tasks = {task.name: task for task in reproduce.plan(shared.config(), [], Natural("cifar"))}
   assert list(tasks) == list(EXPERIMENTS)
   assert {task.config.artefacts for task in tasks.values()} == {
     str(pathlib.Path(shared.config().out) / "artefacts")
