@@ -47,7 +47,8 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
 
   Args:
     config: of the volumes; its attacks are made without and with HFC on them, the first one of
-      them at every budget on all forms.
+      them at every budget on all forms. Slices and halved volumes have classifiers of their own,
+      small ResNets where that of the volumes does not fit them.
     budgets_256: values of eps in 1/256; none: config's and fractions of it down to 1/32.
 
   Returns:
@@ -70,10 +71,14 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
     case = cases.plain_and_hidden(study, name, start=start)
     start = case.auto or start
     rows += [DetectionRow(**row) for _, row in labelled_rows(case)]
+  # What was brought along fits volumes of one size only, and 3-D kernels fit no slices.
+  model = "small_resnet" if study.config.model_path else study.config.model
+  flat = "small_resnet" if model == "resnet18_3d" else model
+  own = {"model_path": None, "split": None}
   forms = {
     "volumes": study,
-    "slices": study.beside("slices", slices(volumes)),
-    "halved": study.beside("halved", halved(volumes)),
+    "slices": study.beside("slices", slices(volumes), model=flat, **own),
+    "halved": study.beside("halved", halved(volumes), model=model, **own),
   }
   eps = float(study.config.eps_256 or 0)
   budgets = sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]

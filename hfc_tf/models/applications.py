@@ -67,6 +67,6 @@ def _images(input_shape: tuple[int, ...], name: str) -> keras.KerasTensor:
     raise InputError(
       expected=f"images of (H, W, C) with H and W at least 32 for {name}",
       found=f"{tuple(input_shape)}",
-      remedy="raise --image_size or take --model=small_resnet",
+      remedy="raise --image_size or take --model=small_resnet; for volumes that or resnet18_3d",
     )
   return keras.Input(input_shape, name="images")  # [N, H, W, C]

@@ -7,7 +7,7 @@ import os
 
 from hfc_tf.attacks import ATTACKS, schedule
 from hfc_tf.attacks.hfc import AIMS as AIMS
-from hfc_tf.data import DATASETS
+from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
@@ -29,7 +29,7 @@ class Config:
   depth: int | None = None  # of volumes: the median of what is there
   window: tuple[str, ...] | None = None  # level and width of CT in --dataset=volumes
   num_images: int | None = None  # all
-  model: str | None = None  # small_resnet on phantoms, else resnet50
+  model: str | None = None  # small_resnet on phantoms, else resnet50, of volumes resnet18_3d
   model_path: str | None = None  # train one
   preprocessing: str = "none"  # or torch, tf, caffe: Keras's preprocess_input of that mode
   precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
@@ -77,7 +77,8 @@ class Config:
       _one_of("--attack", attack, ATTACKS)
     for detector in self.detectors:
       _one_of("--detectors", detector, DETECTORS)
-    model = self.model or ("small_resnet" if self.synthetic else "resnet50")
+    real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
+    model = self.model or ("small_resnet" if self.synthetic else real)
     _one_of("--model", model, MODELS)
     _one_of("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
     _one_of("--precision", self.precision, ("float32", "bfloat16"))

@@ -13,6 +13,7 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
   real = Config(data_dir=str(tmp_path), image_size=224, step_size_256=0.02).resolved()
   assert (real.model, real.eps_256, real.steps, real.components) == ("resnet50", 1.0, 100, 16)
   assert Config(dataset="fundus").resolved().components == 64
+  assert Config(dataset="volumes", data_dir=str(tmp_path)).resolved().model == "resnet18_3d"
 
 
 @pytest.mark.parametrize(
