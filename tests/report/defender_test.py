@@ -23,7 +23,7 @@ ROWS = [
   row("kd", 0.6, "mode paper"), row("maha", 0.05, "mode paper"),
   row("kd", 0.7, "mode auto", adv_acc=0.8), row("maha", 0.5, "mode auto", adv_acc=0.8),
   row("kd", 0.55, "typical paper"), row("maha", None, "typical paper"),
-  row("kd", 0.99, "mode paper", lesson="hfc"), row("kd", 0.6, "typical paper", lesson="hfc"),
+  row("kd", 0.99, "mode paper", lesson="mode"), row("kd", 0.6, "typical paper", lesson="mode"),
 ]  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def test_the_worst_detector_is_the_one_that_sees_most_on_either_side():
 
 
 def test_page():
-  section = defender.section("bim", ROWS, [worst(), worst("hfc")])
+  section = defender.section("bim", ROWS, [worst(), worst("mode")])
   arms = [line[1] for line in section.tables[0].rows if line[0] == "the attack without HFC"]
   assert arms == ["without HFC", "HFC mode, paper", "HFC mode, auto", "HFC typical, paper"]
   assert section.tables[1].rows[0] == ["the attack without HFC", "50.0 (20.0)"]
