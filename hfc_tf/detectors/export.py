@@ -71,7 +71,9 @@ def export_detector(
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     new, old = beside / "new", beside / "old"
-    tf.saved_model.save(served, os.fspath(new), signatures={"serving_default": served.serve})
+    # The graph needs no further gradient, and those of some convolutions cannot be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(served, os.fspath(new), {"serving_default": served.serve}, options)
     (new / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
     if place.exists():
       place.rename(old)
@@ -91,9 +93,7 @@ class _Served(tf.Module):  # type: ignore[misc]
 
   def __init__(self, detector: Detector, model: TappedModel) -> None:
     super().__init__()
-    # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB, and
-    # gradients of folded convolutions cannot be saved.
-    model = model.variant(precision=model.precision, fold=False)
+    # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB.
     detector = copy.copy(detector)
     detector._tensors = {
       name: tf.Variable(value, trainable=False) for name, value in detector._tensors.items()
