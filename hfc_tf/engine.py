@@ -71,6 +71,28 @@ def _fold(operation: Any, norm: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[A
   return kernel.astype(np.float32), bias.astype(np.float32)
 
 
+def max_pooling(layer: Any, maps: Tensor) -> Tensor:
+  """What a MaxPooling2D layer computes, with a gradient that is ten times faster on a CPU.
+
+  oneDNN has one, but TensorFlow takes it only where a graph is little more than the pooling:
+  a function of its own, not inlined, which pools again.
+  """
+
+  def gradient(maps: Tensor, upstream: Tensor) -> Tensor:
+    with tf.GradientTape() as tape:
+      tape.watch(maps)
+      pooled = layer(maps)
+    return tape.gradient(pooled, maps, upstream)
+
+  apart = tf.function(gradient, autograph=False, experimental_attributes={"_noinline": True})
+
+  @tf.custom_gradient  # type: ignore[untyped-decorator]
+  def form(maps: Tensor) -> Any:
+    return layer(maps), lambda upstream: apart(maps, upstream)
+
+  return form(maps)
+
+
 def with_bfloat16_body(model: keras.Model) -> keras.Model:
   """A copy that computes in bfloat16 behind its first convolution or dense layer.
 

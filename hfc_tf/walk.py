@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from keras.src.models.functional import Functional
 
-from hfc_tf.engine import CONVOLUTIONS, FoldedConvolutions
+from hfc_tf.engine import CONVOLUTIONS, FoldedConvolutions, max_pooling
 from hfc_tf.errors import InputError
 
 Tensor = Any
@@ -107,6 +107,8 @@ class Walk:
       norm = self._folded.normalization_after(operation, graph)
       self._absorbed.add(id(norm))
       output = operation.activation(self._folded(operation, norm, args[0]))
+    elif self._folded is not None and type(operation) is keras.layers.MaxPooling2D:
+      output = max_pooling(operation, args[0])
     else:
       output = operation(*args, **kwargs)
     if activation_name(operation) not in ("linear", "softmax", "Softmax"):

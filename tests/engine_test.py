@@ -64,7 +64,15 @@ def _read_twice():
   return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
 
 
+def _pooled():
+  inputs = keras.Input((11, 12, 3))
+  x = layers.ReLU()(layers.Conv2D(4, 3)(inputs))
+  x = layers.ReLU()(layers.Conv2D(4, 3)(layers.MaxPooling2D(3, 2, "same")(x)))
+  return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.MaxPooling2D((2, 1))(x))))
+
+
 _MODELS = {
+  "pooled": _pooled,
   "residual": _residual,
   "nested": _nested,
   "cut": _cut_behind_a_convolution,
