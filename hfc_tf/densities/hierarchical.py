@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ from absl import logging
 
 from hfc_tf.densities.blocks import Blocks
 from hfc_tf.densities.diagonal import DiagonalMixture
-from hfc_tf.densities.em import COVARIANCES, Mixture, fit_mixtures
+from hfc_tf.densities.em import COVARIANCES, Mixture, fit_each, fit_mixtures
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
@@ -73,25 +74,27 @@ class HierarchicalDensity:
     """
     classes = taps.logits.shape[1]
     fewest = int(np.bincount(taps.labels, minlength=classes).min())
-    self.mixtures_ = {}
-    slow = 0
-    for number, (name, features) in enumerate(taps.features.items()):
-      self.mixtures_[name] = [
-        fit_mixtures(
-          Blocks(features, rows=np.flatnonzero(taps.labels == label)),
-          self.components,
-          self.covariance,
-          subspace=min(self.subspace, features.shape[1], max(fewest - 1, 1)),
-          iterations=self.iterations,
-          tolerance=self.tolerance,
-          seed=self.seed,
-        )
-        for label in range(classes)
-      ]
-      slow += sum(not mixture.converged for mixture in self.mixtures_[name])
-      logging.log_every_n_seconds(
-        logging.INFO, "density: layer %d of %d", 10, number + 1, len(taps.features)
+
+    def fit(job: tuple[str, int]) -> Mixture:
+      features = taps.features[job[0]]
+      return fit_mixtures(
+        Blocks(features, rows=np.flatnonzero(taps.labels == job[1])),
+        self.components,
+        self.covariance,
+        subspace=min(self.subspace, features.shape[1], max(fewest - 1, 1)),
+        iterations=self.iterations,
+        tolerance=self.tolerance,
+        seed=self.seed,
       )
+
+    jobs = list(itertools.product(taps.features, range(classes)))
+    self.mixtures_ = {name: [] for name in taps.features}
+    for number, ((name, _), mixture) in enumerate(zip(jobs, fit_each(fit, jobs), strict=True)):
+      self.mixtures_[name].append(mixture)
+      logging.log_every_n_seconds(
+        logging.INFO, "density: mixture %d of %d", 10, number + 1, len(jobs)
+      )
+    slow = sum(not mixture.converged for _, _, mixture in self._each())
     if slow:
       logging.warning("density: EM stopped at %d iterations in %d fits", self.iterations, slow)
     return self

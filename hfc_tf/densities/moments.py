@@ -7,6 +7,7 @@ Points are [n, C]; theta and moments [k, F] float64, F = 1 + C + C (diagonal) or
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -16,6 +17,7 @@ Tensor = Any
 
 _LOG_2PI = math.log(2 * math.pi)
 _NEGLIGIBLE = 1e-12  # a responsibility that moves no float64 moment
+_SPARSE = 16  # so many responsibilities cost a product of matrices what one costs a sparse product
 
 
 class Diagonal:
@@ -31,10 +33,20 @@ class Diagonal:
     return tf.matmul(expanded, theta[:, 1:], transpose_b=True) + theta[:, 0]
 
   def moments(self, points: Tensor, shares: Tensor) -> Tensor:
-    """sum_n shares_nk (1, phi(z_n)), [k, F], for shares [n, k]."""
-    first = tf.matmul(shares, points, transpose_a=True)
-    second = tf.matmul(shares, points**2, transpose_a=True)
-    return tf.concat([tf.reduce_sum(shares, 0)[:, None], first, second], 1)
+    """sum_n shares_nk (1, phi(z_n)), [k, F], for shares [n, k]; most may be 0."""
+    cells = tf.where(tf.abs(shares) > _NEGLIGIBLE)  # [c, 2]
+
+    def some() -> list[Tensor]:
+      sparse = tf.SparseTensor(cells, tf.gather_nd(shares, cells), tf.shape(shares, tf.int64))
+      multiply = functools.partial(tf.sparse.sparse_dense_matmul, sparse, adjoint_a=True)
+      return [multiply(points), multiply(points**2)]
+
+    def every() -> list[Tensor]:
+      multiply = functools.partial(tf.matmul, shares, transpose_a=True)
+      return [multiply(points), multiply(points**2)]
+
+    few = _SPARSE * tf.shape(cells)[0] < tf.size(shares)
+    return tf.concat([tf.reduce_sum(shares, 0)[:, None], *tf.cond(few, some, every)], 1)
 
   def solve(self, moments: Tensor, ridge: Tensor, prior: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Shares [k], means [k, C] and variances [k, C] at the maximum.

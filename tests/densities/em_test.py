@@ -1,11 +1,14 @@
 """EM against scikit-learn, in memory and streamed."""
 
+import time
+
 import numpy as np
 import pytest
 import sklearn.mixture
+import tensorflow as tf
 
 from hfc_tf.densities import blocks as blocks_module
-from hfc_tf.densities import em, expectation
+from hfc_tf.densities import em, expectation, moments
 from hfc_tf.errors import InputError
 
 
@@ -59,6 +62,25 @@ def test_em_takes_the_steps_of_scikit_learn(covariance, width, size, monkeypatch
   np.testing.assert_allclose(found.means, expected.means_, rtol=1e-6, atol=1e-6)
   np.testing.assert_allclose(found.covariances, expected.covariances_, rtol=1e-6, atol=1e-6)
   np.testing.assert_allclose(found.log_prob(features), expected.score_samples(features), rtol=1e-6)
+
+
+@pytest.mark.parametrize("many", [4, 64])  # one share in 64 is a sparse product
+def test_moments_of_hard_and_soft_assignments(many):
+  generator = np.random.default_rng(0)
+  points = generator.normal(size=(200, 7))
+  hard = np.eye(many)[generator.integers(many, size=200)]
+  for shares in (hard, generator.uniform(size=hard.shape)):
+    found = moments.Diagonal().moments(tf.constant(points), tf.constant(shares))
+    phi = np.concatenate([np.ones((200, 1)), points, points**2], 1)
+    np.testing.assert_allclose(found, shares.T @ phi, rtol=1e-12, atol=1e-12)
+
+
+def test_fits_at_once_come_in_order():
+  def fit(number):
+    time.sleep(0.01 * (number % 3))
+    return number**2
+
+  assert list(em.fit_each(fit, range(9))) == [number**2 for number in range(9)]
 
 
 @pytest.mark.parametrize("covariance", ["diag", "full"])
