@@ -23,15 +23,13 @@ class Natural:
     num_images: so many, by class; None for all.
     image_size: their side in pixels.
     epochs: of training; ten classes take longer than two.
-    min_accuracy: below it, their classifier is refused.
   """
 
   data_dir: str
   dataset: str = "cifar10"
   num_images: int | None = 20000
   image_size: int = 32
-  epochs: int = 12
-  min_accuracy: float = 0.4
+  epochs: int = 20
 
   def beside(self, study: Study, folder: str = "natural", **changes: Any) -> Study:
     """Their study: the backbone, settings and artefacts of the medical one, trained by itself.
