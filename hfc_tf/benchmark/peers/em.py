@@ -30,7 +30,8 @@ class Mixtures:
 
   def __init__(self, job: dict[str, Any]) -> None:
     self._fit = _FITS[job["fit"]]
-    # This library fits several taps at once, as a density does; scikit-learn one with all cores.
+    # This library fits several taps at once, as a density does; scikit-learn one with all cores,
+    # as its users have it: several at once take it twice as long.
     self._each: Any = map if job["fit"] == "sklearn" else fit_each
     self._covariance = job["covariance"]
     self._taps: list[tuple[Array, Array, Array]] = []  # Train, held out, starting means
