@@ -1,4 +1,4 @@
-"""A convolution of fixed weights, in the form that a CPU computes fastest.
+"""A convolution in the form that a CPU computes fastest.
 
 All forms give the same numbers up to rounding. TensorFlow's own is slow where maps are smaller
 than kernels (most products are with padding), where points are skipped, and where a gradient has
@@ -7,6 +7,7 @@ few channels, as that of an image has.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +16,6 @@ import keras
 import tensorflow as tf
 
 Tensor = Any
-_FEW_POINTS = 64  # in maps of no more, a product of matrices beats a convolution
 _GROWTH = 4  # by how much a matrix of the whole map may outgrow the kernel
 _FEW_CHANNELS = 4
 
@@ -25,8 +25,10 @@ class Convolution:
 
   Args:
     layer: says strides, padding and dilation; channels last.
-    kernel: [*sizes, C_in / groups, C_out].
+    kernel: [*sizes, C_in / groups, C_out]; fixed, since matrices are made of it beforehand.
   """
+
+  _few_points = 64  # in maps of no more, a product of matrices beats a convolution
 
   def __init__(self, layer: Any, kernel: Tensor) -> None:
     self._layer, self._kernel = layer, kernel
@@ -55,7 +57,7 @@ class Convolution:
     return keras.ops.conv(maps, self._kernel, strides, layer.padding, "channels_last", dilation)
 
   def _pointwise(self, maps: Tensor) -> Tensor:
-    if math.prod(maps.shape[1:-1]) > _FEW_POINTS:
+    if math.prod(maps.shape[1:-1]) > self._few_points:
       return keras.ops.conv(maps, self._kernel, 1, "valid", "channels_last")
     return tf.tensordot(maps, tf.reshape(self._kernel, self._kernel.shape[-2:]), 1)
 
@@ -109,6 +111,25 @@ class Convolution:
       return maps, backward
 
     return form(images)
+
+
+class TrainedConvolution(Convolution):
+  """The same of a kernel that has a gradient as well."""
+
+  _few_points = 16
+
+  def _dense(self, maps: Tensor) -> Tensor:
+    """Every point's neighbourhood as a row, [B, ..., sizes C_in]: a product with the kernel."""
+    space, sizes = maps.shape[1:-1], self._kernel.shape[:-2]
+    margins = [[(size - 1) // 2, size // 2] for size in sizes]
+    padded = tf.pad(maps, [[0, 0], *margins, [0, 0]])
+    shifts = itertools.product(*map(range, sizes))
+    near = [tf.slice(padded, [0, *shift, 0], [-1, *space, -1]) for shift in shifts]
+    rows = tf.reshape(self._kernel, [-1, self._kernel.shape[-1]])
+    return tf.tensordot(tf.concat(near, -1), rows, 1)
+
+  def _of_image(self, images: Tensor) -> Tensor:
+    return self._plain(images)
 
 
 def _phases(kernel: Tensor, reach: Sequence[int], steps: Sequence[int]) -> Tensor:

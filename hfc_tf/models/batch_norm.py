@@ -1,13 +1,12 @@
 """BatchNorm statistics recomputed over a set of images."""
 
-import contextlib
-import functools
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from hfc_tf.models.kernels import fast_kernels
 
 
 class BatchNormCalibrator:
@@ -58,7 +57,7 @@ class BatchNormCalibrator:
     try:
       for layer in self.layers:
         layer.momentum = 0.0
-      with fused_batch_norm(self.model):
+      with fast_kernels(self.model):
         self.model(images, training=True)
       return [
         (tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value))
@@ -80,48 +79,5 @@ def recalibrate_batch_norm(model: keras.Model, images: Any, batch_size: int = 32
   BatchNormCalibrator(model)(images, batch_size)
 
 
-@contextlib.contextmanager
-def fused_batch_norm(model: keras.Model) -> Iterator[None]:
-  """Calls of the model within train their BatchNorm layers by TensorFlow's fused kernel.
-
-  Keras spells the formula out, which on a CPU costs a third of a small network's step. On a GPU
-  nothing changes, since XLA fuses Keras's formula there.
-
-  Args:
-    model: a functional model; it is as before afterwards.
-  """
-  layers = [] if tf.config.list_logical_devices("GPU") else _batch_norms(model)
-  layers = [x for x in layers if _is_plain(x)]
-  try:
-    for layer in layers:
-      layer.call = functools.partial(_fused_call, layer)
-    yield
-  finally:
-    for layer in layers:
-      del layer.call
-
-
 def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
   return [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
-
-
-def _is_plain(layer: keras.layers.BatchNormalization) -> bool:
-  channels_last = layer.axis in (-1, layer.input_spec.ndim - 1)
-  return bool(
-    layer.trainable and layer.scale and layer.center and not layer.renorm and channels_last
-  )
-
-
-def _fused_call(
-  layer: keras.layers.BatchNormalization, inputs: tf.Tensor, training: bool, mask: None = None
-) -> tf.Tensor:
-  """Keras's BatchNormalization.call(training=True), any rank."""
-  pixels = tf.reshape(inputs, (-1, 1, 1, inputs.shape[-1]))  # [N H W, 1, 1, C]
-  outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-    pixels, layer.gamma.value, layer.beta.value, epsilon=layer.epsilon
-  )
-  count = tf.cast(tf.shape(pixels)[0], tf.float32)
-  variance *= (count - 1) / count  # the kernel returns the unbiased one, Keras keeps the other
-  for moving, batch in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
-    moving.assign(moving * layer.momentum + batch * (1 - layer.momentum))
-  return tf.reshape(outputs, tf.shape(inputs))

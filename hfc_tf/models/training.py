@@ -12,9 +12,10 @@ from absl import logging
 
 from hfc_tf.errors import InputError
 from hfc_tf.models import augmentation
-from hfc_tf.models.batch_norm import BatchNormCalibrator, fused_batch_norm
+from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.models.checkpoint import Run, fingerprint
 from hfc_tf.models.inference import Predictor, evaluate, predict
+from hfc_tf.models.kernels import Adam, fast_kernels
 from hfc_tf.models.progress import Clock
 
 __all__ = ["evaluate", "predict", "train"]
@@ -119,7 +120,8 @@ def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
   schedule = keras.optimizers.schedules.CosineDecay(
     learning_rate / 10, max(steps - warm_up, 1), warmup_target=learning_rate, warmup_steps=warm_up
   )
-  return keras.optimizers.Adam(schedule)
+  kind = keras.optimizers.Adam if tf.distribute.has_strategy() else Adam
+  return kind(schedule)
 
 
 def _train_step(
@@ -131,7 +133,7 @@ def _train_step(
     if replicas > 1:
       own = tf.distribute.get_replica_context().replica_id_in_sync_group
       images, labels = images[own::replicas], labels[own::replicas]  # [B / R, ...]
-    with fused_batch_norm(model), tf.GradientTape() as tape:
+    with fast_kernels(model), tf.GradientTape() as tape:
       logits = model(images, training=True)  # [B / R, K]
       losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B / R]
       loss = tf.reduce_mean(losses)
