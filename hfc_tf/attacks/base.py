@@ -115,6 +115,8 @@ class Attack:
   def __call__(self, images: Any, targets: Any, ids: Any = None) -> np.ndarray[Any, Any]:
     """Adversarial images, of the shape, range and type of `images`.
 
+    From one thread at a time: oneDNN's kernels in TensorFlow 2.21 are not safe in several.
+
     Args:
       images: [N, ...] in the model's bounds; array, tensor, or a tf.data.Dataset of batches.
       targets: int [N], the classes to reach (untargeted: to leave), or one class for all.
