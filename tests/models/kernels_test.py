@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hfc_tf.models import kernels
 from hfc_tf.models.kernels import Adam, fast_kernels
 from hfc_tf.models.small_resnet import small_resnet
 
@@ -28,6 +29,24 @@ def test_fast_kernels_are_kerass(shape):
   for plain, faster in zip(*results, strict=True):
     scale = float(np.max(np.abs(plain))) + 1e-6
     np.testing.assert_allclose(np.asarray(faster) / scale, np.asarray(plain) / scale, atol=1e-4)
+
+
+def test_keras_still_asks_for_every_kernel(monkeypatch):
+  """A Keras that no longer does would be slow, but right."""
+  asked = []
+  for name in ("_convolution", "_fused_call"):
+    own = getattr(kernels, name)
+
+    def told(layer, *inputs, own=own, **others):
+      asked.append(layer.name)
+      return own(layer, *inputs, **others)
+
+    monkeypatch.setattr(kernels, name, told)
+  model = small_resnet((8, 8, 1), 2, widths=(4, 8))
+  with fast_kernels(model):
+    model(np.zeros((2, 8, 8, 1), np.float32), training=True)
+  kinds = (keras.layers.Conv2D, keras.layers.BatchNormalization)
+  assert sorted(asked) == sorted(x.name for x in model.layers if isinstance(x, kinds))
 
 
 def test_adam_is_kerass():
