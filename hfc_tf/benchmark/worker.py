@@ -38,6 +38,7 @@ def main() -> None:
   """Serves until stdin ends."""
   answers = os.fdopen(os.dup(1), "w")
   os.dup2(2, 1)  # what libraries print is no answer
+  sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # else it comes after the reason of an exit
   contender: Any = None
   for line in sys.stdin:
     message = json.loads(line)
