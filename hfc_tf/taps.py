@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
-from hfc_tf.engine import with_bfloat16_body
 from hfc_tf.errors import InputError
-from hfc_tf.graph import Graph
+from hfc_tf.tapping import Network
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 Tensor = Any
@@ -76,9 +76,10 @@ class TappedModel:
 
       f^l_k(x) = mean over space of channel k of the l-th activation
 
-  (MICCAI 2021, section 5.1). Softmax heads are unwrapped, one sigmoid unit z becomes the logits
-  [0, z], nested functional models are walked through. The network always runs in inference mode
-  and the model that was given is read, never changed.
+  (MICCAI 2021, section 5.1). Wherever softmax or a sigmoid unit stands at the tail, the logits
+  before it are taken; one unit z becomes the logits [0, z]. Nested models, shared layers and
+  layers made of layers are run by Keras itself, in inference mode; the model that was given is
+  read, never changed. Weights that change later are taken over by the next `taps` or attack.
 
       model = TappedModel(keras.models.load_model("mine.keras"))
       taps = model.taps(images, labels)
@@ -86,16 +87,26 @@ class TappedModel:
   Args:
     model: a functional or Sequential classifier with one input [H, W, C] or [D, H, W, C].
     preprocessing: what the caller applies to images before the model, as a TensorFlow function
-      of images in `bounds`; None where the model holds it or needs none.
+      of images in `bounds`; None where the model holds it or needs none. The preprocessor of a
+      KerasHub classifier is part of the model, as in its `predict`.
     bounds: the range (low, high) of the images that callers pass and get back. Inside the
       library every image is in [0, 1].
     precision: "bfloat16" computes in it behind the first layer; features and logits stay float32.
-    fold: run convolutions with batch normalisation folded in, of the weights that the model has
-      now (see `FoldedConvolutions`). None: on CPUs only.
+    fold: take faster forms of the layers, with batch normalisation folded into convolutions (see
+      `hfc_tf.fast`). None: on CPUs only.
+
+  Attributes:
+    input_shape: of an image, None where any size fits. num_classes: K.
+    layers: names of the taps, in the order of the network. widths: their channels C_l.
+    penultimate: the tap that the last dense layer reads, else the last one.
+    head: kernel [C, K] and bias [K] with logits = z(x) kernel + bias; None where no such map ends
+      the network.
+    highest: 255.0 where the model's own first layers tell that it reads 0 to 255, else None.
 
   Raises:
     InputError: for subclassed, multi-input or multi-output models, multi-label heads, inputs
-      that are no images, and models without activations.
+      that are no images, models without activations, and models whose probabilities are not
+      those that its taps give on random images.
   """
 
   def __init__(
@@ -110,24 +121,37 @@ class TappedModel:
       raise InputError("precision float32 or bfloat16", repr(precision), "name one of them")
     if not bounds[0] < bounds[1]:
       raise InputError("bounds (low, high) with low < high", str(bounds), "pass e.g. (0, 255)")
+    if fold is None:
+      fold = not tf.config.list_physical_devices("GPU")
     self.preprocessing = preprocessing
     self.bounds = bounds
     self.precision = precision
     self._model = model
-    if fold is None:
-      fold = not tf.config.list_physical_devices("GPU")
-    network = with_bfloat16_body(model) if precision == "bfloat16" else model
-    self._graph = Graph(network, fold)
-    self.input_shape: tuple[int | None, ...] = self._graph.input_shape
-    shape = [1, *(size or 64 for size in self.input_shape)]
-    spec = tf.TensorSpec(shape, tf.float32)
-    traced = tf.function(self.__call__, autograph=False).get_concrete_function(spec)
-    logits, features = traced.structured_outputs
-    self.layers: tuple[str, ...] = tuple(features)
-    self.widths: dict[str, int] = {name: int(mean.shape[1]) for name, mean in features.items()}
-    self.num_classes = int(logits.shape[1])
-    self.penultimate: str = self._graph.penultimate
-    self._forward = tf.function(self.__call__, autograph=False, reduce_retracing=True)
+    self._network = Network(model, precision, fold)
+    self.input_shape: tuple[int | None, ...] = self._network.input_shape
+    self.layers: tuple[str, ...] = self._network.names
+    self.widths: dict[str, int] = self._network.widths
+    self.num_classes = self._network.classes
+    self.penultimate: str = self._network.penultimate
+    self.highest = self._network.highest
+    if self.highest and preprocessing is None and bounds[1] < self.highest / 4:
+      logging.warning(
+        "%r reads images of 0 to %g, but bounds are %s: pass bounds=(0, %g) or preprocessing=",
+        model.name, self.highest, bounds, self.highest,
+      )  # fmt: skip
+    # One function that every attack and detector calls, so that its graph is made once.
+    self._function = tf.function(
+      self._run,
+      input_signature=[tf.TensorSpec([None, *self.input_shape], tf.float32)],
+      autograph=False,
+    )
+
+  def __repr__(self) -> str:
+    shape = " x ".join(str(size or "any") for size in self.input_shape)
+    return (
+      f"TappedModel({self._model.name!r}, images {shape} in {self.bounds}, "
+      f"{self.num_classes} classes, {len(self.layers)} taps, {self.precision})"
+    )
 
   def variant(self, *, precision: str = "float32", fold: bool | None = None) -> TappedModel:
     """The same classifier, run in another way."""
@@ -135,23 +159,33 @@ class TappedModel:
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
+    logits, features = self._function(images)
+    for tensor in (logits, *features.values()):
+      tensor.set_shape([images.shape[0], tensor.shape[1]])
+    return logits, features
+
+  def _run(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     low, high = self.bounds
     inputs = images if (low, high) == (0.0, 1.0) else images * (high - low) + low
     if self.preprocessing is not None:
       inputs = self.preprocessing(inputs)
-    return self._graph(inputs)
+    return self._network(inputs)
 
   @property
   def head(self) -> tuple[FloatArray, FloatArray] | None:
     """Kernel [C, K] and bias [K] of the last dense layer, or None."""
-    return self._graph.head_arrays()
+    self._network.refresh()
+    return self._network.head
 
   def to_unit(self, images: Any) -> FloatArray:
     """Images in `bounds` as float32 in [0, 1], checked for shape, range and NaN.
 
+    What begins here, a pass or an attack, runs with the weights that the model has now.
+
     Raises:
       InputError: for a wrong shape, values outside the bounds (beyond rounding) or NaN.
     """
+    self._network.refresh()
     array = np.asarray(images)
     low, high = self.bounds
     expected = tuple("any" if size is None else size for size in self.input_shape)
@@ -194,54 +228,105 @@ class TappedModel:
     Args:
       images: array or tensor [N, ...] in `bounds`, or a tf.data.Dataset of batches of images or
         of (images, labels).
-      labels: int [N]; -1 everywhere when None.
-      groups: int [N] or None, kept in the result.
+      labels: int [N], or one-hot [N, K]; -1 everywhere when None.
+      groups: [N], names or numbers of what belongs together, or None; int64 in the result.
       batch_size: images a step; the last batch is padded, so that one program serves them all.
 
     Raises:
-      InputError: for images that do not fit, for probabilities where logits belong.
+      InputError: for images that do not fit, labels or groups of another number, labels that are
+        no classes of the model, and labels beside a Dataset that has its own.
     """
+    if batch_size < 1:
+      raise InputError("a batch size of 1 or more", str(batch_size), "leave it out for 64")
+    if labels is not None and isinstance(images, tf.data.Dataset):
+      raise InputError(
+        "labels inside the Dataset, as pairs", "labels= beside it", "zip them: tf.data.Dataset.zip"
+      )
     logits: list[FloatArray] = []
     means: dict[str, list[FloatArray]] = {name: [] for name in self.layers}
-    seen: list[Any] = []
-    for batch, batch_labels in _batches(images, labels, batch_size):
+    classes = [] if labels is None else [self.classes_of(labels)]
+    for batch, batch_labels in _batches(images, batch_size):
       unit = self.to_unit(batch)
       padded = np.pad(unit, [(0, batch_size - len(unit))] + [(0, 0)] * (unit.ndim - 1))
-      batch_logits, features = self._forward(tf.constant(padded))
+      batch_logits, features = self._function(tf.constant(padded))
       logits.append(batch_logits.numpy()[: len(unit)])
       for name, values in features.items():
         means[name].append(values.numpy()[: len(unit)])
-      seen.append(np.full(len(unit), -1) if batch_labels is None else np.asarray(batch_labels))
+      if labels is None:
+        unknown = np.full(len(unit), -1, np.int32)
+        classes.append(unknown if batch_labels is None else self.classes_of(batch_labels))
     if not logits:
       raise InputError("at least one image", "none", "pass images")
     all_logits = np.concatenate(logits)
-    _refuse_probabilities(all_logits)
-    return Taps(
+    if not np.isfinite(all_logits).all():
+      raise InputError("finite logits", "NaN or infinity", "check the model's weights and input")
+    taps = Taps(
       features={name: np.concatenate(values) for name, values in means.items()},
       logits=all_logits,
-      labels=np.concatenate(seen).reshape(-1).astype(np.int32),
+      labels=np.concatenate(classes),
       penultimate=self.penultimate,
       head=self.head,
-      groups=None if groups is None else np.asarray(groups, np.int64),
+      groups=None if groups is None else _numbers(groups),
     )
+    for name, values in (("labels", taps.labels), ("groups", taps.groups)):
+      if values is not None and len(values) != len(taps):
+        raise InputError(
+          f"{len(taps)} {name}, one an image", f"{len(values)}", f"pass the {name} of these images"
+        )
+    self._check_head(taps)
+    return taps
+
+  def classes_of(self, labels: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Classes int32 [N] of labels that are numbers [N] or [N, 1], or one-hot [N, K].
+
+    Raises:
+      InputError: for labels that are neither, or classes that the model does not have.
+    """
+    array = np.asarray(labels)
+    one_hot = array.ndim == 2 and array.shape[1] == self.num_classes and self.num_classes > 1
+    if one_hot and ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all():
+      return np.asarray(array.argmax(1), np.int32)
+    flat = array.reshape(-1) if array.ndim == 2 and array.shape[1:] == (1,) else array
+    expected = f"labels -1 (unknown) or 0 to {self.num_classes - 1}, int [N] or one-hot [N, K]"
+    if flat.ndim != 1 or flat.dtype.kind not in "iubf":
+      raise InputError(expected, f"{array.dtype} of shape {array.shape}", "pass class numbers")
+    if len(flat) and not (
+      (flat == np.rint(flat)).all() and flat.min() >= -1 and flat.max() < self.num_classes
+    ):
+      raise InputError(expected, f"values {flat.min()} to {flat.max()}", "pass class numbers")
+    return flat.astype(np.int32)
+
+  def _check_head(self, taps: Taps) -> None:
+    """That the head gives the logits on these images too, not on random ones alone."""
+    if taps.head is None:
+      return
+    kernel, bias = taps.head
+    error = np.abs(taps.features[taps.penultimate] @ kernel + bias - taps.logits).max()
+    scale = max(1.0, float(np.abs(taps.logits).max()))
+    if error > 10 * self._network.tolerance * scale:
+      raise InputError(
+        f"logits that are an affine function of tap {taps.penultimate!r}",
+        f"a difference of {error:.3g}",
+        "end the model in a plain Dense layer",
+      )
 
 
-def _batches(images: Any, labels: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
+def _batches(images: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
+  """Batches of at most that size, with the labels that a Dataset has."""
   if isinstance(images, tf.data.Dataset):
     for element in images:
-      batch, batch_labels = element if isinstance(element, tuple) else (element, None)
+      batch, labels = element[:2] if isinstance(element, tuple) else (element, None)
       for start in range(0, len(batch), batch_size):
         stop = start + batch_size
-        yield batch[start:stop], None if batch_labels is None else batch_labels[start:stop]
+        yield batch[start:stop], None if labels is None else labels[start:stop]
     return
   for start in range(0, len(images), batch_size):
-    stop = start + batch_size
-    yield images[start:stop], None if labels is None else labels[start:stop]
+    yield images[start : start + batch_size], None
 
 
-def _refuse_probabilities(logits: FloatArray) -> None:
-  if not np.isfinite(logits).all():
-    raise InputError("finite logits", "NaN or infinity", "check the model's weights and its input")
-  if len(logits) > 1 and (logits >= 0).all() and np.allclose(logits.sum(1), 1, atol=1e-3):
-    found = "rows that are probabilities: a softmax that could not be unwrapped"
-    raise InputError("logits", found, "end the model in a linear layer")
+def _numbers(groups: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+  """Groups as int64; names are numbered."""
+  array = np.asarray(groups).reshape(-1)
+  if array.dtype.kind in "USO":
+    return np.unique(array, return_inverse=True)[1]
+  return array.astype(np.int64)

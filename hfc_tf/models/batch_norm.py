@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.models.kernels import fast_kernels
+from hfc_tf.fast.training import fast_kernels
 
 
 class BatchNormCalibrator:

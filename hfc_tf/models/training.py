@@ -11,11 +11,11 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.errors import InputError
+from hfc_tf.fast.training import Adam, fast_kernels
 from hfc_tf.models import augmentation
 from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.models.checkpoint import Run, fingerprint
 from hfc_tf.models.inference import Predictor, evaluate, predict
-from hfc_tf.models.kernels import Adam, fast_kernels
 from hfc_tf.models.progress import Clock
 
 __all__ = ["evaluate", "predict", "train"]

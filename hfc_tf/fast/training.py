@@ -8,8 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hfc_tf.convolution import TrainedConvolution
-from hfc_tf.engine import CONVOLUTIONS
+from hfc_tf.fast.convolution import CONVOLUTIONS, TrainedConvolution
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.convolution import Convolution, TrainedConvolution
+from hfc_tf.fast.convolution import Convolution, TrainedConvolution
 
 CASES = [
   ((5, 6), (1, 1), (2, 2), "same", 3),  # points left out, a side that is no multiple

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.models import kernels
-from hfc_tf.models.kernels import Adam, fast_kernels
+from hfc_tf.fast import training
+from hfc_tf.fast.training import Adam, fast_kernels
 from hfc_tf.models.small_resnet import small_resnet
 
 
@@ -35,13 +35,13 @@ def test_keras_still_asks_for_every_kernel(monkeypatch):
   """A Keras that no longer does would be slow, but right."""
   asked = []
   for name in ("_convolution", "_fused_call"):
-    own = getattr(kernels, name)
+    own = getattr(training, name)
 
     def told(layer, *inputs, own=own, **others):
       asked.append(layer.name)
       return own(layer, *inputs, **others)
 
-    monkeypatch.setattr(kernels, name, told)
+    monkeypatch.setattr(training, name, told)
   model = small_resnet((8, 8, 1), 2, widths=(4, 8))
   with fast_kernels(model):
     model(np.zeros((2, 8, 8, 1), np.float32), training=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ import tensorflow as tf
 Tensor = Any
 _GROWTH = 4  # by how much a matrix of the whole map may outgrow the kernel
 _FEW_CHANNELS = 4
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D)
 
 
 class Convolution:
@@ -25,14 +26,32 @@ class Convolution:
 
   Args:
     layer: says strides, padding and dilation; channels last.
-    kernel: [*sizes, C_in / groups, C_out]; fixed, since matrices are made of it beforehand.
+    kernel: [*sizes, C_in / groups, C_out]; of a variable that changes, matrices that are made of
+      it beforehand follow by `refresh`.
   """
 
   _few_points = 64  # in maps of no more, a product of matrices beats a convolution
 
   def __init__(self, layer: Any, kernel: Tensor) -> None:
     self._layer, self._kernel = layer, kernel
-    self._derived: dict[tuple[int, ...], Tensor] = {}  # by the sides of maps; graphs share them
+    # By the sides of maps; graphs share them.
+    self._derived: dict[tuple[int, ...], tuple[tf.Variable, Callable[[], Tensor]]] = {}
+
+  def refresh(self) -> None:
+    """Makes again what was derived from the kernel."""
+    for variable, make in self._derived.values():
+      variable.assign(make())
+
+  def _matrix(self, key: tuple[int, ...], make: Callable[[], Tensor]) -> Tensor:
+    """What `make` derives from the kernel, once."""
+    if key not in self._derived:
+      with tf.init_scope():
+        self._derived[key] = tf.Variable(make(), trainable=False), make
+    return tf.stop_gradient(tf.convert_to_tensor(self._derived[key][0]))
+
+  def _weights(self) -> Tensor:
+    """The kernel, of which no gradient is wanted."""
+    return tf.stop_gradient(tf.convert_to_tensor(self._kernel))
 
   def __call__(self, maps: Tensor) -> Tensor:
     """Maps [B, ..., C_out] of maps [B, ..., C_in]."""
@@ -54,22 +73,23 @@ class Convolution:
   def _plain(self, maps: Tensor) -> Tensor:
     layer = self._layer
     strides, dilation = list(layer.strides), list(layer.dilation_rate)
-    return keras.ops.conv(maps, self._kernel, strides, layer.padding, "channels_last", dilation)
+    return keras.ops.conv(maps, self._weights(), strides, layer.padding, "channels_last", dilation)
 
   def _pointwise(self, maps: Tensor) -> Tensor:
     if math.prod(maps.shape[1:-1]) > self._few_points:
-      return keras.ops.conv(maps, self._kernel, 1, "valid", "channels_last")
-    return tf.tensordot(maps, tf.reshape(self._kernel, self._kernel.shape[-2:]), 1)
+      return keras.ops.conv(maps, self._weights(), 1, "valid", "channels_last")
+    return tf.tensordot(maps, tf.reshape(self._weights(), self._kernel.shape[-2:]), 1)
 
   def _dense(self, maps: Tensor) -> Tensor:
     """Every point of a map from every other: one matrix [S C_in, S C_out]."""
     shape = maps.shape[1:]
-    if tuple(shape) not in self._derived:
-      with tf.init_scope():
-        count = math.prod(shape)
-        every = tf.reshape(tf.eye(count, dtype=self._kernel.dtype), [count, *shape])
-        self._derived[tuple(shape)] = tf.reshape(self._plain(every), [count, -1])
-    matrix = self._derived[tuple(shape)]
+    count = math.prod(shape)
+
+    def make() -> Tensor:
+      every = tf.reshape(tf.eye(count, dtype=self._kernel.dtype), [count, *shape])
+      return tf.reshape(self._plain(every), [count, -1])
+
+    matrix = self._matrix(tuple(shape), make)
     outputs = tf.matmul(tf.reshape(maps, [-1, matrix.shape[0]]), matrix)
     return tf.reshape(outputs, [-1, *shape[:-1], self._kernel.shape[-1]])
 
@@ -82,10 +102,7 @@ class Convolution:
     """
     space, sizes, steps = images.shape[1:-1], self._kernel.shape[:-2], self._layer.strides
     reach = [-(-size // step) for size, step in zip(sizes, steps, strict=True)]  # of j
-    if () not in self._derived:
-      with tf.init_scope():
-        self._derived[()] = _phases(self._kernel, reach, steps)
-    kernel = self._derived[()]
+    kernel = self._matrix((), lambda: _phases(self._kernel, reach, steps))
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def form(images: Tensor) -> Any:
@@ -117,6 +134,9 @@ class TrainedConvolution(Convolution):
   """The same of a kernel that has a gradient as well."""
 
   _few_points = 16  # with 64, a training step of ResNet-50 at 64 px was slower
+
+  def _weights(self) -> Tensor:
+    return self._kernel
 
   def _dense(self, maps: Tensor) -> Tensor:
     """Every point's neighbourhood as a row, [B, ..., sizes C_in]: a product with the kernel."""

@@ -1,0 +1,332 @@
+"""A functional Keras model as one graph whose every tensor is at hand, run by Keras itself."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hfc_tf.errors import InputError
+from hfc_tf.tapping.activations import (
+  PROBABILITIES,
+  activation_name,
+  is_activation,
+  sublayers,
+)
+
+Tensor = Any
+_ACTIVATION_LOCK = threading.RLock()
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+  """One call of a layer or operation.
+
+  Attributes:
+    name: of the layer or operation.
+    operation: the layer or operation itself, the user's.
+    inputs: the symbolic tensors that it read.
+    output: the symbolic tensor that it gave; nodes of several outputs have one `Node` each.
+    means: channel means [B, C] of the output where that is an activation, else None.
+    activation: "softmax", "relu", ...; "linear" where the output is taken before an activation.
+  """
+
+  name: str
+  operation: Any
+  inputs: list[Tensor]
+  output: Tensor
+  means: Tensor = None
+  activation: str = "linear"
+
+
+@dataclasses.dataclass(eq=False)
+class Graph:
+  """Symbolic inputs and outputs of a network and every node in between, in order.
+
+  Attributes:
+    opaque: names of the layers whose inner activations Keras does not expose.
+  """
+
+  inputs: list[Tensor]
+  outputs: list[Tensor]
+  nodes: list[Node]
+  opaque: list[str]
+
+  def producer(self, tensor: Tensor) -> Node | None:
+    """The node that gave a tensor; None for an input."""
+    return next((node for node in self.nodes if node.output is tensor), None)
+
+  def ancestors(self, tensor: Tensor) -> list[Node]:
+    """The nodes that a tensor depends on, in order, that of the tensor last."""
+    needed = {id(tensor)}
+    chosen = []
+    for node in reversed(self.nodes):
+      if id(node.output) in needed:
+        needed.update(id(each) for each in node.inputs)
+        chosen.append(node)
+    return chosen[::-1]
+
+
+# Makes the operation that computes a layer's call in another form, or None: (layer, node) where
+# `node` is what gave the layer's input, None if that is not one tensor of one node.
+Substitute = Callable[[Any, Node | None], tuple[keras.Operation, list[Tensor]] | None]
+
+
+def functional(model: Any) -> keras.Model | None:
+  """The same graph as a plain functional model; None for what is not functional or Sequential.
+
+  A class or an object with a `call` of its own is not: its graph is not what it computes.
+  """
+  if not isinstance(model, keras.Model) or "call" in vars(model):
+    return None
+  try:
+    inputs, outputs = model.inputs, model.outputs
+    plain = keras.Model(list(inputs), list(outputs))
+  except (AttributeError, TypeError, ValueError):  # subclassed, or not built
+    return None
+  calls = (type(plain).call, keras.Sequential.call)
+  return plain if type(model).call in calls else None
+
+
+def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
+  """The graph of a plain functional model on inputs of its own.
+
+  Every node calls the user's layer, in inference mode, from an operation of ours: Keras runs it,
+  and the layer's own record of its calls (`layer.output`) stays as it was. Nested models become
+  part of the graph; so do layers made of layers, where their `call` can be run symbolically.
+
+  Args:
+    model: from `functional`.
+    substitute: gives faster forms of a layer's call.
+
+  Raises:
+    InputError: for layers that cannot be run or differentiated here.
+  """
+  tracer = _Tracer(substitute)
+  copy = keras.models.clone_model(
+    model, clone_function=lambda layer: layer, call_function=tracer.call
+  )
+  return Graph(list(copy.inputs), list(copy.outputs), tracer.nodes, tracer.opaque)
+
+
+class _Tracer:
+  """What `clone_model` calls in place of each layer."""
+
+  def __init__(self, substitute: Substitute | None) -> None:
+    self._substitute = substitute
+    self.nodes: list[Node] = []
+    self.opaque: list[str] = []
+    self._makers: dict[int, Node] = {}
+
+  def call(self, operation: Any, *args: Any, **kwargs: Any) -> Any:
+    """The symbolic output of one call."""
+    _check(operation)
+    inner = self._inner(operation, args, kwargs)
+    if inner is not None:
+      self.opaque += inner[0].opaque
+      return self._inline(*inner, args, operation)
+    if isinstance(operation, keras.layers.Layer) and any(map(is_activation, sublayers(operation))):
+      self.opaque.append(operation.name)
+    kind = activation_name(operation)
+    inputs = _symbolic((args, kwargs))
+    if kind in PROBABILITIES and callable(getattr(operation, "activation", None)):
+      before = self._add(operation, inputs, _Call(operation, activated=False)(*args, **kwargs))
+      return self._add(operation, [before], _Apply(operation.activation)(before), kind)
+    maker = self._makers.get(id(args[0])) if len(inputs) == 1 and args else None
+    faster = self._substitute and self._substitute(operation, maker)
+    if faster and len(inputs) == 1:
+      form, read = faster
+      return self._add(operation, read or inputs, form(*(read or inputs)), kind)
+    outputs = _Call(operation)(*args, **kwargs)
+    if isinstance(outputs, keras.KerasTensor):
+      return self._add(operation, inputs, outputs, kind)
+    for output in keras.tree.flatten(outputs):
+      self._record(Node(operation.name, operation, inputs, output, None, kind))
+    return outputs
+
+  def _add(self, operation: Any, inputs: list[Tensor], output: Tensor, kind: str = "linear") -> Any:
+    """Records a node, tapped where its output is an activation."""
+    means = None
+    if kind not in ("linear", "softmax", "log_softmax") and len(output.shape) >= 2:
+      output, means = _Tap()(output)
+    self._record(Node(operation.name, operation, inputs, output, means, kind))
+    return output
+
+  def _record(self, node: Node) -> None:
+    self.nodes.append(node)
+    self._makers[id(node.output)] = node
+
+  def _inner(
+    self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+  ) -> tuple[Graph, Any] | None:
+    """What a nested model or a layer made of layers computes, and its outputs' structure."""
+    plain = functional(operation)
+    if plain is not None and _arranged(args, operation, plain) is not None:
+      return trace(plain, self._substitute), operation.output
+    composite = isinstance(operation, keras.layers.Layer) and any(
+      map(is_activation, sublayers(operation))
+    )
+    if not composite or not args or len(_symbolic((args, kwargs))) != len(args):
+      return None
+    with contextlib.suppress(Exception):  # whatever a stranger's `call` raises on symbolic tensors
+      inputs = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in args]
+      outputs = operation.call(*inputs, **_inference(operation, kwargs))
+      graph = trace(keras.Model(inputs, keras.tree.flatten(outputs)), self._substitute)
+      if any(node.means is not None for node in graph.nodes):
+        return graph, outputs
+    return None
+
+  def _inline(self, graph: Graph, structure: Any, args: tuple[Any, ...], operation: Any) -> Any:
+    """Makes an inner graph part of this one, on the tensors `args`; its outputs."""
+    inner = [node.output for node in graph.nodes]
+    means = [node.means for node in graph.nodes if node.means is not None]
+    function = keras.Function(graph.inputs, [*graph.outputs, *inner, *means])
+    given = _arranged(args, operation, graph) or _symbolic(args)
+    cast = [
+      each if each.dtype == want.dtype else keras.ops.cast(each, want.dtype)
+      for each, want in zip(given, graph.inputs, strict=True)
+    ]
+    results = function(cast)
+    outer = {id(each): new for each, new in zip(graph.inputs, given, strict=True)}
+    outer |= {id(old): new for old, new in zip(function.outputs, results, strict=True)}
+    for node in graph.nodes:
+      self._record(
+        dataclasses.replace(
+          node,
+          inputs=[outer[id(each)] for each in node.inputs],
+          output=outer[id(node.output)],
+          means=None if node.means is None else outer[id(node.means)],
+        )
+      )
+    outputs = [outer[id(each)] for each in graph.outputs]
+    if len(outputs) == 1 and isinstance(operation, keras.Model):
+      return outputs[0]
+    return keras.tree.pack_sequence_as(structure, outputs)
+
+
+def _symbolic(structure: Any) -> list[Tensor]:
+  return [each for each in keras.tree.flatten(structure) if isinstance(each, keras.KerasTensor)]
+
+
+def _arranged(args: tuple[Any, ...], operation: Any, graph: Any) -> list[Tensor] | None:
+  """What a nested model was given, in the order of its inputs; None if that cannot be said."""
+  given = args[0] if args else None
+  if isinstance(given, dict) and isinstance(operation, keras.Model):
+    if isinstance(operation.input, dict):
+      given = [given.get(key) for key in sorted(operation.input)]
+    else:
+      given = [given.get(each.name) for each in operation.inputs]
+  tensors = keras.tree.flatten(given)
+  fits = len(args) == 1 and len(tensors) == len(graph.inputs)
+  return tensors if fits and all(isinstance(x, keras.KerasTensor) for x in tensors) else None
+
+
+def _check(operation: Any) -> None:
+  if isinstance(operation, keras.layers.TFSMLayer):
+    raise InputError(
+      "layers that Keras can run and differentiate",
+      f"{operation.name!r}, a TFSMLayer",
+      "load the original Keras model instead of its SavedModel",
+    )
+  if getattr(operation, "data_format", "channels_last") == "channels_first":
+    raise InputError(
+      "channels-last layers", f"{operation.name!r} with channels first", "convert the model"
+    )
+
+
+def _inference(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+  """The keyword arguments of a call, in inference mode."""
+  if not isinstance(operation, keras.layers.Layer):
+    return kwargs
+  accepts = "training" in inspect.signature(operation.call).parameters
+  others = {name: value for name, value in kwargs.items() if name != "training"}
+  return others | {"training": False} if accepts else others
+
+
+class _Call(keras.Operation):  # type: ignore[misc]
+  """A call of a layer or operation in inference mode, with or without its activation."""
+
+  def __init__(self, operation: Any, activated: bool = True) -> None:
+    super().__init__()
+    self._operation, self._activated = operation, activated
+
+  def call(self, *args: Any, **kwargs: Any) -> Any:
+    """What the layer computes."""
+    if not self._activated:
+      with _without_activation(self._operation):
+        return self._operation(*args, **_inference(self._operation, kwargs))
+    return self._operation(*args, **_inference(self._operation, kwargs))
+
+  def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+    """Shapes and types, as the layer tells them."""
+    kwargs = {name: value for name, value in kwargs.items() if name != "training"}
+    return self._operation.compute_output_spec(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _without_activation(layer: Any) -> Iterator[None]:
+  """While TensorFlow traces the layer's call, it applies no activation."""
+  with _ACTIVATION_LOCK:
+    activation = layer.activation
+    layer.activation = keras.activations.linear
+    try:
+      yield
+    finally:
+      layer.activation = activation
+
+
+class _Apply(keras.Operation):  # type: ignore[misc]
+  """A function that keeps shape and type."""
+
+  def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+    super().__init__()
+    self._function = function
+
+  def call(self, tensor: Tensor) -> Tensor:
+    """The function's value."""
+    return self._function(tensor)
+
+  def compute_output_spec(self, tensor: Tensor) -> Tensor:
+    """The same shape and type."""
+    return keras.KerasTensor(tensor.shape, tensor.dtype)
+
+
+class _Tap(keras.Operation):  # type: ignore[misc]
+  """A tensor as it is, and its channel means."""
+
+  def call(self, tensor: Tensor) -> Any:
+    """The tensor [B, ..., C] and its means [B, C]."""
+    return tapped(tensor)
+
+  def compute_output_spec(self, tensor: Tensor) -> Any:
+    """Shapes and types."""
+    means = keras.KerasTensor((tensor.shape[0], tensor.shape[-1]), "float32")
+    return keras.KerasTensor(tensor.shape, tensor.dtype), means
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def tapped(tensor: Tensor) -> Any:
+  """[B, ..., C] as it is, and its channel means [B, C].
+
+  The gradient of a mean is constant over space: it is added to the tensor's own as [B, 1, C], and
+  never written out over the map, where the maps of all taps would wait for the backward pass.
+  """
+
+  def backward(of_tensor: Tensor, of_mean: Tensor) -> Tensor:
+    space = tf.cast(tf.reduce_prod(tf.shape(tensor)[1:-1]), of_mean.dtype)
+    share = tf.cast(of_mean / space, of_tensor.dtype)
+    return of_tensor + tf.reshape(share, [-1, *[1] * (len(tensor.shape) - 2), tensor.shape[-1]])
+
+  return (tf.identity(tensor), channel_mean(tensor)), backward
+
+
+def channel_mean(tensor: Tensor) -> Tensor:
+  """Mean over space of [B, ..., C], float32 [B, C]."""
+  mean_axes = list(range(1, len(tensor.shape) - 1))
+  return tf.reduce_mean(tf.cast(tensor, tf.float32), axis=mean_axes)  # [B, C]

@@ -1,0 +1,254 @@
+"""A Keras classifier as a function from images to logits and channel means, checked when made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from scipy.special import expit, softmax
+
+from hfc_tf import fast
+from hfc_tf.errors import InputError
+from hfc_tf.tapping.activations import sublayers
+from hfc_tf.tapping.graph import Graph, functional, trace
+from hfc_tf.tapping.head import affine, find_head
+from hfc_tf.tapping.precision import copy_weights, with_bfloat16_body
+
+Array = np.ndarray[Any, Any]
+Tensor = Any
+_FLOAT32, _COARSE = 1e-4, 0.05  # how far probabilities may be off
+_BYTE_SCALE, _BYTE_MEAN = 1 / 60, 2.0  # of Rescaling and Normalization that read 0 to 255
+_SIZES = (64, 128, 224, 32)  # of random images where the network takes any
+
+
+class Network:
+  """The functional model `inputs -> logits, channel means of every activation`.
+
+  Args:
+    model: functional or Sequential, one image input, one output of classes.
+    precision: "float32" or "bfloat16".
+    fold: whether fast CPU forms take the place of layers.
+
+  Attributes:
+    input_shape: (H, W, C) or (D, H, W, C). dtype: of what the model reads.
+    names: of the taps, in order. widths: channels of each.
+    penultimate: the tap that is the input of the head. head: kernel and bias, or None.
+    tolerance: how far its probabilities may be from the model's, by the precision of both.
+    highest: 255 where the model's first layers say that it reads 0 to 255, else None.
+
+  Raises:
+    InputError: for what cannot be tapped, naming model or layer.
+  """
+
+  def __init__(self, model: Any, precision: str, fold: bool) -> None:
+    self._given = model
+    name = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
+    plain = functional(model)
+    if plain is None:
+      raise InputError(
+        "a functional or built Sequential Keras model",
+        f"{name}, which is subclassed, has its own call, or is not built",
+        "rebuild it as keras.Model(inputs, outputs)",
+      )
+    _check_ends(plain, name)
+    self.input_shape = tuple(plain.inputs[0].shape[1:])
+    self.dtype = plain.inputs[0].dtype
+    # What `predict` of KerasHub's classifiers puts before the network.
+    prepare = getattr(model, "preprocessor", None)
+    self._prepare: Callable[[Tensor], Tensor] | None = prepare if callable(prepare) else None
+    self._copy = with_bfloat16_body(plain, name) if precision == "bfloat16" else None
+    self._forms = fast.Forms() if fold else None
+    graph = trace(self._copy or plain, self._forms)
+    self.highest = 255.0 if self._prepare or _reads_bytes(graph) else None
+    tolerance = _COARSE if precision == "bfloat16" or _is_coarse(plain) else _FLOAT32
+    images = _random_images(graph, self.input_shape, str(self.dtype), self.highest or 1.0)
+    head = find_head(graph, images, name, tolerance)
+    taps = {}
+    for node in graph.ancestors(head.logits):
+      if node.means is not None:
+        taps[_unique(node.name, taps)] = node.means
+    if not taps:
+      hidden = f"; hidden in {', '.join(graph.opaque)}" if graph.opaque else ""
+      raise InputError(
+        "a network with activations (ReLU layers, or layers with a built-in activation)",
+        f"{name} without any{hidden}",
+        "give a model whose activations are Keras layers of a functional model",
+      )
+    self.penultimate = list(taps)[-1]
+    if head.source is not None:
+      self.penultimate = next(key for key, each in taps.items() if each is head.source.means)
+    elif head.penultimate is not None:
+      self.penultimate = _unique("penultimate", taps)
+      taps[self.penultimate] = head.penultimate
+    self.names = tuple(taps)
+    self.widths = {key: int(each.shape[-1]) for key, each in taps.items()}
+    self.single = head.single
+    self.classes = 2 if head.single else int(head.logits.shape[-1])
+    self._graph, self._head, self.tolerance = graph, head, tolerance
+    self._function = keras.Function(graph.inputs, [head.logits, *taps.values()])
+    self._checksum = self._weights_checksum()
+    self.head = affine(graph, head)
+    self._check(images, name, tolerance)
+    if graph.opaque:
+      logging.warning(
+        "%s: %d activations; those inside %s cannot be tapped",
+        name, len(taps), ", ".join(graph.opaque),
+      )  # fmt: skip
+    logging.info("%s: %d activations tapped, head %s", name, len(taps), self.penultimate)
+
+  def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Logits [B, K] and channel means {name: [B, C_l]}, float32, of what the model reads."""
+    if self._prepare is not None:
+      images = self._prepare(images)
+    dtype = tf.as_dtype(self.dtype)
+    if dtype.is_floating:  # an integer cast would have no gradient; the layers take floats
+      images = tf.cast(images, dtype)
+    first, *means = self._function([images])
+    logits = tf.reshape(tf.cast(first, tf.float32), [-1, 1 if self.single else self.classes])
+    if self.single:
+      logits = tf.concat([tf.zeros_like(logits), logits], axis=1)  # [B, 2]
+    return logits, {
+      name: tf.cast(mean, tf.float32) for name, mean in zip(self.names, means, strict=True)
+    }
+
+  def refresh(self) -> None:
+    """Takes over weights that were changed since: folded kernels and copies follow them."""
+    checksum = self._weights_checksum()
+    if checksum == self._checksum:
+      return
+    self._checksum = checksum
+    if self._copy is not None:
+      copy_weights(functional(self._given), self._copy)
+    if self._forms is not None:
+      self._forms.refresh()
+    self.head = affine(self._graph, self._head) if self.head is not None else None
+
+  def _weights_checksum(self) -> int:
+    return fast.checksum(self._given.weights)
+
+  def _check(self, images: Array, name: str, tolerance: float) -> None:
+    """Compares the probabilities with those of the given model, and the head with the logits."""
+    given, again = (_probabilities(self._given, images) for _ in range(2))
+    prepare, self._prepare = self._prepare, None
+    logits, features = self(tf.constant(images))
+    self._prepare = prepare
+    logits = np.asarray(logits, np.float64)
+    ours = expit(logits[:, 1:] - logits[:, :1]) if self.single else softmax(logits, 1)
+    if not np.allclose(given, again, rtol=0, atol=tolerance):
+      logging.warning("%s draws at random in inference mode; its taps do not", name)
+    elif not (error := np.abs(ours - self._as_probabilities(given)).max()) <= tolerance:
+      row = int(np.abs(ours - self._as_probabilities(given)).max(1).argmax())
+      raise InputError(
+        f"taps that give the probabilities of {name}, {_text(self._as_probabilities(given)[row])}",
+        f"{_text(ours[row])}, {error:.2g} off",
+        "rebuild the model from layers of Keras, or load it with safe settings",
+      )
+    if self.head is not None:
+      kernel, bias = self.head
+      linear = np.asarray(features[self.penultimate], np.float64) @ kernel + bias
+      scale = max(1.0, float(np.abs(logits).max()))
+      if not np.allclose(linear, logits, rtol=0, atol=tolerance * scale):
+        self.head = None
+
+  def _as_probabilities(self, outputs: Array) -> Array:
+    """The model's outputs, or their probabilities where they are logits."""
+    if self._head.logits is not self._graph.outputs[0]:
+      return outputs
+    return expit(outputs) if self.single else np.asarray(softmax(outputs, 1))
+
+
+def _check_ends(model: keras.Model, name: str) -> None:
+  for kind, ends in (("input", model.inputs), ("output", model.outputs)):
+    if len(ends) != 1:
+      raise InputError(
+        f"a model with one {kind}",
+        f"{name} with {len(ends)} {kind}s",
+        f"wrap it in keras.Model with one {kind}",
+      )
+  shape, output = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape)
+  if len(shape) not in (3, 4) or shape[-1] is None:
+    raise InputError(
+      "an input of shape (H, W, C) or (D, H, W, C)",
+      f"{name} with input {shape}",
+      "only image and volume classifiers can be tapped",
+    )
+  if len(output) != 2 or output[-1] is None:
+    raise InputError(
+      "an output of shape (N, classes): logits, softmax or one sigmoid unit",
+      f"{name} with output {output}",
+      "end the model in a Dense layer with one unit a class",
+    )
+
+
+def _probabilities(model: Any, images: Array) -> Array:
+  given = keras.tree.pack_sequence_as(model.input, [images])
+  outputs = keras.tree.flatten(model(given, training=False))[0]
+  return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")), np.float64)
+
+
+def _random_images(
+  graph: Graph, shape: tuple[int | None, ...], dtype: str, highest: float
+) -> Array:
+  """Noise of several contrasts in the range that the network reads, [4, ...]."""
+  rng = np.random.default_rng(0)
+  for size in _SIZES:
+    images = rng.random((4, *(side or size for side in shape)))
+    images[1:] *= np.array([1.0, 0.5, 0.2]).reshape(3, *[1] * len(shape))
+    images[1] = (images[1] > 0.5) * images[0].mean()
+    images *= highest
+    images = np.rint(images) if "int" in dtype else images
+    try:
+      keras.Function(graph.inputs, graph.outputs)([images.astype(np.float32)])
+    except (ValueError, tf.errors.OpError) as error:
+      problem = error
+      continue
+    return images.astype(np.float32)
+  raise InputError(
+    "a network that runs on random images of its input shape",
+    " ".join(str(problem).split())[:300],
+    "give the model an input of fixed size",
+  )
+
+
+def _is_coarse(model: keras.Model) -> bool:
+  """Whether any layer computes in fewer than 32 bits."""
+  return any(
+    layer.compute_dtype in ("float16", "bfloat16") or getattr(layer, "quantization_mode", None)
+    for layer in sublayers(model)
+  )
+
+
+def _reads_bytes(graph: Graph) -> bool:
+  """Whether what stands before the first layer with a kernel is made for 0 to 255."""
+  tensor = graph.inputs[0]
+  if "int" in str(tensor.dtype):
+    return True
+  for node in graph.nodes:
+    if node.inputs != [tensor]:
+      continue
+    layer = node.operation
+    if isinstance(layer, keras.layers.Rescaling):
+      return bool(np.max(np.abs(layer.scale)) < _BYTE_SCALE)
+    if isinstance(layer, keras.layers.Normalization):
+      mean = keras.ops.convert_to_numpy(layer.mean)
+      return bool(np.max(mean) > _BYTE_MEAN)
+    if getattr(layer, "trainable_weights", None):
+      return False
+    tensor = node.output
+  return False
+
+
+def _unique(name: str, names: Any) -> str:
+  unique, count = name, 1
+  while unique in names:
+    count += 1
+    unique = f"{name}:{count}"
+  return unique
+
+
+def _text(values: Array) -> str:
+  return "[" + " ".join(f"{value:.4f}" for value in values[:6]) + "]"
