@@ -159,6 +159,8 @@ class TappedModel:
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
+    if images.shape[0] is not None:
+      images = tf.reshape(images, images.shape)  # so that the gradient has this shape, not any
     logits, features = self._function(images)
     for tensor in (logits, *features.values()):
       tensor.set_shape([images.shape[0], tensor.shape[1]])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
@@ -164,14 +165,6 @@ def _vector():
   return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(4, "relu")(inputs)))
 
 
-def _hidden_softmax():
-  inputs = keras.Input((8, 8, 3))
-  x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
-  x = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-  powers = keras.ops.exp(x)
-  return keras.Model(inputs, powers / keras.ops.sum(powers, axis=-1, keepdims=True))
-
-
 def _nested_subclass():
   inputs = keras.Input((8, 8, 3))
   return keras.Model(inputs, keras.layers.Dense(2)(_Subclassed()(inputs)))
@@ -194,11 +187,6 @@ def test_models_that_cannot_be_tapped_are_refused_by_name(build, message):
     TappedModel(build())
 
 
-def test_probabilities_where_logits_belong_are_noticed():
-  with pytest.raises(InputError, match="probabilities"):
-    TappedModel(_hidden_softmax())
-
-
 def test_taps_are_indexed_and_joined_row_by_row():
   taps = TappedModel(tiny()).taps(_images((8, 8, 3)), [0, 1, 0, 1], groups=[5, 5, 6, 7])
   again = Taps.concatenate([taps[:1], taps[np.array([1, 2])], taps[[False, False, False, True]]])
@@ -206,3 +194,43 @@ def test_taps_are_indexed_and_joined_row_by_row():
     np.testing.assert_array_equal(again.features[name], taps.features[name])
   np.testing.assert_array_equal(again.groups, taps.groups)
   np.testing.assert_array_equal(again.labels, taps.labels)
+
+
+def test_labels_are_class_numbers_or_one_hot():
+  model, images = TappedModel(tiny()), _images((8, 8, 3))
+  expected = [0, 1, 1, 0]
+  for labels in (expected, np.eye(2)[expected], np.array(expected)[:, None], np.float32(expected)):
+    np.testing.assert_array_equal(model.taps(images, labels).labels, expected)
+  pairs = tf.data.Dataset.from_tensor_slices((images, np.eye(2)[expected])).batch(3)
+  np.testing.assert_array_equal(model.taps(pairs).labels, expected)
+
+
+@pytest.mark.parametrize(
+  "labels, message",
+  [
+    ([0, 1, 0], "4 labels, one an image; found 3"),
+    ([0, 1, 0, 1, 0], "4 labels, one an image; found 5"),
+    ([0, 1, 2, 0], "values 0 to 2"),
+    ([0, 1, -2, 0], "values -2 to 1"),
+    ([0.5, 0, 1, 1], "values 0.0 to 1.0"),
+    (np.full((4, 2), 0.5), r"float64 of shape \(4, 2\)"),
+    (["a", "b", "a", "b"], "pass class numbers"),
+  ],
+)
+def test_labels_that_cannot_be_meant_are_refused(labels, message):
+  with pytest.raises(InputError, match=message):
+    TappedModel(tiny()).taps(_images((8, 8, 3)), labels)
+
+
+def test_labels_beside_a_dataset_are_refused():
+  images = tf.data.Dataset.from_tensor_slices(_images((8, 8, 3))).batch(2)
+  with pytest.raises(InputError, match="inside the Dataset"):
+    TappedModel(tiny()).taps(images, np.ones(4, int))
+
+
+def test_groups_may_be_names_and_must_be_one_an_image():
+  model, images = TappedModel(tiny()), _images((8, 8, 3))
+  groups = model.taps(images, groups=["p2", "p1", "p2", "p3"]).groups
+  assert groups.dtype == np.int64 and groups[0] == groups[2] and len(set(groups)) == 3
+  with pytest.raises(InputError, match="4 groups"):
+    model.taps(images, groups=[1, 2])

@@ -31,10 +31,11 @@ class Node:
   Attributes:
     name: of the layer or operation.
     operation: the layer or operation itself, the user's.
-    inputs: the symbolic tensors that it read.
+    inputs: the symbolic tensors that it read, each once.
     output: the symbolic tensor that it gave; nodes of several outputs have one `Node` each.
     means: channel means [B, C] of the output where that is an activation, else None.
     activation: "softmax", "relu", ...; "linear" where the output is taken before an activation.
+    apply: the output, of a value for the one input; None for nodes of several inputs or outputs.
   """
 
   name: str
@@ -43,6 +44,7 @@ class Node:
   output: Tensor
   means: Tensor = None
   activation: str = "linear"
+  apply: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclasses.dataclass(eq=False)
@@ -94,6 +96,18 @@ def functional(model: Any) -> keras.Model | None:
   return plain if type(model).call in calls else None
 
 
+def expanded(layer: Any, inputs: list[Tensor], **kwargs: Any) -> tuple[keras.Model, Any] | None:
+  """The plain functional model of what a `call` computes on symbolic tensors, and its outputs.
+
+  None where the call does what symbolic tensors cannot.
+  """
+  with contextlib.suppress(Exception):  # whatever a stranger's `call` raises
+    fresh = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in inputs]
+    outputs = layer.call(*fresh, **_inference(layer, kwargs))
+    return keras.Model(fresh, keras.tree.flatten(outputs)), outputs
+  return None
+
+
 def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
   """The graph of a plain functional model on inputs of its own.
 
@@ -134,33 +148,43 @@ class _Tracer:
     if isinstance(operation, keras.layers.Layer) and any(map(is_activation, sublayers(operation))):
       self.opaque.append(operation.name)
     kind = activation_name(operation)
-    inputs = _symbolic((args, kwargs))
     if kind in PROBABILITIES and callable(getattr(operation, "activation", None)):
-      before = self._add(operation, inputs, _Call(operation, activated=False)(*args, **kwargs))
-      return self._add(operation, [before], _Apply(operation.activation)(before), kind)
-    maker = self._makers.get(id(args[0])) if len(inputs) == 1 and args else None
-    faster = self._substitute and self._substitute(operation, maker)
-    if faster and len(inputs) == 1:
+      before = self._add(operation, _Call(operation, activated=False), args, kwargs)
+      return self._add(operation, _Apply(operation.activation), (before,), {}, kind)
+    inputs = _symbolic((args, kwargs))
+    single = len(inputs) == 1 and args and args[0] is inputs[0]
+    maker = self._makers.get(id(inputs[0])) if single else None
+    faster = self._substitute(operation, maker) if single and self._substitute else None
+    if faster:
       form, read = faster
-      return self._add(operation, read or inputs, form(*(read or inputs)), kind)
-    outputs = _Call(operation)(*args, **kwargs)
+      return self._add(operation, form, tuple(read or inputs), {}, kind)
+    return self._add(operation, _Call(operation), args, kwargs, kind)
+
+  def _add(
+    self, operation: Any, form: Any, args: Any, kwargs: Any, kind: str = "linear"
+  ) -> Any:
+    """Calls the form of an operation and records it, tapped where it gives an activation."""
+    inputs = _symbolic((args, kwargs))
+
+    def apply(value: Tensor) -> Tensor:
+      given = keras.tree.map_structure(
+        lambda each: value if each is inputs[0] else each, (args, kwargs)
+      )
+      return form(*given[0], **given[1])
+
+    def record(output: Tensor, apply: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+      means = None
+      if is_activation(operation) and kind != "linear" and len(output.shape) >= 2:
+        output, means = _Tap()(output)
+      node = Node(operation.name, operation, inputs, output, means, kind, apply)
+      self.nodes.append(node)
+      self._makers[id(output)] = node
+      return output
+
+    outputs = form(*args, **kwargs)
     if isinstance(outputs, keras.KerasTensor):
-      return self._add(operation, inputs, outputs, kind)
-    for output in keras.tree.flatten(outputs):
-      self._record(Node(operation.name, operation, inputs, output, None, kind))
-    return outputs
-
-  def _add(self, operation: Any, inputs: list[Tensor], output: Tensor, kind: str = "linear") -> Any:
-    """Records a node, tapped where its output is an activation."""
-    means = None
-    if kind not in ("linear", "softmax", "log_softmax") and len(output.shape) >= 2:
-      output, means = _Tap()(output)
-    self._record(Node(operation.name, operation, inputs, output, means, kind))
-    return output
-
-  def _record(self, node: Node) -> None:
-    self.nodes.append(node)
-    self._makers[id(node.output)] = node
+      return record(outputs, apply if len(inputs) == 1 else None)
+    return keras.tree.map_structure(record, outputs)
 
   def _inner(
     self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -174,13 +198,11 @@ class _Tracer:
     )
     if not composite or not args or len(_symbolic((args, kwargs))) != len(args):
       return None
-    with contextlib.suppress(Exception):  # whatever a stranger's `call` raises on symbolic tensors
-      inputs = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in args]
-      outputs = operation.call(*inputs, **_inference(operation, kwargs))
-      graph = trace(keras.Model(inputs, keras.tree.flatten(outputs)), self._substitute)
-      if any(node.means is not None for node in graph.nodes):
-        return graph, outputs
-    return None
+    inner = expanded(operation, list(args), **kwargs)
+    if inner is None:
+      return None
+    graph = trace(inner[0], self._substitute)
+    return (graph, inner[1]) if any(node.means is not None for node in graph.nodes) else None
 
   def _inline(self, graph: Graph, structure: Any, args: tuple[Any, ...], operation: Any) -> Any:
     """Makes an inner graph part of this one, on the tensors `args`; its outputs."""
@@ -196,14 +218,14 @@ class _Tracer:
     outer = {id(each): new for each, new in zip(graph.inputs, given, strict=True)}
     outer |= {id(old): new for old, new in zip(function.outputs, results, strict=True)}
     for node in graph.nodes:
-      self._record(
-        dataclasses.replace(
-          node,
-          inputs=[outer[id(each)] for each in node.inputs],
-          output=outer[id(node.output)],
-          means=None if node.means is None else outer[id(node.means)],
-        )
+      placed = dataclasses.replace(
+        node,
+        inputs=[outer[id(each)] for each in node.inputs],
+        output=outer[id(node.output)],
+        means=None if node.means is None else outer[id(node.means)],
       )
+      self.nodes.append(placed)
+      self._makers[id(placed.output)] = placed
     outputs = [outer[id(each)] for each in graph.outputs]
     if len(outputs) == 1 and isinstance(operation, keras.Model):
       return outputs[0]
@@ -211,7 +233,9 @@ class _Tracer:
 
 
 def _symbolic(structure: Any) -> list[Tensor]:
-  return [each for each in keras.tree.flatten(structure) if isinstance(each, keras.KerasTensor)]
+  """The symbolic tensors in arguments, each once."""
+  flat = keras.tree.flatten(structure)
+  return list({id(each): each for each in flat if isinstance(each, keras.KerasTensor)}.values())
 
 
 def _arranged(args: tuple[Any, ...], operation: Any, graph: Any) -> list[Tensor] | None:

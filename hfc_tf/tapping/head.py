@@ -45,12 +45,14 @@ class Head:
     penultimate: symbolic z(x), [B, C], of which the logits are an affine function; None where they
       are not, or z is a map.
     source: the tapped node that has the channel means of z(x), if there is one.
+    chain: the nodes from z(x) to the logits, in order.
   """
 
   logits: Tensor
   single: bool
   penultimate: Tensor = None
   source: Node | None = None
+  chain: tuple[Node, ...] = ()
 
 
 def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
@@ -112,16 +114,18 @@ def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
   return _with_penultimate(graph, Head(output if logits is None else logits, False))
 
 
-def affine(graph: Graph, head: Head) -> tuple[Array, Array] | None:
+def affine(head: Head) -> tuple[Array, Array] | None:
   """Kernel [C, K] and bias [K], float32, read from the network: f(0), and f of unit vectors."""
   if head.penultimate is None or head.penultimate.shape[-1] > _MOST_PROBED:
     return None
   width = head.penultimate.shape[-1]
-  function = keras.Function([head.penultimate], [head.logits])
 
   def values(rows: Array) -> Array:
     tensor = keras.ops.cast(rows, head.penultimate.dtype)
-    result = keras.ops.convert_to_numpy(keras.ops.cast(function([tensor])[0], "float32"))
+    for node in head.chain:
+      assert node.apply is not None
+      tensor = node.apply(tensor)
+    result = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
     return np.asarray(result, np.float64).reshape(len(rows), -1)
 
   bias = values(np.zeros((1, width), np.float32))[0]
@@ -139,17 +143,18 @@ def affine(graph: Graph, head: Head) -> tuple[Array, Array] | None:
 
 def _with_penultimate(graph: Graph, head: Head) -> Head:
   """Looks for z(x): the input of the last layer with weights, if only affine maps follow."""
-  tensor = head.logits
+  tensor, chain = head.logits, []
   while True:
     node = graph.producer(tensor)
-    if node is None or len(node.inputs) != 1 or node.means is not None:
+    if node is None or node.apply is None or node.means is not None:
       return head
+    chain.append(node)
     tensor = node.inputs[0]
     if getattr(node.operation, "weights", None):
       break
   if len(tensor.shape) != 2 or tensor.shape[-1] is None:
     return head
-  head.penultimate = tensor
+  head.penultimate, head.chain = tensor, tuple(chain[::-1])
   node = graph.producer(tensor)
   while node is not None and node.means is None and _keeps_means(node):
     node = graph.producer(node.inputs[0])

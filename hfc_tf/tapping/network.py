@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from scipy.special import expit, softmax
 from hfc_tf import fast
 from hfc_tf.errors import InputError
 from hfc_tf.tapping.activations import sublayers
-from hfc_tf.tapping.graph import Graph, functional, trace
+from hfc_tf.tapping.graph import Graph, expanded, functional, trace
 from hfc_tf.tapping.head import affine, find_head
 from hfc_tf.tapping.precision import copy_weights, with_bfloat16_body
 
@@ -47,11 +48,11 @@ class Network:
   def __init__(self, model: Any, precision: str, fold: bool) -> None:
     self._given = model
     name = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
-    plain = functional(model)
+    plain = _plain(model)
     if plain is None:
       raise InputError(
         "a functional or built Sequential Keras model",
-        f"{name}, which is subclassed, has its own call, or is not built",
+        f"{name}, which is subclassed or not built",
         "rebuild it as keras.Model(inputs, outputs)",
       )
     _check_ends(plain, name)
@@ -67,7 +68,7 @@ class Network:
     tolerance = _COARSE if precision == "bfloat16" or _is_coarse(plain) else _FLOAT32
     images = _random_images(graph, self.input_shape, str(self.dtype), self.highest or 1.0)
     head = find_head(graph, images, name, tolerance)
-    taps = {}
+    taps: dict[str, Tensor] = {}
     for node in graph.ancestors(head.logits):
       if node.means is not None:
         taps[_unique(node.name, taps)] = node.means
@@ -91,7 +92,7 @@ class Network:
     self._graph, self._head, self.tolerance = graph, head, tolerance
     self._function = keras.Function(graph.inputs, [head.logits, *taps.values()])
     self._checksum = self._weights_checksum()
-    self.head = affine(graph, head)
+    self.head = affine(head)
     self._check(images, name, tolerance)
     if graph.opaque:
       logging.warning(
@@ -107,7 +108,8 @@ class Network:
     dtype = tf.as_dtype(self.dtype)
     if dtype.is_floating:  # an integer cast would have no gradient; the layers take floats
       images = tf.cast(images, dtype)
-    first, *means = self._function([images])
+    with tf.name_scope("network"):  # a layer's name may begin as no outermost scope may
+      first, *means = self._function([images])
     logits = tf.reshape(tf.cast(first, tf.float32), [-1, 1 if self.single else self.classes])
     if self.single:
       logits = tf.concat([tf.zeros_like(logits), logits], axis=1)  # [B, 2]
@@ -122,10 +124,10 @@ class Network:
       return
     self._checksum = checksum
     if self._copy is not None:
-      copy_weights(functional(self._given), self._copy)
+      copy_weights(_plain(self._given), self._copy)
     if self._forms is not None:
       self._forms.refresh()
-    self.head = affine(self._graph, self._head) if self.head is not None else None
+    self.head = affine(self._head) if self.head is not None else None
 
   def _weights_checksum(self) -> int:
     return fast.checksum(self._given.weights)
@@ -161,6 +163,16 @@ class Network:
     return expit(outputs) if self.single else np.asarray(softmax(outputs, 1))
 
 
+def _plain(model: Any) -> keras.Model | None:
+  """The functional model that computes what the given one does; its own `call` is followed."""
+  plain = functional(model)
+  if plain is not None or not isinstance(model, keras.Model):
+    return plain
+  inputs = getattr(model, "inputs", None) or []
+  followed = expanded(model, inputs) if len(inputs) == 1 else None
+  return None if followed is None else followed[0]
+
+
 def _check_ends(model: keras.Model, name: str) -> None:
   for kind, ends in (("input", model.inputs), ("output", model.outputs)):
     if len(ends) != 1:
@@ -185,8 +197,9 @@ def _check_ends(model: keras.Model, name: str) -> None:
 
 
 def _probabilities(model: Any, images: Array) -> Array:
-  given = keras.tree.pack_sequence_as(model.input, [images])
-  outputs = keras.tree.flatten(model(given, training=False))[0]
+  with contextlib.suppress(AttributeError):  # a Sequential model takes its input as it is
+    images = keras.tree.pack_sequence_as(model.input, [images])
+  outputs = keras.tree.flatten(model(images, training=False))[0]
   return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")), np.float64)
 
 

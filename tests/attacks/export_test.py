@@ -76,7 +76,7 @@ def test_arguments_are_those_of_the_program(tmp_path, kind):
   distance = np.abs(arrays["start"] - images)  # the random start came along
   assert 0.9 * SETTINGS["eps"] < distance.max() <= SETTINGS["eps"] + 1e-6
   kernels = [values for values in arrays.values() if values.shape == (3, 3, 3, 6)]
-  network_kernel = attack.model._graph._model.get_layer("first").kernel
+  network_kernel = attack.model._model.get_layer("first").kernel
   np.testing.assert_array_equal(kernels[0], network_kernel)
 
 
