@@ -13,6 +13,7 @@ import tensorflow as tf
 from hfc_tf.engine import with_bfloat16_body
 from hfc_tf.errors import InputError
 from hfc_tf.graph import Graph
+from hfc_tf.surroundings import default_settings
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 Tensor = Any
@@ -98,6 +99,7 @@ class TappedModel:
       that are no images, and models without activations.
   """
 
+  @default_settings()
   def __init__(
     self,
     model: keras.Model,

@@ -8,8 +8,8 @@ from typing import Any
 
 from absl import flags
 
-from hfc_tf.attacks import ATTACKS
-from hfc_tf.data import DATASETS
+from hfc_tf.attacks.registry import ATTACKS
+from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
@@ -72,15 +72,24 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
 )  # fmt: skip
 
 
-def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callable[[], Config]:
+def define(
+  values: flags.FlagValues = flags.FLAGS,
+  /,
+  *,
+  hides: bool = False,
+  trains_others: bool = False,
+  **defaults: Any,
+) -> Callable[[], Config]:
   """Defines the common flags.
 
   Args:
     values: where they are defined.
+    hides: whether the binary adds the HFC term whatever --hfc says.
+    trains_others: whether it trains classifiers beside the one of --model_path.
     defaults: fields of `Config` whose default differs in this binary.
 
   Returns:
-    What makes the `Config` once the flags are parsed.
+    What makes the `Config` once the flags are parsed; it refuses flags without an effect.
   """
   start = Config(**defaults)
   holders = {}
@@ -95,9 +104,37 @@ def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callab
     if given["out"] == start.out != Config.out:  # folders of their own, one of artefacts for all
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
-    return dataclasses.replace(start, **(given | lists))
+    made = dataclasses.replace(start, **(given | lists))
+    typed = {name for name in values if values[name].present}
+    _check_effects(typed, made, hides, trains_others)
+    return made
 
   return config
+
+
+def _check_effects(typed: set[str], config: Config, hides: bool, trains_others: bool) -> None:
+  """Refuses flags that were typed and change nothing."""
+  hfc = config.hfc or hides
+  ray = config.distribute == "ray"
+  volumes = bool(config.data_dir) and config.dataset in VOLUMES
+  rules = (  # (flags, whether they have an effect, what they need)
+    (("hfc_weight", "aim", "tuning_images"), hfc, "--hfc"),
+    (("tuning_images",), "auto" in config.hfc_weights or hides, "--hfc_weight=auto"),
+    (("depth", "window"), volumes or "datasets" in typed,
+     f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
+    (("ray_address", "workers", "threads"), ray, "--distribute=ray"),
+    (("workers",), not config.ray_address, "a cluster started here, without --ray_address"),
+    (("preprocessing",), bool(config.model_path) or config.preprocessing == "none",
+     "--model_path"),
+    (("model", "weights", "epochs", "learning_rate", "model_seed"),
+     trains_others or not config.model_path, "a classifier trained here, without --model_path"),
+  )  # fmt: skip
+  for names, effective, needed in rules:
+    vain = [f"--{name}" for name in names if name in typed]
+    if vain and not effective:
+      raise InputError(
+        f"{needed} with {', '.join(vain)}", "it missing", "add it, or leave the flag out"
+      )
 
 
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
