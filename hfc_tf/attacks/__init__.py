@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.registry import ATTACKS, named
-from hfc_tf.attacks.steps import schedule
 from hfc_tf.lazy import exports
 
 if TYPE_CHECKING:

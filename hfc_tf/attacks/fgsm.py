@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.loop import GradientAttack
-from hfc_tf.attacks.steps import schedule
 
 
 class FGSM(GradientAttack):

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from hfc_tf.attacks.balls import Linf
 from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.objectives import Batch, CrossEntropy, Objective
-from hfc_tf.attacks.steps import schedule
 from hfc_tf.attacks.updates.base import Here, Sign, Update, pick
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel

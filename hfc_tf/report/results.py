@@ -56,7 +56,7 @@ def write_results(
   table = io.StringIO()
   writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
   writer.writeheader()
-  writer.writerows(complete["rows"])
+  writer.writerows({key: _cell(value) for key, value in row.items()} for row in complete["rows"])
   write_files(
     out_dir,
     {
@@ -66,6 +66,11 @@ def write_results(
     },
   )
   return complete
+
+
+def _cell(value: Any) -> Any:
+  """A value of results.csv; a text that a spreadsheet would run as a formula gets an apostrophe."""
+  return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
 
 
 def environment() -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.registry import AIMS as AIMS
 from hfc_tf.attacks.registry import ATTACKS
-from hfc_tf.attacks.steps import schedule
 from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError

@@ -123,17 +123,19 @@ def _check_effects(typed: set[str], config: Config, hides: bool, trains_others: 
     (("depth", "window"), volumes or "datasets" in typed,
      f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
     (("ray_address", "workers", "threads"), ray, "--distribute=ray"),
-    (("workers",), not config.ray_address, "a cluster started here, without --ray_address"),
+    (("workers",), not config.ray_address, "a cluster started here, without --ray_address,"),
     (("preprocessing",), bool(config.model_path) or config.preprocessing == "none",
      "--model_path"),
     (("model", "weights", "epochs", "learning_rate", "model_seed"),
-     trains_others or not config.model_path, "a classifier trained here, without --model_path"),
+     trains_others or not config.model_path, "a classifier trained here, without --model_path,"),
   )  # fmt: skip
   for names, effective, needed in rules:
     vain = [f"--{name}" for name in names if name in typed]
     if vain and not effective:
       raise InputError(
-        f"{needed} with {', '.join(vain)}", "it missing", "add it, or leave the flag out"
+        f"{needed} with {', '.join(vain)}",
+        f"{', '.join(vain)} without an effect",
+        "leave it out, or see --help",
       )
 
 

@@ -1,4 +1,4 @@
-"""How many steps of which size; no TensorFlow, since flags are checked by it."""
+"""The budget of an attack, and the steps in which it is spent; no TensorFlow, for flags."""
 
 from __future__ import annotations
 
