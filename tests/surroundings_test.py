@@ -99,3 +99,18 @@ def test_networks_are_the_same_whatever_the_settings(odd_settings):
   assert model.layers[1].data_format == "channels_last"
   with default_settings():
     assert loss == pytest.approx(_trained()[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["float64", "mixed_bfloat16"])
+def test_a_users_model_trains_in_its_own_precision(policy):
+  layers, images = keras.layers, keras.Input((8, 8, 1), dtype="float32")
+  maps = layers.Conv2D(4, 3, use_bias=False, dtype=policy)(images)
+  maps = layers.ReLU(dtype=policy)(layers.BatchNormalization(dtype=policy)(maps))
+  logits = layers.Dense(2, dtype=policy)(layers.GlobalAveragePooling2D(dtype=policy)(maps))
+  rng = np.random.default_rng(0)
+  pixels, labels = rng.random((32, 8, 8, 1), np.float32), np.arange(32) % 2
+  model = keras.Model(images, logits)
+  before = [np.array(weight) for weight in model.trainable_weights]
+  training.train(model, pixels, labels, pixels, labels, epochs=1, batch_size=8)
+  for weight, old in zip(model.trainable_weights, before, strict=True):
+    assert np.isfinite(np.array(weight)).all() and np.abs(np.array(weight) - old).max() > 0

@@ -70,7 +70,10 @@ def write_results(
 
 def _cell(value: Any) -> Any:
   """A value of results.csv; a text that a spreadsheet would run as a formula gets an apostrophe."""
-  return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r") else value
+  if not isinstance(value, str):
+    return value
+  text = value.replace("\r", " ")  # csv does not quote it, and readers end the row there
+  return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 def environment() -> dict[str, Any]:
