@@ -78,6 +78,7 @@ def load(module: str) -> Any:
   # TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
   # would bury our one line.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  os.environ.pop("MPLBACKEND", None)  # figures need none, and matplotlib dies of an unknown one
   with _muted():
     import tensorflow
   tensorflow.config.experimental.enable_op_determinism()

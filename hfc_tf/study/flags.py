@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -105,38 +105,38 @@ def define(
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     made = dataclasses.replace(start, **(given | lists))
-    typed = {name for name in values if values[name].present}
-    _check_effects(typed, made, hides, trains_others)
+    for name, needed in without_effect(vars(made), hides, trains_others).items():
+      several = name in ("depth", "window") and "datasets" in values and values["datasets"].present
+      if values[name].present and not several:
+        raise InputError(f"{needed} with --{name}", "none", "add it, or leave the flag out")
     return made
 
   return config
 
 
-def _check_effects(typed: set[str], config: Config, hides: bool, trains_others: bool) -> None:
-  """Refuses flags that were typed and change nothing."""
-  hfc = config.hfc or hides
-  ray = config.distribute == "ray"
-  volumes = bool(config.data_dir) and config.dataset in VOLUMES
+def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) -> dict[str, str]:
+  """Flags that change nothing in a study, and what they need.
+
+  Args:
+    config: fields of `Config`.
+    hides, trains_others: as in `define`.
+  """
+  given = config.get
+  hfc = given("hfc", True) or hides
+  automatic = hides or "auto" in (given("hfc_weights") or ())
+  volumes = given("data_dir") and given("dataset") in VOLUMES
+  alone = given("model_path") and not trains_others
   rules = (  # (flags, whether they have an effect, what they need)
+    (("tuning_images",), automatic, "--hfc_weight=auto"),
     (("hfc_weight", "aim", "tuning_images"), hfc, "--hfc"),
-    (("tuning_images",), "auto" in config.hfc_weights or hides, "--hfc_weight=auto"),
-    (("depth", "window"), volumes or "datasets" in typed,
-     f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
-    (("ray_address", "workers", "threads"), ray, "--distribute=ray"),
-    (("workers",), not config.ray_address, "a cluster started here, without --ray_address,"),
-    (("preprocessing",), bool(config.model_path) or config.preprocessing == "none",
-     "--model_path"),
-    (("model", "weights", "epochs", "learning_rate", "model_seed"),
-     trains_others or not config.model_path, "a classifier trained here, without --model_path,"),
+    (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
+    (("workers",), not given("ray_address"), "a cluster started here, without --ray_address,"),
+    (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
+    (("preprocessing",), given("model_path") or given("preprocessing") == "none", "--model_path"),
+    (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
+     "a classifier trained here, without --model_path,"),
   )  # fmt: skip
-  for names, effective, needed in rules:
-    vain = [f"--{name}" for name in names if name in typed]
-    if vain and not effective:
-      raise InputError(
-        f"{needed} with {', '.join(vain)}",
-        f"{', '.join(vain)} without an effect",
-        "leave it out, or see --help",
-      )
+  return {name: needed for names, effective, needed in rules if not effective for name in names}
 
 
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:

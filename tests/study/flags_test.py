@@ -47,7 +47,8 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
   ("arguments", "needed"),
   [
     (["--hfc_weight=2"], "--hfc with --hfc_weight"),
-    (["--aim=typical", "--tuning_images=9"], "--hfc with --aim, --tuning_images"),
+    (["--aim=typical"], "--hfc with --aim"),
+    (["--hfc_weight=1", "--tuning_images=9"], "--hfc with --"),
     (["--hfc", "--hfc_weight=1", "--tuning_images=9"], "--hfc_weight=auto with --tuning_images"),
     (["--window=40,80"], "--data_dir of volumes"),
     (["--depth=8", "--dataset=brain"], "--data_dir of volumes"),
