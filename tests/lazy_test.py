@@ -57,6 +57,7 @@ def test_help_and_wrong_flags_need_no_tensorflow(run, name):
     ("run_attack", "--data_dir=/nowhere", "--data_dir"),
     ("run_adaptive", "--bounds=none", "--bounds among selective, orthogonal"),
     ("run_budget", "--budget=0", "--budget"),
+    ("run_layers", "--attack=bim,pgd", "one attack at --attack"),
     ("run_budget", "--models=nope", "--models among resnet18_3d"),
     ("run_classifiers", "--datasets=nope", "--datasets among chest"),
     ("run_components", "--count=0", "--count from 1"),
