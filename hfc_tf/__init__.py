@@ -3,11 +3,14 @@
 Names are imported when they are asked for, so that a program can quiet TensorFlow first.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hfc_tf.lazy import exports
 
 if TYPE_CHECKING:
+  from hfc_tf import data as data
   from hfc_tf import detectors as detectors
+  from hfc_tf import evaluation as evaluation
   from hfc_tf.attacks import APGD as APGD
   from hfc_tf.attacks import BIM as BIM
   from hfc_tf.attacks import CW as CW
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
   from hfc_tf.taps import TappedModel as TappedModel
   from hfc_tf.taps import Taps as Taps
 
-_HOMES = {
+_PLACES = {
   "APGD": "attacks",
   "BIM": "attacks",
   "CW": "attacks",
@@ -50,13 +53,12 @@ _HOMES = {
   "Taps": "taps",
   "export_attack": "attacks.export",
   "export_detector": "detectors",
+  "data": "",
+  "detectors": "",
+  "evaluation": "",
 }
-__all__ = [*sorted(_HOMES), "detectors"]
+__version__ = "0.1.0"
+__all__ = ["__version__", *sorted(_PLACES)]
 
-
-def __getattr__(name: str) -> Any:
-  if name == "detectors":
-    return importlib.import_module("hfc_tf.detectors")
-  if name in _HOMES:
-    return getattr(importlib.import_module(f"hfc_tf.{_HOMES[name]}"), name)
-  raise AttributeError(f"module 'hfc_tf' has no attribute {name!r}")
+if not TYPE_CHECKING:
+  __getattr__, __dir__ = exports(__name__, _PLACES)

@@ -1,23 +1,104 @@
-"""From flags to one library call; whatever the user got wrong ends in one line and exit code 2."""
+"""From flags to one library call; whatever the user got wrong ends in one line and exit code 2.
+
+Flags are checked before TensorFlow is imported, which takes several seconds.
+"""
+
+from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from hfc_tf.errors import InputError
+from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.study.flags import define
+from hfc_tf.surroundings import check_backend, set_defaults
+
+flags.disclaim_key_flags()  # so that --help of a binary shows the flags as its own
 
 _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
+
+
+def experiment(
+  name: str,
+  arguments: Callable[[], Mapping[str, Any]] = dict,
+  *,
+  defaults: Mapping[str, Any] | None = None,
+) -> None:
+  """Runs an experiment as a program of its own and says where its page is.
+
+  Args:
+    name: a key of EXPERIMENTS.
+    arguments: what its `run` takes beside the configuration, checked and made from flags; it may
+      not import TensorFlow. None leaves an argument at its default.
+    defaults: of the common flags, in place of the experiment's.
+  """
+  found = EXPERIMENTS[name]
+  given = found.defaults if defaults is None else defaults
+  make_config = define(hides=bool(given.get("hfc")), trains_others=found.trains_others, **given)
+
+  def main() -> None:
+    config = make_config()
+    config.resolved()
+    if len(config.attacks) > 1 and not found.every_attack:
+      raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
+    chosen = {key: value for key, value in arguments().items() if value is not None}
+    load(found.module).run(config, **chosen)
+    say(f"report: {config.out}/report.html")
+
+  run(main)
+
+
+def run(main: Callable[[], None]) -> None:
+  """Parses the flags, calls `main` and exits.
+
+  Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
+  with one line on stderr; 130 after control-C.
+  """
+  _open_streams()
+  try:
+    app.run(lambda _: _guarded(main), flags_parser=_parse)
+  finally:
+    _flush()
+
+
+def load(module: str) -> Any:
+  """Imports a module that needs TensorFlow, silently and with deterministic operations.
+
+  Raises:
+    InputError: where Keras has another backend.
+  """
+  check_backend()
+  logging.set_verbosity(logging.INFO)
+  # TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
+  # would bury our one line.
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  os.environ.pop("MPLBACKEND", None)  # figures need none, and matplotlib dies of an unknown one
+  with _muted():
+    import tensorflow
+  tensorflow.config.experimental.enable_op_determinism()
+  set_defaults()
+  return importlib.import_module(module)
+
+
+def say(line: str) -> None:
+  """Prints a line; that nobody reads it any more is no failure."""
+  with contextlib.suppress(BrokenPipeError):
+    print(line)
 
 
 @contextlib.contextmanager
 def _muted() -> Iterator[None]:
   """Sends the process's stderr nowhere, what C++ writes included."""
-  sys.stderr.flush()
+  with contextlib.suppress(BrokenPipeError):
+    sys.stderr.flush()
   kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(nowhere, 2)
   try:
@@ -28,21 +109,33 @@ def _muted() -> Iterator[None]:
     os.close(nowhere)
 
 
-# TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and would
-# bury our one line; so it is imported here, before any other module can.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _muted():
-  import tensorflow
+def _open_streams() -> None:
+  """Opens what the caller closed, or a file of ours would take its number, and get the log."""
+  for number, name in enumerate(("stdin", "stdout", "stderr")):
+    try:
+      os.fstat(number)
+    except OSError:
+      nowhere = os.open(os.devnull, os.O_RDWR)
+      if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+    stream: Any = getattr(sys, name)
+    if stream is None:
+      setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    elif number and hasattr(stream, "reconfigure"):
+      stream.reconfigure(errors="backslashreplace")  # a path may hold what the locale cannot say
+  handler: Any = logging.get_absl_handler()
+  if handler.python_handler.stream is None:
+    handler.python_handler.stream = sys.stderr
 
 
-def run(main: Callable[[], None]) -> None:
-  """Parses the flags, calls `main` with deterministic operations and exits.
-
-  Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
-  with one line on stderr; 130 after control-C.
-  """
-  tensorflow.config.experimental.enable_op_determinism()
-  app.run(lambda _: _guarded(main), flags_parser=_parse)
+def _flush() -> None:
+  """Python's own flush at the end would complain of a pipe that ended early, with exit code 120."""
+  for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+    try:
+      stream.flush()
+    except OSError:
+      os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -50,9 +143,24 @@ def _parse(argv: list[str]) -> list[str]:
     rest: list[str] = flags.FLAGS(argv)
     if len(rest) > 1:
       raise flags.Error(f"argument {rest[1]!r} that belongs to no flag")
+    for name in flags.FLAGS:
+      flag = flags.FLAGS[name]
+      if flag.present and not _says_something(flag.value):
+        raise flags.Error(f"--{name}={flag.value!r}")
   except flags.Error as error:
     _fail(InputError("known flags with valid values", str(error), "see --help"))
+  except BrokenPipeError:  # of --help
+    sys.exit(0)
+  except SystemExit:  # after --help, for which absl ends with 1
+    sys.exit(0)
   return rest
+
+
+def _says_something(value: Any) -> bool:
+  """Whether a value is neither empty, as of an unset shell variable, nor infinite nor NaN."""
+  if isinstance(value, list):
+    return bool(value) and all(map(_says_something, value))
+  return value != "" and (not isinstance(value, float) or math.isfinite(value))
 
 
 def _guarded(main: Callable[[], None]) -> None:
@@ -71,5 +179,6 @@ def _guarded(main: Callable[[], None]) -> None:
 
 
 def _fail(error: InputError) -> NoReturn:
-  print(error, file=sys.stderr)
+  with contextlib.suppress(BrokenPipeError):
+    print(error, file=sys.stderr)
   sys.exit(2)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.errors import InputError
+from hfc_tf.surroundings import default_settings
 from hfc_tf.tapping import Network
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
@@ -109,6 +110,7 @@ class TappedModel:
       those that its taps give on random images.
   """
 
+  @default_settings()
   def __init__(
     self,
     model: keras.Model,

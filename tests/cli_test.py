@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 NOTES = re.compile(
   r"^(WARNING: All log messages before|[IWE]0000 |To enable the following).*\n", re.M
 )
+flags.DEFINE_string("cli_test_text", None, "For these tests.")
+flags.DEFINE_float("cli_test_number", None, "For these tests.")
 flags.DEFINE_enum("cli_test_kind", "fine", ["fine", "other"], "For these tests.")
 
 
@@ -77,3 +79,50 @@ def test_a_binary_with_a_wrong_flag():
   own = NOTES.sub("", done.stderr)
   assert done.returncode == 2 and done.stdout == ""
   assert own.startswith("expected known flags") and own.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_take_no_file(closed, tmp_path):
+  code = f"""
+import os, sys
+from hfc_tf import cli
+def main():
+  with open({str(tmp_path / "file")!r}, "w") as file:
+    print("to stdout"); print("to stderr", file=sys.stderr); cli.say("said"); os.write(2, b"raw")
+    with cli._muted():
+      pass
+    file.write(f"{{file.fileno() > 2}}")
+cli.run(main)
+"""
+  script = tmp_path / "script.py"
+  script.write_text(code)
+  environment = os.environ | {"PYTHONPATH": str(ROOT)}
+  done = subprocess.run(f"{sys.executable} {script} {closed}", shell=True, env=environment)
+  assert done.returncode == 0 and (tmp_path / "file").read_text() == "True"
+
+
+@pytest.mark.parametrize("more", [{}, {"PYTHONUNBUFFERED": "1"}, {"LC_ALL": "C"}])
+def test_a_pipe_that_ends_early(tmp_path, more):
+  script = tmp_path / "script.py"
+  script.write_text("""
+from hfc_tf import cli
+def main():
+  for number in range(9999):
+    cli.say(f"{number} ü \\udcff")
+cli.run(main)
+""")
+  environment = os.environ | {"PYTHONPATH": str(ROOT), **more}
+  done = subprocess.run(
+    f"set -o pipefail; {sys.executable} {script} | head -1",
+    shell=True, capture_output=True, text=True, env=environment, executable="/bin/bash",
+  )  # fmt: skip
+  assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("0 ")
+
+
+@pytest.mark.parametrize("argument", ["--cli_test_text=", "--cli_test_number=nan"])
+def test_values_that_say_nothing_are_refused(capfd, argument):
+  with pytest.raises(SystemExit) as end:
+    cli._parse(["program", argument])
+  flags.FLAGS.unparse_flags()
+  flags.FLAGS.cli_test_text = flags.FLAGS["cli_test_number"].value = None
+  assert end.value.code == 2 and argument[:12] in capfd.readouterr().err

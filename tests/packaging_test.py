@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import hfc_tf
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DISTRIBUTIONS = {
@@ -168,8 +170,6 @@ def test_readme_names_only_flags_that_exist() -> None:
 
 def test_readme_example_uses_names_that_exist() -> None:
   (example,) = code_blocks("python")
-  import hfc_tf
-
   used = {
     node
     for node in ast.walk(ast.parse(example))
@@ -183,6 +183,6 @@ def test_readme_example_uses_names_that_exist() -> None:
 
 
 def test_changelog_and_module_tell_the_version() -> None:
-  version = PROJECT["project"]["version"]
+  version = hfc_tf.__version__
   assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
   assert f'version = "{version}"' in (ROOT / "MODULE.bazel").read_text()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hfc_tf.attacks.loop import GradientAttack, schedule
+from hfc_tf.attacks.budget import schedule
+from hfc_tf.attacks.loop import GradientAttack
 from hfc_tf.attacks.objectives import Objective
 from hfc_tf.attacks.updates import AutoStep
 from hfc_tf.taps import TappedModel

@@ -12,6 +12,7 @@ import tensorflow as tf
 from hfc_tf.attacks.describe import plain
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.errors import InputError
+from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import TappedModel
 
 Tensor = Any
@@ -112,6 +113,7 @@ class Attack:
     settings: dict[str, Any] = plain({n: v for n, v in own.items() if not n.startswith("_")})
     return {"class": type(self).__name__, "objective": terms, **settings}
 
+  @default_settings()
   def __call__(self, images: Any, targets: Any, ids: Any = None) -> np.ndarray[Any, Any]:
     """Adversarial images, of the shape, range and type of `images`.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hfc_tf.attacks.loop import GradientAttack, schedule
+from hfc_tf.attacks.budget import schedule
+from hfc_tf.attacks.loop import GradientAttack
 
 
 class FGSM(GradientAttack):

@@ -4,12 +4,10 @@ from typing import Any
 
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
-from hfc_tf.attacks.registry import named
+from hfc_tf.attacks.registry import AIMS, named
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
-
-AIMS = ("mode", "typical")
 
 
 def HFCAttack(

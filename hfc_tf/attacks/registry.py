@@ -1,30 +1,28 @@
-"""Attacks by name."""
+"""Attacks by name, and what HFC may aim at."""
 
-from hfc_tf.attacks.apgd import APGD
-from hfc_tf.attacks.base import Attack
-from hfc_tf.attacks.bim import BIM
-from hfc_tf.attacks.cw import CW
-from hfc_tf.attacks.cw_l2 import CWL2
-from hfc_tf.attacks.deepfool import DeepFool
-from hfc_tf.attacks.di import DI
-from hfc_tf.attacks.fgsm import FGSM
-from hfc_tf.attacks.mim import MIM
-from hfc_tf.attacks.pgd import PGD
-from hfc_tf.attacks.tim import TIM
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from hfc_tf.errors import InputError
+from hfc_tf.lazy import Registry
 
-ATTACKS: dict[str, type[Attack]] = {
-  "fgsm": FGSM,
-  "bim": BIM,
-  "pgd": PGD,
-  "mim": MIM,
-  "tim": TIM,
-  "di": DI,
-  "cw": CW,
-  "apgd": APGD,
-  "deepfool": DeepFool,
-  "cw_l2": CWL2,
-}
+if TYPE_CHECKING:
+  from hfc_tf.attacks.base import Attack
+
+AIMS = ("mode", "typical")
+ATTACKS: Registry[type[Attack]] = Registry({
+  "fgsm": "hfc_tf.attacks.fgsm:FGSM",
+  "bim": "hfc_tf.attacks.bim:BIM",
+  "pgd": "hfc_tf.attacks.pgd:PGD",
+  "mim": "hfc_tf.attacks.mim:MIM",
+  "tim": "hfc_tf.attacks.tim:TIM",
+  "di": "hfc_tf.attacks.di:DI",
+  "cw": "hfc_tf.attacks.cw:CW",
+  "apgd": "hfc_tf.attacks.apgd:APGD",
+  "deepfool": "hfc_tf.attacks.deepfool:DeepFool",
+  "cw_l2": "hfc_tf.attacks.cw_l2:CWL2",
+})  # fmt: skip
 
 
 def named(name: str) -> type[Attack]:

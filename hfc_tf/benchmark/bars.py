@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from hfc_tf.report.figures import COLORS, INK, Figure, canvas, to_png
+from hfc_tf.report.figures import COLORS, INK, Figure, canvas, default_style, to_png
 
 if TYPE_CHECKING:
   from hfc_tf.benchmark.run import Row
@@ -16,6 +16,7 @@ _AXES = {"images": "images a batch", "taps": "taps", "components": "components M
          "size": "image side, pixels"}  # fmt: skip
 
 
+@default_style()
 def draw(rows: Sequence[Row]) -> list[Figure]:
   """The pictures that the rows allow."""
   ratios = [row for row in rows if row.goal is not None and not row.figure.endswith("_gib")]

@@ -1,26 +1,34 @@
 """Data sets by name: readers of real data, and the built-in phantoms."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from hfc_tf.data import aptos, cifar10, folders, kaggle_chest, npz, volumes
-from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
+from hfc_tf.lazy import Registry, exports
 
-DATASETS: dict[str, Callable[..., Dataset]] = {
-  "chest": kaggle_chest.chest,
-  "fundus": aptos.fundus,
-  "fundus_grades": aptos.fundus_grades,
-  "cifar10": cifar10.cifar10,
-  "folder": folders.folder,
-  "npz": npz.npz,
-  "volumes": volumes.volumes,
-  "brain": volumes.brain,
-  "brain_binary": volumes.brain,
-}
+if TYPE_CHECKING:
+  from hfc_tf.data import splits as splits
+  from hfc_tf.data import volumes
+  from hfc_tf.data.dataset import Dataset
+else:
+  __getattr__, __dir__ = exports(__name__, {"Dataset": "dataset", "splits": ""})
+
+DATASETS: Registry[Callable[..., Dataset]] = Registry({
+  "chest": "hfc_tf.data.kaggle_chest:chest",
+  "fundus": "hfc_tf.data.aptos:fundus",
+  "fundus_grades": "hfc_tf.data.aptos:fundus_grades",
+  "cifar10": "hfc_tf.data.cifar10:cifar10",
+  "folder": "hfc_tf.data.folders:folder",
+  "npz": "hfc_tf.data.npz:npz",
+  "volumes": "hfc_tf.data.volumes:volumes",
+  "brain": "hfc_tf.data.volumes:brain",
+  "brain_binary": "hfc_tf.data.volumes:brain",
+})  # fmt: skip
 PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 

@@ -177,3 +177,19 @@ def _checked(images: Array, size: str, count: int, seed: int) -> Array:
   if images.size and not (images.min() >= 0 and images.max() <= 1):
     raise InputError("images in [0, 1]", "other values or NaN", "rescale them")
   return images
+
+
+def parse(entries: Sequence[str]) -> list[tuple[str, int]]:
+  """What --lesions says: ["small:2"] -> [("small", 2)].
+
+  Raises:
+    InputError: for an entry of another form.
+  """
+  found = []
+  for entry in entries:
+    size, _, count = entry.partition(":")
+    if size not in SIZES or not count.isdigit() or not 1 <= int(count) <= MAX_COUNT:
+      form = f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions"
+      raise InputError(form, repr(entry), "write e.g. --lesions=small:2,large:1")
+    found.append((size, int(count)))
+  return found

@@ -21,6 +21,7 @@ from hfc_tf.densities.gaussian import Array, ShrunkGaussian
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
 from hfc_tf.files import write_files
+from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
@@ -66,6 +67,7 @@ class HierarchicalDensity:
     self.tolerance = tolerance
     self.seed = seed
 
+  @default_settings()
   def fit(self, taps: Taps) -> HierarchicalDensity:
     """Learns every mixture from labelled taps of clean Train images.
 

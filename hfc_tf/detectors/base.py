@@ -14,6 +14,7 @@ from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Stored, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import threshold_at_tnr
+from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import TappedModel, Taps
 
 Features = dict[str, Tensor]
@@ -44,6 +45,7 @@ class Detector(Stored, abc.ABC):
   layers_: list[str]
   threshold_: float
 
+  @default_settings()
   def fit(
     self,
     train: Taps,
@@ -121,6 +123,7 @@ class Detector(Stored, abc.ABC):
   @overload
   def score(self, taps: Taps, *, per_layer: Literal[True]) -> dict[str, Scores]: ...
 
+  @default_settings()
   def score(self, taps: Taps, *, per_layer: bool = False) -> Scores | dict[str, Scores]:
     """Scores float32 `[N]`, higher = more adversarial; with `per_layer`, such scores by layer name.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import errno
 import json
 import os
 import pathlib
@@ -18,6 +20,8 @@ from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 
 DESCRIPTION = "detector.json"
+_SPECIAL = frozenset("[]*?\\\0")
+_ATTEMPTS = 10
 
 
 def export_detector(
@@ -37,7 +41,8 @@ def export_detector(
   * layer_scores: float32 `[N, L]`, where the detector has such.
 
   `detector.json` in the same folder names detector, settings, threshold, layers, input shape and
-  bounds. The folder appears whole or not at all; an earlier export there is replaced.
+  bounds. The folder appears whole or not at all; an earlier export there is replaced, behind a
+  symbolic link what it points to.
 
   Args:
     detector: fitted.
@@ -49,9 +54,9 @@ def export_detector(
 
   Raises:
     InputError: a detector before fit, a model whose preprocessing runs Python, a place that holds
-      something else or cannot be written.
+      something else, cannot be written, or has a name that TensorFlow reads as a pattern.
   """
-  place = pathlib.Path(path)
+  place = _place(path)
   detector._check_fitted()
   if place.exists() and not (place / DESCRIPTION).is_file():
     raise InputError("a new folder, or one with an export", f"another {place}", "name another")
@@ -69,15 +74,13 @@ def export_detector(
   beside = None
   try:
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-    new, old = beside / "new", beside / "old"
+    beside = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".export."))
+    new = beside / "new"
     # The graph needs no further gradient, and those of some convolutions cannot be saved.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(served, os.fspath(new), {"serving_default": served.serve}, options)
     (new / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-    if place.exists():
-      place.rename(old)
-    new.rename(place)
+    _replace(place, new)
   except (OSError, tf.errors.OpError) as error:
     raise InputError(
       f"a folder that can be written at {place}", str(error)[:200], "choose another, or make room"
@@ -85,7 +88,36 @@ def export_detector(
   finally:
     if beside is not None:
       shutil.rmtree(beside, ignore_errors=True)
-  return place
+  return pathlib.Path(path)
+
+
+def _place(path: str | os.PathLike[str]) -> pathlib.Path:
+  """The folder itself, behind symbolic links."""
+  given = os.path.abspath(path)
+  special = sorted(set(given) & _SPECIAL)
+  if special:
+    raise InputError(
+      "a path that TensorFlow can load from",
+      f"{' '.join(special)} in {given!r}",
+      "name another folder: TensorFlow reads these as a pattern",
+    )
+  return pathlib.Path(given).resolve()
+
+
+def _replace(place: pathlib.Path, new: pathlib.Path) -> None:
+  """Puts the folder `new` at `place`; of several exports at once one is there in the end."""
+  for attempt in range(_ATTEMPTS):
+    old = new.with_name(f"old{attempt}")
+    with contextlib.suppress(FileNotFoundError):
+      place.rename(old)
+    try:
+      new.rename(place)
+      return
+    except OSError as error:
+      if old.exists() and not place.exists():
+        old.rename(place)
+      if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _ATTEMPTS - 1:
+        raise
 
 
 class _Served(tf.Module):  # type: ignore[misc]

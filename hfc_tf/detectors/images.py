@@ -13,6 +13,7 @@ from hfc_tf.detectors.base import Detector, Features, Scores
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
+from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import TappedModel, Taps
 
 _BATCH = 16
@@ -45,6 +46,7 @@ class ImageDetector(Detector):
       result["layer_scores"] = self.layer_image_tensor(model, images)
     return result
 
+  @default_settings()
   def score_images(self, model: TappedModel, images: Any) -> Scores:
     """Scores float32 `[N]` of images `[N, ...]` in the model's bounds, or a Dataset of batches."""
     self._check_fitted()

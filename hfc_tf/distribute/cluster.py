@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, RemoteInputError, 
 from hfc_tf.errors import InputError
 
 _RETRIES = 3
+_SECONDS = 20.0  # until nobody answers at an address
 # Ray trusts whoever can reach it. It replaces 127.0.0.1 by an address that others may reach.
 _LOOPBACK = "127.0.0.2"
 _works = Recent[Work]()  # of a worker process
@@ -61,21 +63,21 @@ class Ray(Executor):
     }
     if not self._slots():
       self.close()
-      raise InputError(
-        f"a machine with {threads} processors for a worker of --threads={threads}",
-        "none in the cluster",
-        "lower --threads",
-      )
+      raise _no_room(threads, "none in the cluster")
 
   def _join(self, address: str | None, workers: int | None) -> None:
     settings: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
     if address is None:
+      here = os.cpu_count() or 1
+      if self._threads > here:
+        raise _no_room(self._threads, f"{here} on this machine")
       processors = None if workers is None else workers * self._threads
       settings |= {"num_cpus": processors, "_node_ip_address": _LOOPBACK}
       settings |= {"include_dashboard": False}
       # Ray's 15 would give workers next to nothing of a machine that others use too.
       os.environ.setdefault("RAY_worker_niceness", "0")
     try:
+      _knock(address)
       self._ray.init(address=address or "local", **settings)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
       raise InputError(
@@ -123,6 +125,12 @@ class Ray(Executor):
     try:
       arrays: Arrays = self._ray.get(reference)
     except errors.RayTaskError as error:
+      if isinstance(error.cause, errors.RaySystemError | ImportError):
+        raise InputError(
+          "workers that can load the job",
+          str(error.cause).splitlines()[0],
+          "install hfc_tf, and the module of the job, on every machine",
+        ) from error
       if isinstance(error.cause, BaseException):
         raise error.cause from error
       raise
@@ -141,6 +149,18 @@ class Ray(Executor):
     if self._started:
       self._ray.shutdown()
     super().close()
+
+
+def _no_room(threads: int, found: str) -> InputError:
+  expected = f"a machine with {threads} processors for a worker of --threads={threads}"
+  return InputError(expected, found, "lower --threads")
+
+
+def _knock(address: str | None) -> None:
+  """Raises OSError where nobody listens: Ray itself would try for minutes."""
+  host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+  if host and port.isdigit():
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
 
 
 def _perform(key: str, packed: list[Any], chunk: Chunk) -> Arrays:

@@ -14,21 +14,29 @@ class Experiment(NamedTuple):
     title: which tables and figures it stands for.
     minutes: what it takes on the built-in images and two cores, beyond shared artefacts.
     defaults: fields of `Config` that differ from the common ones.
+    trains_others: whether it may train classifiers beside the one of --model_path.
+    every_attack: whether it makes all attacks of --attack, else only one.
   """
 
   module: str
   title: str
   minutes: float
   defaults: Mapping[str, Any]
+  trains_others: bool = False
+  every_attack: bool = False
 
 
 _HFC: dict[str, Any] = {"hfc": True}
 _VOLUMES = {"dataset": "brain", "image_size": 32}
+_TRAIN_OTHERS = (
+  "classifiers", "stress_test", "budget", "semi_white_box", "medical_natural", "volumes",
+)  # fmt: skip
 _LAYERS = ("kd", "maha", "lid", "dnn")
 
 EXPERIMENTS = {
   name: Experiment(
-    f"hfc_tf.experiments.{name}", title, minutes, {"out": f"out/{name}", **defaults}
+    f"hfc_tf.experiments.{name}", title, minutes, {"out": f"out/{name}", **defaults},
+    name in _TRAIN_OTHERS, name in ("detection", "gradient_direction", "volumes"),
   )
   for name, title, minutes, defaults in (
     ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),

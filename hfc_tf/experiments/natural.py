@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from hfc_tf.study.study import Study
+from hfc_tf.data import DATASETS
+from hfc_tf.errors import InputError
+from hfc_tf.study import values
+
+if TYPE_CHECKING:
+  from hfc_tf.study.study import Study
 
 flags.disclaim_key_flags()  # so that --help of a binary shows them as its own
 
@@ -62,7 +67,16 @@ def define() -> Callable[[], Natural | None]:
 
   def natural() -> Natural | None:
     if folder.value is None:
+      vain = [f"--{flag.name}" for flag in others.values() if flag.present]
+      if vain:
+        raise InputError(f"--natural_dir with {', '.join(vain)}", "none", "add it")
       return None
-    return Natural(folder.value, **{name: flag.value for name, flag in others.items()})
+    made = Natural(folder.value, **{name: flag.value for name, flag in others.items()})
+    values.readable("--natural_dir", made.data_dir)
+    values.among("--natural_dataset", made.dataset, DATASETS)
+    values.whole("--natural_images", made.num_images)
+    values.whole("--natural_size", made.image_size, 8, 4096)
+    values.whole("--natural_epochs", made.epochs)
+    return made
 
   return natural

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hfc_tf.data.lesions import MAX_COUNT, SIZES, add_lesions
+from hfc_tf.data.lesions import add_lesions
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
 from hfc_tf.experiments.measures import hfc_score
@@ -53,22 +53,6 @@ class LesionRow:
   draws: int
   n_clean: int
   n_lesions: int
-
-
-def lesions(entries: Sequence[str]) -> list[tuple[str, int]]:
-  """What --lesions says: ["small:2"] -> [("small", 2)].
-
-  Raises:
-    InputError: for an entry of another form.
-  """
-  found = []
-  for entry in entries:
-    size, _, count = entry.partition(":")
-    if size not in SIZES or not count.isdigit() or not 1 <= int(count) <= MAX_COUNT:
-      form = f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions"
-      raise InputError(form, repr(entry), "write e.g. --lesions=small:2,large:1")
-    found.append((size, int(count)))
-  return found
 
 
 def run(

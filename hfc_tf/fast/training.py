@@ -22,7 +22,8 @@ def fast_kernels(model: keras.Model) -> Iterator[None]:
   Args:
     model: a functional model; it is as before afterwards.
   """
-  layers = [] if tf.config.list_logical_devices("GPU") else model.layers
+  gpu = bool(tf.config.list_logical_devices("GPU"))
+  layers = [] if gpu else [x for x in model.layers if x.compute_dtype == "float32"]
   norms = [x for x in layers if isinstance(x, keras.layers.BatchNormalization) and _is_plain(x)]
   convolutions = [x for x in layers if type(x) in CONVOLUTIONS and x.data_format == "channels_last"]
   try:
@@ -74,14 +75,14 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
   def update_step(self, gradient: tf.Tensor, variable: Any, learning_rate: Any) -> None:
     """variable -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)."""
     index = self._get_variable_index(variable)
-    step = tf.cast(self.iterations + 1, tf.float32)
+    step, dtype = tf.cast(self.iterations + 1, tf.float32), variable.dtype
     tf.raw_ops.ResourceApplyAdam(
       var=variable.handle,
       m=self._momentums[index].value.handle,
       v=self._velocities[index].value.handle,
-      beta1_power=self.beta_1**step,
-      beta2_power=self.beta_2**step,
-      lr=learning_rate,
+      beta1_power=tf.cast(self.beta_1**step, dtype),
+      beta2_power=tf.cast(self.beta_2**step, dtype),
+      lr=tf.cast(learning_rate, dtype),
       beta1=self.beta_1,
       beta2=self.beta_2,
       epsilon=self.epsilon,

@@ -4,8 +4,10 @@ import keras
 
 from hfc_tf.errors import InputError
 from hfc_tf.models.weights import set_weights
+from hfc_tf.surroundings import default_settings
 
 
+@default_settings()
 def resnet50(
   input_shape: tuple[int, ...], num_classes: int, seed: int = 0, weights: str | None = None
 ) -> keras.Model:
@@ -28,6 +30,7 @@ def resnet50(
   return set_weights(model, seed, weights, imagenet=keras.applications.ResNet50)
 
 
+@default_settings()
 def vgg16(
   input_shape: tuple[int, ...],
   num_classes: int,

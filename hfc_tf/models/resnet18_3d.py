@@ -5,10 +5,12 @@ import keras
 from hfc_tf.errors import InputError
 from hfc_tf.models.small_resnet import convolution, residual_stages
 from hfc_tf.models.weights import set_weights
+from hfc_tf.surroundings import default_settings
 
 _HALVED, _QUARTERED = 16, 96  # voxels along an axis from which the stem halves, quarters it
 
 
+@default_settings()
 def resnet18_3d(
   input_shape: tuple[int, ...],
   num_classes: int,

@@ -6,8 +6,10 @@ import keras
 
 from hfc_tf.errors import InputError
 from hfc_tf.models.weights import set_weights
+from hfc_tf.surroundings import default_settings
 
 
+@default_settings()
 def small_resnet(
   input_shape: tuple[int, ...],
   num_classes: int,

@@ -17,12 +17,14 @@ from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.models.checkpoint import Run, fingerprint
 from hfc_tf.models.inference import Predictor, evaluate, predict
 from hfc_tf.models.progress import Clock
+from hfc_tf.surroundings import default_settings
 
 __all__ = ["evaluate", "predict", "train"]
 
 _CALIBRATION_IMAGES = 512  # what an epoch's validation needs; the end uses all of Train
 
 
+@default_settings()
 def train(
   model: keras.Model,
   images: Any,

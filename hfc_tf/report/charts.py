@@ -12,7 +12,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from hfc_tf.report.figures import INK, Array, Figure, canvas, to_png
+from hfc_tf.report.figures import INK, Array, Figure, canvas, default_style, one_line, to_png
 
 # In the order in which a chart takes them: Okabe and Ito's colours without the yellow that nobody
 # sees on white, then three of Tol's (https://personal.sron.nl/~pault/).
@@ -55,6 +55,7 @@ def _legend(figure: Canvas, labels: Sequence[str]) -> None:
                 handlelength=3)  # fmt: skip
 
 
+@default_style()
 def line_chart(
   name: str,
   title: str,
@@ -93,7 +94,7 @@ def line_chart(
     axes.axvline(upright, color="#BBBBBB", linewidth=0.9, zorder=0)
   for line in lines:
     axes.plot(line.x, line.y, color=line.color, linestyle=line.style, marker=line.marker,
-              markersize=4.5, linewidth=1.7, label=line.label)  # fmt: skip
+              markersize=4.5, linewidth=1.7, label=one_line(line.label))  # fmt: skip
   if log_y:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -104,10 +105,11 @@ def line_chart(
   if x_ticks is not None:
     axes.set_xticks(list(x_ticks), list(x_ticks.values()))
   _words(axes, x_label, y_label)
-  _legend(figure, [line.label for line in lines])
+  _legend(figure, [one_line(line.label) for line in lines])
   return Figure(name, title, to_png(figure), alt, caption)
 
 
+@default_style()
 def matrix_chart(
   name: str,
   title: str,
@@ -135,6 +137,7 @@ def matrix_chart(
   return Figure(name, title, to_png(figure), alt, caption)
 
 
+@default_style()
 def boxed_images(
   name: str,
   title: str,

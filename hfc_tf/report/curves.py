@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from sklearn import metrics
 
-from hfc_tf.report.figures import COLORS, INK, Array, Figure, canvas, to_png
+from hfc_tf.report.figures import COLORS, INK, Array, Figure, canvas, default_style, to_png
 from hfc_tf.report.words import arm_label, attack_label, detector_label
 
 Scores = Mapping[str, Mapping[str, Array]]
@@ -33,6 +33,7 @@ def _panels(scores: Scores, draw: Callable[[Axes, str, Mapping[str, Array]], str
   return figure
 
 
+@default_style()
 def score_histograms(
   scores: Scores, thresholds: Mapping[str, float | None], *, attack: str = "bim"
 ) -> Figure:
@@ -141,6 +142,7 @@ def roc_curve(
   return fpr, tpr, area
 
 
+@default_style()
 def roc_curves(
   scores: Scores, *, predicted: Mapping[str, Array] | None = None, attack: str = "bim"
 ) -> Figure:

@@ -1,16 +1,20 @@
 """The report's pictures: example images and t-SNE of features; the curves are in curves.py.
 
-Drawn on matplotlib's Agg canvas without pyplot, so that nothing global changes. The colours are
+Drawn on matplotlib's Agg canvas without pyplot and with matplotlib's own settings, so that nothing
+global changes and no matplotlibrc changes a picture. The colours are
 Okabe and Ito's (https://jfly.uni-koeln.de/color/), told apart by line style and marker as well.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
@@ -62,6 +66,26 @@ class Figure:
     return int.from_bytes(self.png[16:20], "big") * 96 // _DPI
 
 
+@contextlib.contextmanager
+def default_style() -> Iterator[None]:
+  """Within it matplotlib's defaults hold, and texts are shown as they are. Also a decorator.
+
+  A dollar or backslash in the name of a class would otherwise be parsed as mathematics.
+  """
+  with matplotlib.rc_context(), warnings.catch_warnings():
+    matplotlib.rcdefaults()
+    matplotlib.rcParams["text.parse_math"] = False
+    warnings.filterwarnings("ignore", "Glyph .* missing from")  # its place is marked
+    yield
+
+
+def one_line(text: str, most: int = 60) -> str:
+  """Somebody else's text, such as the name of a class, as a picture can show it."""
+  line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+  line = f" {line}" if line.startswith("_") else line  # matplotlib's legends leave it out
+  return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def canvas(width: float, height: float) -> Canvas:
   """An empty white canvas of this size in inches."""
   figure = Canvas(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
@@ -81,6 +105,7 @@ def _middle_slice(images: Array) -> Array:
   return images[:, images.shape[1] // 2] if images.ndim == 5 else images
 
 
+@default_style()
 def example_images(
   clean: Array,
   attacked: Array,
@@ -123,7 +148,7 @@ def example_images(
       if row == 0:
         axes.set_title(title, fontsize=8.5, color=INK)
     if labels is not None:
-      grid[row, 0].set_ylabel(labels[row], fontsize=7.5, color=INK)
+      grid[row, 0].set_ylabel(one_line(labels[row], 26), fontsize=7.5, color=INK)
   largest = [float(np.abs(np.asarray(x) - np.asarray(clean)).max()) * 256 for _, x in arms]
   sizes = ", ".join(
     f"{number(size, 2)}/256 by {arm_label(attack, arm)}"
@@ -151,6 +176,7 @@ def at_one_target(clean: Taps, arms: Mapping[str, Arm]) -> tuple[int, dict[str, 
   return target, normal | reached
 
 
+@default_style()
 def feature_map(
   features: Mapping[str, Array],
   *,

@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.files import write_files
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.results import plain
@@ -15,6 +16,7 @@ from hfc_tf.report.rows import Rows
 from hfc_tf.report.tables import beside_the_papers, detection_table, overview
 from hfc_tf.report.verdict import verdict
 from hfc_tf.report.words import DATASETS, attack_label, model_label, number
+from hfc_tf.study.flags import without_effect
 
 _FLAGS = {  # of the configuration's fields that have another name
   "attacks": "attack",
@@ -156,8 +158,14 @@ def command(results: Mapping[str, Any]) -> str:
     return given if isinstance(given, str) else shlex.join(map(str, given))
   experiment = str((results.get("schema") or {}).get("name", "detection"))
   words = [f"bin/{binary(experiment)}"]
-  for field, value in (results.get("config") or {}).items():
+  config = results.get("config") or {}
+  made = EXPERIMENTS.get(experiment)
+  hides = made is None or (experiment != "detection" and bool(made.defaults.get("hfc")))
+  vain = without_effect(config, hides, made is None or made.trains_others)
+  for field, value in config.items():
     key = _FLAGS.get(field, field)
+    if key in vain:  # they would be refused
+      continue
     if isinstance(value, bool):
       words.append(f"--{key}" if value else f"--no{key}")
     elif isinstance(value, list):

@@ -56,7 +56,7 @@ def write_results(
   table = io.StringIO()
   writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
   writer.writeheader()
-  writer.writerows(complete["rows"])
+  writer.writerows({key: _cell(value) for key, value in row.items()} for row in complete["rows"])
   write_files(
     out_dir,
     {
@@ -66,6 +66,14 @@ def write_results(
     },
   )
   return complete
+
+
+def _cell(value: Any) -> Any:
+  """A value of results.csv; a text that a spreadsheet would run as a formula gets an apostrophe."""
+  if not isinstance(value, str):
+    return value
+  text = value.replace("\r", " ")  # csv does not quote it, and readers end the row there
+  return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 def environment() -> dict[str, Any]:

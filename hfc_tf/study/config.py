@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 
-from hfc_tf.attacks import ATTACKS, schedule
-from hfc_tf.attacks.hfc import AIMS as AIMS
+from hfc_tf.attacks.budget import schedule
+from hfc_tf.attacks.registry import AIMS as AIMS
+from hfc_tf.attacks.registry import ATTACKS
 from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
+from hfc_tf.study import values
 
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 
@@ -72,49 +73,15 @@ class Config:
     Raises:
       InputError: for the first value that cannot be used.
     """
-    _one_of("--dataset", self.dataset, DATASETS)
-    for attack in self.attacks:
-      _one_of("--attack", attack, ATTACKS)
-    for detector in self.detectors:
-      _one_of("--detectors", detector, DETECTORS)
+    self._check()
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
     model = self.model or ("small_resnet" if self.synthetic else real)
-    _one_of("--model", model, MODELS)
-    _one_of("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
-    _one_of("--precision", self.precision, ("float32", "bfloat16"))
-    _one_of("--aim", self.aim, AIMS)
-    if self.distribute is not None:
-      _one_of("--distribute", self.distribute, ("mirrored", "ray"))
-    _one_of("--retrain", self.retrain, ("none", "hfc", "mixture"))
-    if self.retrain != "none" and not self.hfc:
-      raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
-    for weight in self.hfc_weights:
-      _check_weight(weight)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256
-    if not eps > 0:
-      raise InputError("--eps above 0", f"{eps:g}", "give the budget in 1/256, e.g. --eps=1")
-    positive = {
-      "--image_size": self.image_size,
-      "--batch_size": self.batch_size or 1,
-      "--tuning_images": self.tuning_images,
-      "--epochs": self.epochs,
-      "--components": self.components,
-      "--steps": self.steps,
-      "--max_adv_train": self.max_adv_train,
-      "--max_adv_test": self.max_adv_test,
-      "--workers": self.workers,
-      "--threads": self.threads,
-    }
-    for flag, value in positive.items():
-      if value is not None and value < 1:
-        raise InputError(f"{flag} of 1 or more", str(value), "leave it out for the default")
-    for flag, path in (("--model_path", self.model_path), ("--split", self.split)):
-      if path is not None and not os.path.isfile(path):
-        raise InputError(f"a file at {flag}", f"none at {path}", "correct the path")
     steps, step = self.steps, self.step_size_256
     if steps is None and step is None:
       steps = min(schedule(eps / 256)[1], _MOST_STEPS)
     alpha, steps = schedule(eps / 256, None if step is None else step / 256, steps)
+    values.whole("--steps", steps)
     return dataclasses.replace(
       self,
       model=model,
@@ -127,17 +94,40 @@ class Config:
       components=self.components or (64 if self.dataset.startswith("fundus") else 16),
     )
 
-
-def _one_of(flag: str, value: str, names: object) -> None:
-  known = list(names)  # type: ignore[call-overload]
-  if value not in known:
-    raise InputError(f"{flag} among {', '.join(known)}", repr(value), "name one of them")
-
-
-def _check_weight(weight: str) -> None:
-  try:
-    fits = weight == "auto" or float(weight) > 0
-  except ValueError:
-    fits = False
-  if not fits:
-    raise InputError("--hfc_weight: 'auto' or a number above 0", repr(weight), "e.g. 1,auto")
+  def _check(self) -> None:
+    values.among("--dataset", self.dataset, DATASETS)
+    values.several("--attack", self.attacks, ATTACKS)
+    values.several("--detectors", self.detectors, DETECTORS)
+    if self.model is not None:
+      values.among("--model", self.model, MODELS)
+    values.among("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
+    values.among("--precision", self.precision, ("float32", "bfloat16"))
+    values.among("--aim", self.aim, AIMS)
+    if self.distribute is not None:
+      values.among("--distribute", self.distribute, ("mirrored", "ray"))
+    values.among("--retrain", self.retrain, ("none", "hfc", "mixture"))
+    if self.retrain != "none" and not self.hfc:
+      raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
+    values.weights("--hfc_weight", self.hfc_weights)
+    values.real("--eps, in 1/256,", self.eps_256, 0, 256)
+    values.real("--step_size, in 1/256,", self.step_size_256, 0, 256)
+    values.real("--learning_rate", self.learning_rate, 0)
+    values.real("--min_accuracy", self.min_accuracy, 0, 1, low_fits=True)
+    values.whole("--image_size", self.image_size, 8, 4096)
+    values.whole("--depth", self.depth, 1, 4096)
+    values.window("--window", self.window)
+    values.whole("--batch_size", self.batch_size, 0, 65536)
+    values.whole("--seed", self.seed, 0, values.MOST_SEED)
+    values.whole("--model_seed", self.model_seed, 0, values.MOST_SEED)
+    values.whole("--components", self.components, 1, 65536)
+    counts = ("num_images", "epochs", "steps", "max_adv_train", "max_adv_test", "tuning_images",
+              "workers", "threads")  # fmt: skip
+    for name in counts:
+      values.whole(f"--{name}", getattr(self, name))
+    values.readable("--data_dir", self.data_dir)
+    values.file("--model_path", self.model_path)
+    values.file("--split", self.split)
+    if self.weights != "imagenet":
+      values.file("--weights", self.weights)
+    values.writable("--out", self.out)
+    values.writable("--artefacts", self.artefacts)

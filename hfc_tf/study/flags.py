@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
 
-from hfc_tf.attacks import ATTACKS
-from hfc_tf.data import DATASETS
+from hfc_tf.attacks.registry import ATTACKS
+from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
@@ -72,15 +72,24 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
 )  # fmt: skip
 
 
-def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callable[[], Config]:
+def define(
+  values: flags.FlagValues = flags.FLAGS,
+  /,
+  *,
+  hides: bool = False,
+  trains_others: bool = False,
+  **defaults: Any,
+) -> Callable[[], Config]:
   """Defines the common flags.
 
   Args:
     values: where they are defined.
+    hides: whether the binary adds the HFC term whatever --hfc says.
+    trains_others: whether it trains classifiers beside the one of --model_path.
     defaults: fields of `Config` whose default differs in this binary.
 
   Returns:
-    What makes the `Config` once the flags are parsed.
+    What makes the `Config` once the flags are parsed; it refuses flags without an effect.
   """
   start = Config(**defaults)
   holders = {}
@@ -95,9 +104,39 @@ def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callab
     if given["out"] == start.out != Config.out:  # folders of their own, one of artefacts for all
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
-    return dataclasses.replace(start, **(given | lists))
+    made = dataclasses.replace(start, **(given | lists))
+    for name, needed in without_effect(vars(made), hides, trains_others).items():
+      several = name in ("depth", "window") and "datasets" in values and values["datasets"].present
+      if values[name].present and not several:
+        raise InputError(f"{needed} with --{name}", "none", "add it, or leave the flag out")
+    return made
 
   return config
+
+
+def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) -> dict[str, str]:
+  """Flags that change nothing in a study, and what they need.
+
+  Args:
+    config: fields of `Config`.
+    hides, trains_others: as in `define`.
+  """
+  given = config.get
+  hfc = given("hfc", True) or hides
+  automatic = hides or "auto" in (given("hfc_weights") or ())
+  volumes = given("data_dir") and given("dataset") in VOLUMES
+  alone = given("model_path") and not trains_others
+  rules = (  # (flags, whether they have an effect, what they need)
+    (("tuning_images",), automatic, "--hfc_weight=auto"),
+    (("hfc_weight", "aim", "tuning_images"), hfc, "--hfc"),
+    (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
+    (("workers",), not given("ray_address"), "a cluster started here, without --ray_address,"),
+    (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
+    (("preprocessing",), given("model_path") or given("preprocessing") == "none", "--model_path"),
+    (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
+     "a classifier trained here, without --model_path,"),
+  )  # fmt: skip
+  return {name: needed for names, effective, needed in rules if not effective for name in names}
 
 
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:

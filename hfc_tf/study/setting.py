@@ -99,10 +99,11 @@ def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) ->
       },
       strategy(config.distribute),
     )
-  model = TappedModel(network, stages.preprocessing(config.preprocessing))
+  mode = config.preprocessing if config.model_path else "none"  # ours are trained without any
+  model = TappedModel(network, stages.preprocessing(mode))
   found = images.dataset.num_classes
   if model.num_classes != found:
     raise InputError(
       f"a model with {found} classes", f"one with {model.num_classes}", "choose another --model"
     )
-  return stages.Subject(model, f"{key}/{config.preprocessing}", int(model.input_shape[-1] or 1))
+  return stages.Subject(model, f"{key}/{mode}", int(model.input_shape[-1] or 1))

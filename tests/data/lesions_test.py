@@ -130,3 +130,10 @@ def test_textures_and_shapes_differ():
 def test_bad_arguments(wrong, said):
   with pytest.raises(InputError, match=said):
     lesions.add_lesions(**({"images": bodies(), "size": "tiny", "count": 1, "seed": 0} | wrong))
+
+
+def test_lesions_from_the_command_line():
+  assert lesions.parse(["small:2", "large:1"]) == [("small", 2), ("large", 1)]
+  for wrong in ("small", "huge:1", "small:0", "small:7", "small:x"):
+    with pytest.raises(InputError, match="size:number"):
+      lesions.parse([wrong])

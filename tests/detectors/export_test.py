@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.detectors import DETECTORS, export_detector
+from hfc_tf.detectors import DETECTORS, export, export_detector
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 from tests.networks import tiny
@@ -153,3 +154,48 @@ def test_a_network_that_skips_points_of_its_image(tmp_path):
   served = tf.saved_model.load(export_detector(detector, model, tmp_path / "mgm"))
   expected = detector.score_images(model, images)
   np.testing.assert_allclose(served.serve(images)["score"], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["[glob]", "a*", "what?", "back\\slash"])
+def test_refuses_a_path_that_tensorflow_reads_as_a_pattern(pictures, tmp_path, name):
+  fitted = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  with pytest.raises(InputError, match="that TensorFlow can load from"):
+    export_detector(fitted, pictures.model, tmp_path / name)
+  assert not list(tmp_path.iterdir())
+
+
+def test_odd_names_links_and_relative_paths(pictures, tmp_path, monkeypatch):
+  fitted = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  monkeypatch.chdir(tmp_path)
+  for name in ("ümlaut 写真 %20#", "n" * 250, "new\nline"):
+    assert "score" in tf.saved_model.load(export_detector(fitted, pictures.model, name)).serve(
+      pictures.test_clean
+    )
+  link, target = tmp_path / "link", tmp_path / ("n" * 250)
+  link.symlink_to(target)
+  (target / "detector.json").write_text("old")
+  export_detector(fitted, pictures.model, link)
+  assert link.is_symlink() and json.loads((target / "detector.json").read_text())
+  assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_two_exports_at_once_leave_a_whole_one(tmp_path):
+  def made(name):
+    folder = tmp_path / name / "new"
+    folder.mkdir(parents=True)
+    (folder / "who").write_text(name)
+    return folder
+
+  places = [made(str(number)) for number in range(40)]
+  with ThreadPoolExecutor(4) as pool:
+    list(pool.map(lambda new: export._replace(tmp_path / "place", new), places))
+  assert (tmp_path / "place" / "who").read_text() in map(str, range(40))
+
+
+def test_an_export_that_cannot_be_put_there_leaves_the_old_one(tmp_path):
+  (tmp_path / "place").mkdir()
+  (tmp_path / "place" / "old").write_text("")
+  (tmp_path / "work").mkdir()
+  with pytest.raises(FileNotFoundError):
+    export._replace(tmp_path / "place", tmp_path / "work" / "new")
+  assert (tmp_path / "place" / "old").exists()

@@ -144,3 +144,13 @@ def test_a_cluster_that_is_not_there_is_one_line(monkeypatch):
 def test_too_many_threads_are_one_line(cluster):
   with pytest.raises(InputError, match="a machine with 99 processors"):
     executor("ray", threads=99)
+
+
+def test_nobody_at_the_address_is_told_at_once():
+  with pytest.raises(InputError, match="Connection refused"):
+    executor("ray", ray_address="127.0.0.1:1")
+
+
+def test_more_threads_than_processors():
+  with pytest.raises(InputError, match="lower --threads"):
+    executor("ray", workers=1, threads=9999)

@@ -6,13 +6,6 @@ from hfc_tf.report.ood import published
 from tests.experiments import shared
 
 
-def test_lesions_from_the_command_line():
-  assert ood.lesions(["small:2", "large:1"]) == [("small", 2), ("large", 1)]
-  for wrong in ("small", "huge:1", "small:0", "small:7", "small:x"):
-    with pytest.raises(InputError, match="size:number"):
-      ood.lesions([wrong])
-
-
 def test_published_table():
   assert published("chest", "small", 2) == pytest.approx({"auc": 0.944, "false_rate": 0.012})
   assert published("fundus", "medium", 1)["auc"] == pytest.approx(0.849)

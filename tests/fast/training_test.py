@@ -49,17 +49,18 @@ def test_keras_still_asks_for_every_kernel(monkeypatch):
   assert sorted(asked) == sorted(x.name for x in model.layers if isinstance(x, kinds))
 
 
-def test_adam_is_kerass():
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_is_kerass(dtype):
   rng = np.random.default_rng(0)
   start, gradients = rng.normal(size=(3, 4)), rng.normal(size=(5, 3, 4))
   schedule = keras.optimizers.schedules.CosineDecay(0.1, 5)
   found = []
   for kind in (Adam, keras.optimizers.Adam):
-    variable = keras.Variable(start, dtype="float32")
+    variable = keras.Variable(start, dtype=dtype)
     optimizer = kind(schedule)
     optimizer.build([variable])
     for gradient in gradients:
-      optimizer.apply([tf.constant(gradient, tf.float32)], [variable])
+      optimizer.apply([tf.constant(gradient, dtype)], [variable])
     found.append([variable.numpy(), *(np.asarray(state) for state in optimizer.variables)])
   for ours, theirs in zip(*found, strict=True):
     # The kernel takes 1 - beta_2 in float32: 5e-5 of it is rounding.

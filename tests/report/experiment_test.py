@@ -4,8 +4,10 @@ import html.parser
 import itertools
 import json
 import re
+import shlex
 
 import pytest
+from absl import flags
 
 from hfc_tf.errors import InputError
 from hfc_tf.report.experiment import (
@@ -17,6 +19,9 @@ from hfc_tf.report.experiment import (
 )
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.page import command
+from hfc_tf.report.results import plain
+from hfc_tf.study.config import Config
+from hfc_tf.study.flags import define
 
 STRANGE = "<script>alert(1)</script>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")
@@ -170,3 +175,16 @@ def test_commands_have_the_names_of_flags():
   )
   detection = {"schema": {"name": "detection"}, "config": {"hfc_weights": ["1", "auto"]}}
   assert command(detection) == "bin/run_attack --hfc_weight=1,auto"
+
+
+@pytest.mark.parametrize("changes", [
+  {}, {"hfc": True}, {"hfc": True, "hfc_weights": ("1",)}, {"distribute": "ray", "workers": 2},
+  {"model_path": __file__, "preprocessing": "tf"},
+  {"dataset": "brain", "data_dir": "/", "depth": 8, "window": ("40", "80")},
+])  # fmt: skip
+def test_the_command_of_a_page_is_one_that_can_be_given(changes):
+  config = Config(**changes).resolved()
+  values = flags.FlagValues()
+  make = define(values)
+  values(shlex.split(command({"config": plain(config)})))
+  assert make().resolved() == config

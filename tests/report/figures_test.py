@@ -1,11 +1,13 @@
 import io
+import warnings
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from hfc_tf.report import curves, figures
+from hfc_tf.report import charts, curves, figures
 
 
 def image(figure):
@@ -141,3 +143,46 @@ def test_feature_map_is_seeded_and_tells_distances():
 def test_feature_map_of_few_points():
   few = {"clean_target": np.eye(3), "attack": np.zeros((0, 3)), "hfc": np.eye(3)[:2]}
   assert image(figures.feature_map(few)).width > 0
+
+
+HOSTILE = [
+  "US$_low to $x^$",
+  "10$^a \\bad{y}",
+  "_hidden",
+  "سليم 🫁",
+  "n" * 250 + "\nline",
+  "x\udcff",
+]
+
+
+@pytest.fixture
+def odd_matplotlibrc():
+  """What a matplotlibrc may say, and must not say of our pictures."""
+  with matplotlib.rc_context({"text.usetex": True, "savefig.dpi": 20, "font.size": 40,
+                              "axes.facecolor": "red", "savefig.bbox": "tight"}):  # fmt: skip
+    yield
+    assert matplotlib.rcParams["text.usetex"] and matplotlib.rcParams["font.size"] == 40
+
+
+def _hostile_figures():
+  images = np.random.default_rng(0).random((len(HOSTILE), 8, 8, 1)).astype(np.float32)
+  yield figures.example_images(images, images, images, eps_256=4, labels=HOSTILE)
+  lines = [charts.Line(name, [0, 1], [place, 1], "#0072B2") for place, name in enumerate(HOSTILE)]
+  yield charts.line_chart("n", "t", lines, x_label=HOSTILE[0], y_label="%s", alt="", caption="",
+                          x_ticks={0: "$a^$", 1: "b"})  # fmt: skip
+  yield charts.matrix_chart("n", "t", HOSTILE[:4], np.eye(4), alt="", caption="")
+
+
+def test_hostile_names_are_drawn_and_settings_change_nothing(odd_matplotlibrc):
+  with warnings.catch_warnings():
+    warnings.simplefilter("error")
+    drawn = [figure.png for figure in _hostile_figures()]
+  with matplotlib.rc_context():
+    matplotlib.rcdefaults()
+    assert [figure.png for figure in _hostile_figures()] == drawn
+
+
+def test_names_are_one_line_of_bounded_length():
+  assert figures.one_line("a\n\tb \u202ec\udcff") == "a b c"
+  assert figures.one_line("x" * 99, 10) == "x" * 9 + "…"
+  assert figures.one_line("_x") == " _x"  # matplotlib's legends leave out what begins with "_"

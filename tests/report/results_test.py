@@ -66,3 +66,11 @@ def test_a_file_where_the_folder_should_be(tmp_path):
   (tmp_path / "out").write_text("")
   with pytest.raises(InputError, match="output folder"):
     files.write_files(tmp_path / "out", {"a.txt": b""})
+
+
+@pytest.mark.parametrize("text", ["=1+2", "+1", "-rf", "@SUM(A1)", "\t=1"])
+def test_no_cell_is_a_formula(tmp_path, text):
+  results.write_results(tmp_path, {}, [{"model": text, "auc": -0.5}])
+  with open(tmp_path / "results.csv", newline="") as file:
+    assert next(csv.DictReader(file)) == {"model": f"'{text}", "auc": "-0.5"}
+  assert json.loads((tmp_path / "results.json").read_text())["rows"][0]["model"] == text

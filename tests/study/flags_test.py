@@ -43,6 +43,37 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
   assert made("--artefacts=y", out="out/layers").artefacts == "y"
 
 
+@pytest.mark.parametrize(
+  ("arguments", "needed"),
+  [
+    (["--hfc_weight=2"], "--hfc with --hfc_weight"),
+    (["--aim=typical"], "--hfc with --aim"),
+    (["--hfc_weight=1", "--tuning_images=9"], "--hfc with --"),
+    (["--hfc", "--hfc_weight=1", "--tuning_images=9"], "--hfc_weight=auto with --tuning_images"),
+    (["--window=40,80"], "--data_dir of volumes"),
+    (["--depth=8", "--dataset=brain"], "--data_dir of volumes"),
+    (["--threads=2"], "--distribute=ray with --threads"),
+    (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
+    (["--distribute=ray", "--ray_address=auto", "--workers=2"], "without --ray_address"),
+    (["--preprocessing=tf"], "--model_path with --preprocessing"),
+    (["--model_path=x.keras", "--epochs=3"], "without --model_path, with --epochs"),
+  ],
+)
+def test_flags_without_an_effect_are_refused(arguments, needed):
+  with pytest.raises(InputError, match=f"expected .*{needed}"):
+    made(*arguments)
+
+
+def test_flags_with_an_effect_pass():
+  made("--hfc", "--hfc_weight=auto", "--tuning_images=9", "--aim=typical")
+  made("--hfc_weight=2", hfc=True)
+  made("--hfc_weight=2", "--tuning_images=9", hides=True)
+  made("--dataset=brain", "--data_dir=x", "--depth=8", "--window=40,80")
+  made("--distribute=ray", "--workers=2", "--threads=2")
+  made("--model_path=x.keras", "--preprocessing=tf")
+  made("--model_path=x.keras", "--epochs=3", trains_others=True)
+
+
 def test_every_field_has_a_flag():
   values = flags.FlagValues()
   define(values)

@@ -1,0 +1,120 @@
+"""Values of flags, each checked in one line before any work."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+
+from hfc_tf.errors import InputError
+
+MOST_SEED = 2**31 - 1  # seeds are int32 in compiled loops
+_NUMBER = re.compile(r"[0-9.eE+-]+")  # float() reads 1_0 and other scripts' digits as well
+
+
+def among(flag: str, value: str, names: Iterable[str]) -> None:
+  """Refuses a name that is none of `names`."""
+  known = list(names)
+  if value not in known:
+    raise InputError(f"{flag} among {', '.join(known)}", repr(value), "name one of them")
+
+
+def several(flag: str, values: Sequence[object] | None, names: Iterable[str] | None = None) -> None:
+  """Refuses an empty list, doubled entries, and entries that are none of `names`; None passes."""
+  if values is None:
+    return
+  if not values:
+    raise InputError(f"{flag} with at least one entry", "none", "name some, or leave it out")
+  if names is not None:
+    known = list(names)
+    for value in values:
+      among(flag, str(value), known)
+  doubled = [value for place, value in enumerate(values) if value in values[:place]]
+  if doubled:
+    raise InputError(f"{flag} without repetition", f"{doubled[0]!r} twice", "name it once")
+
+
+def whole(flag: str, value: int | None, least: int = 1, most: int = 10**6) -> None:
+  """Refuses a count out of range; None passes."""
+  if value is not None and not least <= value <= most:
+    raise InputError(f"{flag} from {least} to {most}", str(value), "leave it out for the default")
+
+
+def real(
+  flag: str, value: float | None, low: float, high: float = math.inf, *, low_fits: bool = False
+) -> None:
+  """Refuses a number outside of (low, high], with `low_fits` of [low, high]; None passes."""
+  if value is None or (math.isfinite(value) and low < value <= high) or (low_fits and value == low):
+    return
+  limits = f"{'of at least' if low_fits else 'above'} {low:g}"
+  if math.isfinite(high):
+    limits += f" and at most {high:g}"
+  raise InputError(f"{flag} {limits}", f"{value:g}", "correct it, or leave it out")
+
+
+def budgets(flag: str, values: Sequence[float] | None) -> None:
+  """Refuses budgets out of (0, 256] and doubled ones; None passes."""
+  for value in values or ():
+    real(f"{flag}, in 1/256,", value, 0, 256)
+  several(flag, values)
+
+
+def weights(flag: str, values: Sequence[str]) -> None:
+  """Refuses what are no weights: 'auto' or numbers above 0, each once."""
+  if not values:
+    raise InputError(f"{flag}: 'auto' or numbers above 0", "none", "e.g. 1,auto")
+  numbers = []
+  for value in values:
+    number = math.nan
+    if _NUMBER.fullmatch(value):
+      with contextlib.suppress(ValueError):
+        number = float(value)
+    if value != "auto" and not 0 < number < math.inf:
+      raise InputError(f"{flag}: 'auto' or a number above 0", repr(value), "e.g. 1,auto")
+    numbers.append(value if value == "auto" else f"{number!r}")
+  several(flag, numbers)
+
+
+def window(flag: str, value: Sequence[str] | None) -> None:
+  """Refuses what is no level and width; None passes."""
+  if value is None:
+    return
+  try:
+    level, width = (float(part) for part in value)
+    fits = math.isfinite(level) and 0 < width < math.inf
+  except (ValueError, TypeError):
+    fits = False
+  if not fits:
+    raise InputError(
+      f"{flag}=level,width, width above 0",
+      repr(",".join(map(str, value))),
+      "e.g. 40,80 for a brain",
+    )
+
+
+def file(flag: str, path: str | None) -> None:
+  """Refuses a path at which there is no file; None passes."""
+  if path is not None and not os.path.isfile(path):
+    raise InputError(f"a file at {flag}", f"none at {path!r}", "correct the path")
+
+
+def readable(flag: str, path: str | None) -> None:
+  """Refuses a path at which there is neither a file nor a folder; None passes."""
+  if path is not None and not os.path.exists(path):
+    raise InputError(f"a folder or file at {flag}", f"none at {path!r}", "correct the path")
+
+
+def writable(flag: str, path: str | None) -> None:
+  """Refuses a folder that cannot be made or written; None passes."""
+  if path is None:
+    return
+  if not path:
+    raise InputError(f"a folder at {flag}", "an empty name", "name one, or leave it out")
+  place = pathlib.Path(path).absolute()
+  there = next(folder for folder in (place, *place.parents) if folder.exists())
+  if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    found = f"{there} may not be written" if there.is_dir() else f"{there} is a file"
+    raise InputError(f"to be able to write {flag}={path}", found, "choose another")
