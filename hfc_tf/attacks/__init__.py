@@ -3,6 +3,7 @@
 from hfc_tf.attacks.apgd import APGD
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.bim import BIM
+from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.cw import CW
 from hfc_tf.attacks.cw_l2 import CWL2
 from hfc_tf.attacks.deepfool import DeepFool
@@ -10,7 +11,7 @@ from hfc_tf.attacks.detector_aware import OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.di import DI
 from hfc_tf.attacks.fgsm import FGSM
 from hfc_tf.attacks.hfc import HFCAttack
-from hfc_tf.attacks.loop import GradientAttack, schedule
+from hfc_tf.attacks.loop import GradientAttack
 from hfc_tf.attacks.mim import MIM
 from hfc_tf.attacks.noise import sign_noise
 from hfc_tf.attacks.objectives import mean_gap
