@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from hfc_tf.attacks import inputs
+from hfc_tf.attacks import first_step, inputs
 from hfc_tf.attacks.describe import plain, shown
+from hfc_tf.attacks.first_step import Attacked
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.attacks.objectives.base import checked, refuse_other_model
 from hfc_tf.attacks.rounding import rounded
@@ -20,22 +21,6 @@ from hfc_tf.taps import TappedModel
 from hfc_tf.threads import COMPUTE_LOCK
 
 Tensor = Any
-_MOSTLY = 0.9  # share of images already at their class from which on a mistake is likely
-
-
-class Attacked(NamedTuple):
-  """What an attack makes of one chunk.
-
-  Attributes:
-    images: adversarial, [B, ...] in [0, 1].
-    silent: where the first gradient is 0 or not finite although the class is not reached
-      (untargeted: left) yet, bool [B].
-    reached: where it is before the first step, bool [B].
-  """
-
-  images: Tensor
-  silent: Tensor
-  reached: Tensor
 
 
 class Attack:
@@ -219,7 +204,8 @@ class Attack:
       moved += int(np.count_nonzero(made != unit[rows]))
       same = adversarials[rows] == given[rows]
       lost += int(np.count_nonzero((made != unit[rows]) & same))
-    self._warn(silent, reached)
+    if self.eps != 0:
+      first_step.warn(self._label, self.targeted, silent, reached)
     if lost > moved / 2:
       logging.warning(
         "%s: rounding to %s undoes %.0f %% of the changed values, since eps = %s of images in "
@@ -227,23 +213,6 @@ class Attack:
         self._label, given.dtype, 100 * lost / moved, self.eps, *self.model.bounds,
       )  # fmt: skip
     return adversarials
-
-  def _warn(self, silent: Any, reached: Any) -> None:
-    """Says what makes the attack look weak or strong for the wrong reason."""
-    if silent.any() and self.eps != 0:
-      logging.warning(
-        "%s: the gradient is exactly zero or not finite at %.0f %% of %d images, which the attack "
-        "cannot move: the model masks it; attack it on Margin() or check its saturated layers",
-        self._label, 100 * silent.mean(), len(silent),
-      )  # fmt: skip
-    if len(reached) and reached.mean() >= _MOSTLY:
-      logging.warning(
-        "%s: the model %s on %.0f %% of %d images before the attack: targets are classes to %s",
-        self._label, "predicts the target" if self.targeted else "does not predict the class",
-        100 * reached.mean(), len(reached),
-        "reach; for true labels pass targeted=False" if self.targeted else
-        "leave; for classes to reach pass targeted=True",
-      )  # fmt: skip
 
   def _numbers(self) -> dict[str, Tensor]:
     """What the compiled loop is given at each call: weights and, where it has them, NUMBERS."""
@@ -269,11 +238,3 @@ def _chunks(classes: np.ndarray[Any, Any], size: int) -> Iterator[tuple[Any, np.
     rows = np.flatnonzero(classes == label)
     for first in range(0, len(rows), size):
       yield label, rows[first : first + size]
-
-
-def dead(gradients: list[Tensor]) -> Tensor:
-  """Where all gradients [B, ...] are exactly zero, or one is not finite, bool [B]."""
-  axes = list(range(1, len(gradients[0].shape)))
-  largest = tf.add_n([tf.reduce_max(tf.abs(each), axes) for each in gradients])
-  finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each), axes) for each in gradients], 0)
-  return ~(finite & (largest > 0))

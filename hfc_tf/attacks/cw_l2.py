@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from hfc_tf.attacks import inputs
-from hfc_tf.attacks.base import Attacked, dead
+from hfc_tf.attacks.first_step import Attacked, dead
 from hfc_tf.attacks.minimum_norm import MinimumNorm
 from hfc_tf.attacks.objectives import Batch, Margin, Objective
 from hfc_tf.attacks.updates.base import pick

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from hfc_tf.attacks import inputs
-from hfc_tf.attacks.base import Attacked
+from hfc_tf.attacks.first_step import Attacked
 from hfc_tf.attacks.minimum_norm import MinimumNorm, norms
 from hfc_tf.attacks.objectives import Batch, Objective, Sum
 from hfc_tf.attacks.updates.base import pick

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from hfc_tf.attacks import inputs
 from hfc_tf.attacks.balls import Linf
-from hfc_tf.attacks.base import Attack, Attacked, dead
+from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.budget import budget, schedule
+from hfc_tf.attacks.first_step import Attacked, dead
 from hfc_tf.attacks.objectives import Batch, Objective, classification
 from hfc_tf.attacks.updates.base import Here, Sign, Update, pick
 from hfc_tf.errors import InputError

@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from hfc_tf.attacks import inputs
-from hfc_tf.attacks.base import Attack, Attacked
+from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.first_step import Attacked
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.taps import TappedModel
 

@@ -103,9 +103,7 @@ class _Chunks:
     """All images; what the store does not hold yet is made."""
     shape = self._images(self.rows[:1]).shape[1:]
     result = _mapped(self.store.root, (len(self.rows), *shape))
-    clean = np.flatnonzero(~self.aimed)
-    for start in range(0, len(clean), _BLOCK):
-      some = clean[start : start + _BLOCK]
+    for some in np.array_split(np.flatnonzero(~self.aimed), 1 + len(self.rows) // _BLOCK):
       result[some] = self._images(self.rows[some])
     missing = []
     for number, members in enumerate(self.members):

@@ -1,8 +1,8 @@
 """What comes back is in the given type, in the ball and in the bounds."""
 
-import ml_dtypes
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hfc_tf.attacks import ATTACKS, BIM
 from hfc_tf.attacks.rounding import rounded
@@ -10,7 +10,8 @@ from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import attack, random_images
 from tests.networks import tiny
 
-TYPES = [np.float64, np.float16, ml_dtypes.bfloat16, np.uint8, np.uint16, np.int64]
+BFLOAT16 = tf.bfloat16.as_numpy_dtype
+TYPES = [np.float64, np.float16, BFLOAT16, np.uint8, np.uint16, np.int64]
 
 
 def _in_the_ball(made, given, eps, bounds):
@@ -56,7 +57,7 @@ def test_the_neighbour_towards_the_image_where_the_nearest_value_leaves_the_ball
 
 def test_random_values_of_every_float_type():
   rng = np.random.default_rng(0)
-  for dtype in (np.float16, ml_dtypes.bfloat16, np.float32, np.float64):
+  for dtype in (np.float16, BFLOAT16, np.float32, np.float64):
     for low, high in ((0, 1), (-1, 1), (-2.5, 40.0)):
       given = np.clip(rng.uniform(low, high, 4000), low, high).astype(dtype)
       given = given[(given.astype(float) >= low) & (given.astype(float) <= high)]
