@@ -1,4 +1,4 @@
-"""The budget of an attack, and the steps in which it is spent."""
+"""The budget of an attack, and the steps in which it is spent; no TensorFlow, for flags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import logging
 
-from hfc_tf.attacks import inputs
+from hfc_tf.attacks.numeric import number, whole
 
 PAPER_STEP = 0.02 / 256  # alpha of both papers, as a part of the images' range
 _TENTH, _TINY = 0.1, 1 / 4096  # of the range; budgets beyond are likely in other units
@@ -33,12 +33,12 @@ def schedule(
   """
   span = bounds[1] - bounds[0]
   unit = f"in units of images in [{bounds[0]:g}, {bounds[1]:g}]"
-  eps = inputs.number(f"eps {unit}", eps, f"pass e.g. eps={span / 256:.3g}", least=0)
+  eps = number(f"eps {unit}", eps, f"pass e.g. eps={span / 256:.3g}", least=0)
   if steps is not None:
-    steps = inputs.whole("steps", steps, "pass steps=20")
+    steps = whole("steps", steps, "pass steps=20")
   if step_size is not None:
     remedy = "leave it out for the papers' 0.02/256 of the range"
-    step_size = inputs.number(f"step_size {unit}", step_size, remedy, above=0)
+    step_size = number(f"step_size {unit}", step_size, remedy, above=0)
   if step_size is None:
     step_size = PAPER_STEP * span if steps is None else 2 * eps / steps
   if steps is None:
@@ -61,7 +61,7 @@ def budget(value: Any, bounds: tuple[float, float]) -> float:
   if value is None:
     return float(high - low) / 256
   unit = f"in units of images in [{low:g}, {high:g}]"
-  eps = inputs.number(f"eps {unit}", value, f"pass e.g. eps={(high - low) / 256:.3g}", least=0)
+  eps = number(f"eps {unit}", value, f"pass e.g. eps={(high - low) / 256:.3g}", least=0)
   part = eps / (high - low)
   if part > _TENTH:
     logging.warning(

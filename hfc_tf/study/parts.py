@@ -56,14 +56,17 @@ def train_test(config: Config, dataset: Dataset) -> splits.Split:
 def target_rule(rule: str, dataset: Dataset) -> str:
   """--target as `choose_targets` takes it: a rule, or a class by its name, or else by its number.
 
+  Upper and lower case tell names apart only where they have to.
+
   Raises:
     InputError: for a class that the data set does not have.
   """
   names = list(dataset.class_names)
   if rule in RULES:
     return rule
-  if rule in names:
-    return str(names.index(rule))
+  alike = [name for name in names if name.casefold() == rule.casefold()]
+  if rule in names or len(alike) == 1:
+    return str(names.index(rule if rule in names else alike[0]))
   if rule.isdecimal() and int(rule) < len(names):
     return str(int(rule))
   raise InputError(
