@@ -14,7 +14,8 @@ from hfc_tf.taps import TappedModel
 class APGD(GradientAttack):
   """PGD whose step begins at 2 eps and halves itself   (Croce and Hein, 2020, Algorithm 1).
 
-  On cross-entropy; `APGD(model, Margin())` for a margin (their DLR loss wants three classes). It
+  On cross-entropy, untargeted on the log-odds, which are as good at the same points; `APGD(model,
+  Margin())` for a margin (their DLR loss wants three classes). It
   takes HFC and other terms as they are: progress is judged by `Objective.value`, which stays
   comparable where J_HFC's component changes.
 
@@ -31,4 +32,4 @@ class APGD(GradientAttack):
     super().__init__(model, objective, update=AutoStep(), **settings)
 
   def _plan(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
-    return 2 * eps, schedule(eps, step_size, steps)[1]
+    return 2 * eps, schedule(eps, step_size, steps, self._bounds)[1]

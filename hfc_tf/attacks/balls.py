@@ -7,14 +7,19 @@ from typing import Any
 
 import tensorflow as tf
 
+from hfc_tf.attacks.describe import shown
+from hfc_tf.attacks.draws import START, sample_key
+
 Tensor = Any
 
 
-def sample_uniform(ids: Tensor, shape: Sequence[int | None], seed: Tensor) -> Tensor:
-  """U(-1, 1) of `shape` for each sample id, keyed by (seed, id) alone; [B, *shape] float32."""
+def sample_uniform(
+  ids: Tensor, shape: Sequence[int | None], seed: Tensor, purpose: int = START
+) -> Tensor:
+  """U(-1, 1), float32 [B, *shape], keyed by (purpose, seed, id) alone."""
 
   def draw(sample: Tensor) -> Tensor:
-    key = tf.random.experimental.stateless_fold_in([0, seed], sample, alg="philox")
+    key = sample_key(purpose, seed, sample)
     return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
 
   return tf.map_fn(draw, ids, fn_output_signature=tf.float32)
@@ -22,6 +27,8 @@ def sample_uniform(ids: Tensor, shape: Sequence[int | None], seed: Tensor) -> Te
 
 class Linf:
   """|x - origin|_inf <= eps, within [0, 1]."""
+
+  __repr__ = shown
 
   def project(self, images: Tensor, origin: Tensor, eps: Tensor) -> Tensor:
     """The nearest point of the ball (Pi_eps in TMI Eq. 3)."""

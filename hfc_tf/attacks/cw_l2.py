@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hfc_tf.attacks import inputs
+from hfc_tf.attacks.first_step import Attacked, dead
 from hfc_tf.attacks.minimum_norm import MinimumNorm
 from hfc_tf.attacks.objectives import Batch, Margin, Objective
 from hfc_tf.attacks.updates.base import pick
@@ -53,17 +55,25 @@ class CWL2(MinimumNorm):
     targeted: bool = True,
     **settings: Any,
   ) -> None:
-    self.kappa = kappa
-    self.searches = searches
-    self.first = first
-    self.learning_rate = learning_rate
+    self.kappa = inputs.number("kappa", kappa, "pass kappa=0", least=0)
+    self.searches = inputs.whole("searches", searches, "pass searches=9")
+    self.first = inputs.number("first", first, "pass first=1e-3", above=0)
+    rate = inputs.number("learning_rate", learning_rate, "pass learning_rate=0.01", above=0)
+    self.learning_rate = rate
     objective = Margin(kappa, targeted) if objective is None else objective
     super().__init__(model, objective, steps=steps, targeted=targeted, **settings)
 
-  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Tensor:
-    if any(part.reads_clean for part in self.objective.parts):
-      batch = batch._replace(features=self.model(batch.images)[1])
-    states = [part.prepare(batch) for part in self.objective.parts]
+  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Attacked:
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(batch.images)
+      logits, features = self.model(batch.images)
+      known = {name: tf.stop_gradient(means) for name, means in features.items()}
+      batch = batch._replace(features=known)
+      states = [part.prepare(batch) for part in self.objective.parts]
+      terms = self._weighted(states, batch, logits, features, weights)
+    slope = tape.gradient(terms, batch.images)  # of J alone: |x' - x|^2 would hide a dead one
+    there = (tf.argmax(logits, 1, output_type=tf.int32) == batch.targets) == self.targeted
+    silent = dead([slope]) & ~there
     start = tf.atanh(_INSIDE * (2.0 * batch.images - 1.0))
     axes = list(range(1, len(start.shape)))
     lead = Margin(None, self.targeted)
@@ -74,12 +84,9 @@ class CWL2(MinimumNorm):
         tape.watch(free)
         images = 0.5 * (tf.tanh(free) + 1.0)
         logits, features = self.model(images)
-        terms = [
-          weights[i] * part.term(state, batch, logits, features)
-          for i, (part, state) in enumerate(zip(self.objective.parts, states, strict=True))
-        ]
+        terms = self._weighted(states, batch, logits, features, weights)
         square = tf.reduce_sum((images - batch.images) ** 2, axes)  # [B]
-        loss = square + weight * tf.add_n(terms)
+        loss = square + weight * terms
       reached = tf.argmax(logits, 1, output_type=tf.int32) == batch.targets
       success = (reached == self.targeted) & (lead.term((), batch, logits, {}) <= -self.kappa)
       nearer = success & (square < best.square)
@@ -121,4 +128,14 @@ class CWL2(MinimumNorm):
       (tf.constant(0), tf.fill(samples, self.first), tf.zeros(samples), unknown, best),
       parallel_iterations=1,
     )
-    return best.images
+    return Attacked(best.images, silent, there)
+
+  def _weighted(
+    self, states: list[Any], batch: Batch, logits: Tensor, features: Any, weights: Tensor
+  ) -> Tensor:
+    """J, [B]."""
+    terms = [
+      weights[i] * part.term(state, batch, logits, features)
+      for i, (part, state) in enumerate(zip(self.objective.parts, states, strict=True))
+    ]
+    return tf.add_n(terms)

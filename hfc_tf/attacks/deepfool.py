@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 import tensorflow as tf
 
+from hfc_tf.attacks import inputs
+from hfc_tf.attacks.first_step import Attacked
 from hfc_tf.attacks.minimum_norm import MinimumNorm, norms
 from hfc_tf.attacks.objectives import Batch, Objective, Sum
 from hfc_tf.attacks.updates.base import pick
@@ -46,20 +48,22 @@ class DeepFool(MinimumNorm):
     candidates: int = 10,
     **settings: Any,
   ) -> None:
-    if objective is not None:
-      raise _no_terms()
-    self.overshoot = overshoot
-    self.candidates = min(candidates, model.num_classes)
-    super().__init__(model, Sum(()), steps=steps, **settings)
+    self.overshoot = inputs.number("overshoot", overshoot, "pass overshoot=0.02", least=0)
+    self.candidates = inputs.whole("candidates", candidates, "pass candidates=10")
+    super().__init__(model, Sum(()) if objective is None else objective, steps=steps, **settings)
 
-  def __add__(self, objective: Objective) -> NoReturn:
-    """Refuses: there is no objective to add to."""
-    raise _no_terms()
+  def _aim(self, objective: Objective) -> None:
+    if not isinstance(objective, Sum) or objective.parts:
+      raise InputError(
+        "deepfool alone", "a term for its objective", "it has none: hide another attack, e.g. cw_l2"
+      )
+    super()._aim(objective)
 
-  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Tensor:
+  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Attacked:
     targets = batch.targets
     clean_logits, _ = self.model(batch.images)
-    rivals = tf.math.top_k(clean_logits, self.candidates).indices  # [B, J]
+    count = min(self.candidates, clean_logits.shape[1])
+    rivals = tf.math.top_k(clean_logits, count).indices  # [B, J]
 
     def boundaries(logits: Tensor) -> list[Tensor]:
       """g of each boundary, [[B]]."""
@@ -67,9 +71,11 @@ class DeepFool(MinimumNorm):
       aim = tf.gather(logits, targets, batch_dims=1)
       if self.targeted:
         return [aim - tf.reduce_max(tf.where(own, logits.dtype.min, logits), 1)]
-      return [tf.gather(logits, rivals[:, j], batch_dims=1) - aim for j in range(self.candidates)]
+      return [tf.gather(logits, rivals[:, j], batch_dims=1) - aim for j in range(count)]
 
-    def body(step: Tensor, current: Tensor, total: Tensor, _: Tensor) -> tuple[Tensor, ...]:
+    def body(
+      step: Tensor, current: Tensor, total: Tensor, seen: Any, _: Tensor
+    ) -> tuple[Tensor, ...]:
       with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(current)
         logits, _ = self.model(current)
@@ -88,20 +94,23 @@ class DeepFool(MinimumNorm):
         nearest = tf.where(known, distance, nearest)
       predicted = tf.argmax(logits, 1, output_type=tf.int32)
       done = (predicted == targets) == self.targeted
+      first = ~done & ~tf.math.is_finite(nearest), done
+      seen = tuple(tf.where(step == 0, new, old) for new, old in zip(first, seen, strict=True))
       total += move
       moved = tf.clip_by_value(batch.images + (1 + self.overshoot) * total, 0.0, 1.0)
-      return step + 1, pick(done, current, moved), total, tf.reduce_all(done)
+      return step + 1, pick(done, current, moved), total, seen, tf.reduce_all(done)
 
-    _, adversarials, *_ = tf.while_loop(
-      lambda step, current, total, done: (step < steps) & tf.logical_not(done),
+    nowhere = tf.fill(tf.shape(targets), False)
+    _, adversarials, _, seen, _ = tf.while_loop(
+      lambda step, current, total, seen, done: (step < steps) & tf.logical_not(done),
       body,
-      (tf.constant(0), batch.images, tf.zeros_like(batch.images), tf.constant(False)),
+      (
+        tf.constant(0),
+        batch.images,
+        tf.zeros_like(batch.images),
+        (nowhere, nowhere),
+        tf.constant(False),
+      ),
       parallel_iterations=1,
     )
-    return adversarials
-
-
-def _no_terms() -> InputError:
-  return InputError(
-    "deepfool alone", "a term for its objective", "it has none: hide another attack, e.g. cw_l2"
-  )
+    return Attacked(adversarials, *seen)

@@ -44,6 +44,16 @@ def plain(value: Any) -> Any:
   return {"class": type(value).__name__, **{name: plain(one) for name, one in own.items()}}
 
 
+def shown(value: Any) -> str:
+  """An object as its class and its plain settings, the weight aside: "Momentum(decay=1.0)"."""
+  settings = [
+    f"{name}={one!r}"
+    for name, one in vars(value).items()
+    if name != "weight" and not name.startswith("_") and isinstance(one, bool | int | float | str)
+  ]
+  return f"{type(value).__name__}({', '.join(settings)})"
+
+
 def brief(value: Any) -> Any:
   """A plain value, where it is a dictionary shortened to {"sha256": of its JSON text}."""
   if not isinstance(value, dict) or value.keys() == {"sha256"}:

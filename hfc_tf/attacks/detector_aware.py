@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hfc_tf.attacks.objectives import CrossEntropy, DetectorScore
+from hfc_tf.attacks.objectives import DetectorScore, classification
 from hfc_tf.attacks.pgd import PGD
 from hfc_tf.attacks.updates import Orthogonal, Selective
 from hfc_tf.detectors.base import Detector
@@ -21,7 +21,7 @@ def SelectivePGD(
     detector: fitted, with a gradient.
     targeted, settings: see `GradientAttack`.
   """
-  terms = CrossEntropy(targeted) + DetectorScore(detector)
+  terms = classification(targeted) + DetectorScore(detector)
   return PGD(model, terms, update=Selective(), targeted=targeted, **settings)
 
 
@@ -35,5 +35,5 @@ def OrthogonalPGD(
     detector: fitted, with a gradient.
     targeted, settings: see `GradientAttack`.
   """
-  terms = CrossEntropy(targeted) + DetectorScore(detector)
+  terms = classification(targeted) + DetectorScore(detector)
   return PGD(model, terms, update=Orthogonal(), targeted=targeted, **settings)

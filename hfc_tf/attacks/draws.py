@@ -1,4 +1,7 @@
-"""Random numbers of a sample at a step, whoever computes them."""
+"""Random numbers of a sample at a step, whoever computes them.
+
+Each purpose has a key of its own, so that draws of one tell nothing of another's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,18 @@ from typing import Any
 import tensorflow as tf
 
 Tensor = Any
+START, STEP, NOISE = 0, 1, 2  # random starts; what steps and terms draw; noisy images
+
+
+def sample_key(purpose: int, seed: Tensor, sample: Tensor) -> Tensor:
+  """The key of one sample's draws, int32 [2]; ids beyond int32 fold in their upper half too."""
+  fold = tf.random.experimental.stateless_fold_in
+  lower = tf.cast(sample, tf.int32)
+  key = fold([purpose, seed], lower, alg="philox")
+  if sample.dtype != tf.int64:
+    return key
+  upper = tf.cast(tf.bitwise.right_shift(sample - tf.cast(lower, tf.int64), 32), tf.int32)
+  return tf.where(upper == 0, key, fold(key, upper, alg="philox"))
 
 
 def uniform(ids: Tensor, count: int, seed: Tensor, step: Tensor) -> Tensor:
@@ -14,10 +29,11 @@ def uniform(ids: Tensor, count: int, seed: Tensor, step: Tensor) -> Tensor:
 
   XLA draws the same integers as the plain graph but other floats, so these are made from integers.
   """
-  fold = tf.random.experimental.stateless_fold_in
 
   def draw(sample: Tensor) -> Tensor:
-    key = fold(fold([1, seed], sample, alg="philox"), step, alg="philox")
+    key = tf.random.experimental.stateless_fold_in(
+      sample_key(STEP, seed, sample), step, alg="philox"
+    )
     return tf.random.stateless_uniform([count], key, None, None, tf.int32, alg="philox")
 
   bits = tf.bitcast(tf.map_fn(draw, ids, fn_output_signature=tf.int32), tf.uint32)

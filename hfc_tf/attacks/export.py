@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.attacks import inputs
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import Batch
 from hfc_tf.errors import InputError
@@ -25,7 +26,10 @@ _LARGE = 1024  # values from which an array travels in 16 bits
 
 
 def numbers(attack: Attack) -> dict[str, Any]:
-  """The numbers of a program: seed, weights of the terms, eps, step_size, steps."""
+  """The numbers of a program: seed, weights of the terms, eps, step_size, steps.
+
+  eps and step_size are in units of the model's bounds.
+  """
   weights = [float(attack.weights[part.name]) for part in attack.objective.parts]
   own = {name: getattr(attack, name) for name in NUMBERS}
   given = {name: value for name, value in own.items() if value is not None}
@@ -33,7 +37,12 @@ def numbers(attack: Attack) -> dict[str, Any]:
 
 
 def batch_function(
-  attack: Attack, batch_size: int, shape: tuple[int, ...], *, start: bool = False
+  attack: Attack,
+  batch_size: int,
+  shape: tuple[int, ...],
+  *,
+  start: bool = False,
+  ids: tf.DType = tf.int64,
 ) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
   """An attack on one batch as a function of tensors, and the specs of these tensors by name.
 
@@ -42,12 +51,13 @@ def batch_function(
     batch_size: images of the batch, B.
     shape: of an image in [0, 1].
     start: whether the point to start from is an argument as well, instead of a random draw.
+    ids: the type of ids; int32 for runtimes without int64.
   """
   images = tf.TensorSpec([batch_size, *shape], tf.float32, "images")
   specs = {
     "images": images,
     "targets": tf.TensorSpec([batch_size], tf.int32, "targets"),
-    "ids": tf.TensorSpec([batch_size], tf.int32, "ids"),
+    "ids": tf.TensorSpec([batch_size], ids, "ids"),
     **({"start": tf.TensorSpec(images.shape, tf.float32, "start")} if start else {}),
     "seed": tf.TensorSpec([], tf.int32, "seed"),
     "weights": tf.TensorSpec([len(attack.objective.parts)], tf.float32, "weights"),
@@ -58,12 +68,11 @@ def batch_function(
   def function(*tensors: Tensor) -> Tensor:
     values = dict(zip(specs, tensors, strict=True))
     own: Any = copy.copy(attack)  # shares the compiled loop
-    own.weights = {part.name: values["weights"][i] for i, part in enumerate(attack.objective.parts)}
-    for name in given:
-      setattr(own, name, values[name])
+    own._numbers = lambda: {name: values[name] for name in ("weights", *given)}
     if start:
       own._start = lambda *_: values["start"]
-    return own._attack(Batch(*(values[name] for name in ("images", "targets", "ids", "seed"))))
+    batch = Batch(*(values[name] for name in ("images", "targets", "ids", "seed")))
+    return own._attack(batch).images
 
   return function, specs
 
@@ -106,20 +115,24 @@ def export_attack(
   if images is None:
     images = np.full([batch_size, *(size or 64 for size in shape)], (low + high) / 2, np.float32)
   unit = attack.model.to_unit(images)
-  classes = np.broadcast_to(np.asarray(targets, np.int32), [len(unit)])
+  classes = inputs.classes(targets, len(unit), attack.model.num_classes)
   if len(unit) != batch_size or len(np.unique(classes)) != 1:
     raise InputError(
       f"{batch_size} images that aim at one class",
       f"{len(unit)} images, {len(np.unique(classes))} classes",
       "export one batch",
     )
-  keys = np.arange(batch_size) if ids is None else np.asarray(ids)
+  keys = inputs.sample_ids(ids, batch_size)
+  if (keys != keys.astype(np.int32)).any():
+    raise InputError("ids within int32 in a program", f"{keys.max()}", "number the images anew")
   arguments = {"images": unit, "targets": classes, "ids": keys.astype(np.int32), **numbers(attack)}
   attack = _unfolded(attack)
   random_start = bool(getattr(attack, "random_start", False))
   if random_start:
     arguments["start"] = _start(attack, unit, arguments["ids"])
-  function, specs = batch_function(attack, batch_size, unit.shape[1:], start=random_start)
+  function, specs = batch_function(
+    attack, batch_size, unit.shape[1:], start=random_start, ids=tf.int32
+  )
   given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
   program, captured = _stablehlo(function, list(specs.values()))
   names = [*specs, *(name for name, _ in captured)]
@@ -149,13 +162,16 @@ def _unfolded(attack: Attack) -> Attack:
   """The same attack on a network whose weights are variables: arguments of the program."""
   other = copy.copy(attack)
   other.model = attack.model.variant(precision=attack.model.precision, fold=False)
+  other._jit_compile = True  # as the program is
   other._compile()
   return other
 
 
 def _start(attack: Any, unit: Array, ids: Array) -> Array:
   """The random start that the attack would draw, [B, ...]."""
-  eps, seed = tf.constant(attack.eps, tf.float32), tf.constant(attack.seed, tf.int32)
+  low, high = attack.model.bounds
+  eps = tf.constant(attack.eps, tf.float32) / (high - low)
+  seed = tf.constant(attack.seed, tf.int32)
   return np.asarray(attack._start(tf.constant(unit), eps, tf.constant(ids), seed))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.loop import GradientAttack
 
 
@@ -10,5 +9,4 @@ class FGSM(GradientAttack):
   """x - eps sign(grad_x J(x)), one step whatever schedule is given   (Goodfellow et al., 2015)."""
 
   def _plan(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
-    schedule(eps, steps=1)  # checks eps
     return eps, 1

@@ -1,6 +1,9 @@
 """Any attack, hidden by the hierarchical feature constraint."""
 
-from typing import Any
+from __future__ import annotations
+
+import functools
+from typing import Any, Self
 
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
@@ -10,42 +13,80 @@ from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
 
 
-def HFCAttack(
-  model: TappedModel,
-  density: HierarchicalDensity,
-  base: str = "bim",
-  weight: float = 1.0,
-  *,
-  aim: str = "mode",
-  train: Taps | None = None,
-  scale: float = 1.0,
-  margin: float = 1.0,
-  **settings: Any,
-) -> Attack:
+class HFCAttack(Attack):
   """A base attack with J + weight J_HFC in place of J   (MICCAI section 4, TMI Eq. 17).
 
       attack = HFCAttack(model, density, base="pgd", eps=1/256, weight=1.0)
       adversarials = attack(images, targets)
+
+  It is an attack of the base's class too, with all that this class has.
 
   Args:
     model: the attacked classifier.
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode").
+    eps, step_size: in units of the model's bounds. steps: iterations. As in the base attack.
+    seed, batch_size: see `Attack`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
     train: labelled taps of clean Train images; for "typical", as `scale` and `margin` are.
     scale: of the residuals of clean images that the features are to have.
     margin: lead of the target's logit from which on nothing pushes it further.
-    settings: passed on to the base attack (eps, step_size, steps, seed, batch_size, ...).
+    settings: of the base attack alone (random_start, restarts, decay, kernel, kappa, ...).
 
   Raises:
     InputError: for a base that takes no further term (deepfool), or one that is not targeted; for
-      another aim, or "typical" without `train`.
+      a density of another model; for another aim, or "typical" without `train`.
   """
-  if aim not in AIMS:
-    raise InputError(f"aim among {', '.join(AIMS)}", repr(aim), "name one of them")
-  if aim == "mode":
-    return named(base)(model, **settings) + HFC(density, weight)
-  if train is None:
-    raise InputError("clean Train taps with aim='typical'", "none", "pass train=model.taps(...)")
-  return named(base)(model, **settings) + TypicalHFC(density, train, weight, scale, margin)
+
+  def __new__(
+    cls, model: Any = None, density: Any = None, base: str = "bim", *_: Any, **__: Any
+  ) -> Self:
+    """An object of both classes; copies know theirs already."""
+    kind: Any = _of_both(base) if cls is HFCAttack else cls
+    return object.__new__(kind)  # type: ignore[no-any-return]
+
+  def __init__(
+    self,
+    model: TappedModel,
+    density: HierarchicalDensity,
+    base: str = "bim",
+    weight: float = 1.0,
+    *,
+    eps: float | None = None,
+    step_size: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    batch_size: int | None = None,
+    aim: str = "mode",
+    train: Taps | None = None,
+    scale: float = 1.0,
+    margin: float = 1.0,
+    **settings: Any,
+  ) -> None:
+    if aim not in AIMS:
+      raise InputError(f"aim among {', '.join(AIMS)}", repr(aim), "name one of them")
+    if not isinstance(density, HierarchicalDensity):
+      raise InputError(
+        "a HierarchicalDensity", type(density).__name__, "pass one fitted on model.taps(...)"
+      )
+    if aim == "typical" and train is None:
+      raise InputError("clean Train taps with aim='typical'", "none", "pass train=model.taps(...)")
+    given = {"eps": eps, "step_size": step_size, "steps": steps}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    start: Any = super().__init__  # of the base
+    start(model, seed=seed, batch_size=batch_size, **settings)
+    self._join(
+      HFC(density, weight) if train is None or aim == "mode"
+      else TypicalHFC(density, train, weight, scale, margin)
+    )  # fmt: skip
+
+  @property
+  def _label(self) -> str:
+    return f"HFCAttack on {self._kind}"
+
+
+@functools.cache
+def _of_both(base: str) -> type[Attack]:
+  kind = named(base)
+  return type("HFCAttack", (HFCAttack, kind), {"_kind": kind.__name__, "__doc__": kind.__doc__})

@@ -6,9 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from hfc_tf.attacks import inputs
 from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.first_step import Attacked
 from hfc_tf.attacks.objectives import Batch, Objective
-from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 
 Tensor = Any
@@ -38,10 +39,8 @@ class MinimumNorm(Attack):
     step_size: float | None = None,
     **settings: Any,
   ) -> None:
-    if steps < 1:
-      raise InputError("at least one step", f"{steps}", "pass steps=50")
     self.eps = self.step_size = None
-    self.steps = steps
+    self.steps = inputs.whole("steps", steps, "pass steps=50")
     super().__init__(model, objective, **settings)
 
   def _compile(self) -> None:
@@ -49,11 +48,12 @@ class MinimumNorm(Attack):
       self._run, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
     )
 
-  def _attack(self, batch: Batch) -> Tensor:
-    return self._loop(batch, self._weights(), tf.convert_to_tensor(self.steps, tf.int32))
+  def _attack(self, batch: Batch) -> Attacked:
+    numbers = self._numbers()
+    return Attacked(*self._loop(batch, numbers["weights"], numbers["steps"]))
 
-  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Tensor:
-    """Adversarial images [B, ...]."""
+  def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Attacked:
+    """Adversarial images of a chunk."""
     raise TypeError(f"{type(self).__name__} has no loop")
 
 

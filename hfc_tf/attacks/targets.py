@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.attacks import inputs
 from hfc_tf.errors import InputError
 
+RULES = ("random", "next", "least_likely")
 IntArray = np.ndarray[Any, np.dtype[np.int32]]
 
 
@@ -32,20 +34,23 @@ def choose_targets(
     seed: of "random".
 
   Raises:
-    InputError: for another rule, or a class that the model does not have.
+    InputError: for another rule, labels or a class that the model does not have, another number of
+      labels or ids, a negative seed.
   """
-  truth = np.asarray(labels, np.int32)
-  classes = logits.shape[1]
+  logits, rule = np.asarray(logits), str(rule)
+  count, classes = logits.shape
+  truth = inputs.classes(labels, count, classes)
+  seed = inputs.checked_seed(seed)
   if rule == "next":
     return np.asarray((truth + 1) % classes, np.int32)
   if rule == "random":
-    keys = np.arange(len(truth)) if ids is None else np.asarray(ids)
-    offsets = [np.random.default_rng([seed, int(key)]).integers(1, classes) for key in keys]
-    return np.asarray((truth + np.array(offsets)) % classes, np.int32)
+    keys = inputs.sample_ids(ids, count)
+    offsets = [np.random.default_rng([seed, int(key) % 2**64]).integers(1, classes) for key in keys]
+    return np.asarray((truth + np.array(offsets, np.int64)) % classes, np.int32)
   if rule == "least_likely":
     wrong = np.where(np.eye(classes, dtype=bool)[truth], np.inf, logits)
     return np.asarray(wrong.argmin(1), np.int32)
-  if rule.isdigit() and int(rule) < classes:
+  if rule.isdecimal() and int(rule) < classes:
     return np.full(len(truth), int(rule), np.int32)
   raise InputError(
     f"a target rule: random, next, least_likely or a class below {classes}",

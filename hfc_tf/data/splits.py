@@ -13,6 +13,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.files import write_files
 
 PARTS = ("train", "test", "validation", "adv_train", "adv_test")
+ADVERSARIAL_FOLDS = 10  # so many images a class needs to be attacked
 _EMPTY = np.zeros(0, np.int64)
 
 
@@ -47,7 +48,8 @@ def train_test(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
     InputError: a class has too few images or groups.
   """
   everything = np.arange(len(dataset))
-  test = _folds(dataset, everything, 5, seed, "Train and test")[0]
+  _refuse_few(dataset, everything, 5, "Train and test")
+  test = _folds(dataset, everything, 5, seed)[0]
   return _parted(dataset, everything, test, "Train and test")
 
 
@@ -67,7 +69,9 @@ def validation(
   """
   if not 0 < fraction <= 0.5:
     raise InputError("a validation fraction in (0, 0.5]", str(fraction), "use 0.1")
-  held_out = _folds(dataset, train, round(1 / fraction), seed, "Train for validation")[0]
+  folds = round(1 / fraction)
+  _refuse_few(dataset, train, folds, "Train for validation")
+  held_out = _folds(dataset, train, folds, seed)[0]
   return _parted(dataset, train, held_out, "Train for validation")
 
 
@@ -88,11 +92,27 @@ def adversarial(
     max_adv_test: at most so many in AdvTest, drawn by class.
 
   Returns:
-    Sorted indices (adv_train, adv_test).
+    Sorted indices (adv_train, adv_test). A class of fewer than ten images, or of too few groups for
+    both parts, is in neither.
+
+  Raises:
+    InputError: fewer than two classes are left.
   """
-  folds = _folds(dataset, test_correct, 10, seed, "AdvTrain and AdvTest")
-  held_out = np.concatenate(folds[:3])
-  parts = _parted(dataset, test_correct, held_out, "AdvTrain and AdvTest")
+  counts = np.bincount(dataset.labels[test_correct], minlength=dataset.num_classes)
+  rows = test_correct[counts[dataset.labels[test_correct]] >= ADVERSARIAL_FOLDS]
+  held_out = _EMPTY
+  if len(rows):
+    held_out = np.concatenate(_folds(dataset, rows, ADVERSARIAL_FOLDS, seed)[:3])
+  parts = [np.setdiff1d(rows, held_out), np.sort(held_out)]
+  both = np.intersect1d(*(dataset.labels[part] for part in parts))
+  if len(both) < 2:
+    named = zip(dataset.class_names, counts.tolist(), strict=True)
+    raise InputError(
+      f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest",
+      ", ".join(f"{count} of class {name}" for name, count in named),
+      "give more images or patients, or a better classifier",
+    )
+  parts = [part[np.isin(dataset.labels[part], both)] for part in parts]
   limits = (max_adv_train, max_adv_test)
   adv_train, adv_test = (
     part[stratified_subset(dataset.labels[part], limit, seed)]
@@ -186,18 +206,20 @@ def _manifest(path: Path) -> dict[str, Any]:
   return manifest
 
 
-def _folds(
-  dataset: Dataset, indices: np.ndarray, folds: int, seed: int, what: str
-) -> list[np.ndarray]:
-  """Parts `indices` into stratified folds that keep groups whole."""
-  labels = dataset.labels[indices]
-  counts = np.bincount(labels, minlength=dataset.num_classes)
+def _refuse_few(dataset: Dataset, indices: np.ndarray, folds: int, what: str) -> None:
+  """Raises an InputError unless every class has an image for each fold."""
+  counts = np.bincount(dataset.labels[indices], minlength=dataset.num_classes)
   if counts.min() < folds:
     raise InputError(
       f"at least {folds} images of every class to split {what}",
       f"{counts.min()} of class {dataset.class_names[counts.argmin()]}",
       "use more images or fewer classes",
     )
+
+
+def _folds(dataset: Dataset, indices: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
+  """Parts `indices` into stratified folds that keep groups whole."""
+  labels = dataset.labels[indices]
   groups = None if dataset.groups is None else dataset.groups[indices]
   kind = StratifiedKFold if groups is None else StratifiedGroupKFold
   splitter = kind(folds, shuffle=True, random_state=seed)

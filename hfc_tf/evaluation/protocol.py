@@ -38,7 +38,7 @@ class Arm:
     step_size_256: step in 1/256.
     steps: number of steps.
     taps: of the attacked images `[N]`.
-    targets: classes the attack aimed at `[N]`.
+    targets: classes the attack aimed at `[N]`; an image of its target's class was not attacked.
     predictions_8bit: predictions on the attacked images rounded to 8 bits `[N]`.
   """
 
@@ -54,9 +54,19 @@ class Arm:
   predictions_8bit: npt.NDArray[np.integer]
 
   @property
+  def attacked(self) -> npt.NDArray[np.bool_]:
+    """Which images were attacked `[N]`."""
+    return np.asarray(self.targets != self.taps.labels)
+
+  @property
   def success(self) -> npt.NDArray[np.bool_]:
     """Where the prediction, made anew from the attacked image, is the target `[N]`."""
-    return np.asarray(self.taps.predictions == self.targets)
+    return np.asarray(self.attacked & (self.taps.predictions == self.targets))
+
+  @property
+  def adv_acc(self) -> float:
+    """The share of attacked images that reach their target."""
+    return float(np.mean(self.success[self.attacked]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +178,7 @@ def _row(
   within_interval = metrics.bootstrap_auc_within_class(
     clean_scores, clean.predictions, adversarial, predictions, groups, groups[mask]
   )
-  interval = metrics.wilson(int(arm.success.sum()), len(clean)) or (0.0, 1.0)
+  interval = metrics.wilson(int(arm.success.sum()), int(arm.attacked.sum())) or (0.0, 1.0)
   return DetectionRow(
     attack=arm.attack,
     hfc=arm.hfc,
@@ -190,10 +200,10 @@ def _row(
     tpr_at_90_tnr=metrics.tpr_at_tnr(clean_scores, adversarial, threshold=threshold),
     tpr_at_90_tnr_test_threshold=metrics.tpr_at_tnr(clean_scores, adversarial),
     tnr_at_threshold=float(np.mean(clean_scores <= threshold)),
-    adv_acc=float(np.mean(arm.success)),
+    adv_acc=arm.adv_acc,
     adv_acc_low=interval[0],
     adv_acc_high=interval[1],
-    adv_acc_8bit=float(np.mean(arm.predictions_8bit == arm.targets)),
+    adv_acc_8bit=float(np.mean((arm.predictions_8bit == arm.targets)[arm.attacked])),
     n_adversarial=int(mask.sum()),
     n_clean=len(clean),
   )

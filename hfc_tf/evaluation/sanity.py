@@ -6,7 +6,7 @@ follows Carlini et al., On Evaluating Adversarial Robustness (2019), and AutoAtt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from hfc_tf.taps import TappedModel
 
 Array = np.ndarray[Any, Any]
 _ROUNDING = 1e-6  # of float32 sums in [0, 1]
+_ABOVE_CHANCE = 0.1  # of the way from chance to a balanced accuracy of 1
 _SILENT = 0.05  # share of images without a gradient from which on it is said
 _WEAKER = 0.05  # how much better half the steps may do before it is said
 
@@ -34,6 +35,32 @@ def untrained(accuracy: float, labels: Array) -> Iterator[str]:
     yield (
       f"The classifier's accuracy of {accuracy:.3f} is hardly better than always naming the "
       f"commonest class ({commonest:.3f}): nothing is learnt by attacking it."
+    )
+
+
+def collapsed(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> Iterator[str]:
+  """Says when a classifier names one class for nearly all images, or never gets a class right.
+
+  Args:
+    confusion: counts `[K][K]`, rows by true class.
+    class_names: of the K classes.
+  """
+  counts = np.asarray(confusion)
+  totals = counts.sum(1)
+  recalls = np.diag(counts) / np.maximum(totals, 1)
+  balanced, chance = float(recalls[totals > 0].mean()), 1 / len(counts)
+  predicted = counts.sum(0)
+  if balanced < chance + _ABOVE_CHANCE * (1 - chance):
+    share, accuracy = predicted.max() / totals.sum(), np.trace(counts) / totals.sum()
+    yield (
+      f"The classifier's balanced accuracy is {balanced:.3f}, near chance ({chance:.3f}), although "
+      f"its accuracy is {accuracy:.3f}: {share:.0%} of Test images are taken for class "
+      f"{class_names[int(predicted.argmax())]}."
+    )
+  for label in np.flatnonzero((totals > 0) & (recalls == 0)):
+    yield (
+      f"The classifier gets none of the {totals[label]} Test images of class "
+      f"{class_names[int(label)]} right."
     )
 
 

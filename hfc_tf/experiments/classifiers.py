@@ -39,6 +39,7 @@ class ClassifierRow:
   test: int
   accuracy: float
   accuracy_paper: float | None
+  balanced_accuracy: float
   lowest_recall: float
   auc: float | None
   auc_low: float | None
@@ -105,7 +106,7 @@ def _row(
   sources = setting.sources(store, config, None, warn)
   subject = setting.subject(store, config, sources, warn)
   taps, _ = stages.clean_taps(store, sources, subject, sources.split.test, 64)
-  right = taps.predictions == taps.labels
+  found, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
   recalls = [float(right[taps.labels == label].mean()) for label in np.unique(taps.labels)]
   interval, curve = None, None
   if taps.logits.shape[1] == 2 and taps.groups is not None:
@@ -117,7 +118,7 @@ def _row(
   return ClassifierRow(
     dataset=config.dataset, source=sources.dataset.source, model=name,
     image_size=config.image_size, train=len(sources.split.train), test=len(taps),
-    accuracy=float(right.mean()), accuracy_paper=page.ACCURACY.get((config.dataset, name)),
-    lowest_recall=min(recalls), auc=training.evaluate(taps.logits, taps.labels)["auc"],
+    accuracy=found["accuracy"], accuracy_paper=page.ACCURACY.get((config.dataset, name)),
+    balanced_accuracy=found["balanced_accuracy"], lowest_recall=min(recalls), auc=found["auc"],
     auc_low=low, auc_high=high, auc_paper=page.AUC.get((config.dataset, name)),
   ), curve  # fmt: skip

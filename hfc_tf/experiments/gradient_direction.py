@@ -71,7 +71,8 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> dict
   """
   begun = time.monotonic()
   study = Study(config.resolved())
-  clean, targets = study.clean["adv_test"], study.targets["adv_test"]
+  aimed = study.aimed("adv_test")
+  clean, targets = study.clean["adv_test"][aimed], study.targets["adv_test"][aimed]
   if clean.head is None:
     raise InputError("a classifier that ends in a dense layer", "another", "choose another --model")
   steps = int(study.config.steps or 0)
@@ -117,4 +118,5 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> dict
 
 
 def _taps(study: Study, name: str, attack: Attack) -> Taps:
-  return study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")[0]
+  taps, _ = study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")
+  return taps[study.aimed("adv_test")]

@@ -98,5 +98,5 @@ def _rows(
       arm.attack, arm.hfc, arm.hfc_weight, arm.weight_rule, arm.eps_256, arm.steps,
       detector, order[layer], layer, study.subject.model.widths[layer],
       metrics.auc(normal, attacked), within, metrics.two_sided(within),
-      float(arm.success.mean()), int(arm.success.sum()), len(normal),
+      arm.adv_acc, int(arm.success.sum()), len(normal),
     )  # fmt: skip

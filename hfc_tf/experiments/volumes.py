@@ -108,10 +108,11 @@ def halved(volumes: Dataset) -> Dataset:
 
 
 def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Success]:
-  name, targets = study.config.attacks[0], study.targets["adv_test"]
+  name, aimed = study.config.attacks[0], study.aimed("adv_test")
+  targets = study.targets["adv_test"][aimed]
   for budget in budgets:
     images = study.attacked(name, study.attack(name, eps=budget / 256), "adv_test")
-    hits = int((study.subject.model.taps(images).predictions == targets).sum())
+    hits = int((study.subject.model.taps(images).predictions[aimed] == targets).sum())
     low, high = wilson(hits, len(targets)) or (0.0, 1.0)
     voxels = int(np.prod(images.shape[1:]))
     share, accuracy = hits / len(targets), float(study.classifier["accuracy"] or 0)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from scipy.special import softmax
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import confusion_matrix, roc_auc_score
 
 
 class Predictor:
@@ -43,23 +43,32 @@ def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray
   return Predictor(model)(images, batch_size)
 
 
-def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
-  """Accuracy and AUC; above two classes the mean of the one-against-rest AUCs.
+def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+  """Accuracy, balanced accuracy, AUC and confusion matrix.
 
   Args:
     logits: [N, K].
     labels: int [N].
 
   Returns:
-    {"accuracy", "auc"}, fractions; the AUC is None where a class has no image.
+    {"accuracy", "balanced_accuracy", "auc", "confusion"}: fractions, the second the mean recall of
+    the classes that have images, the third above two classes the mean of the one-against-rest AUCs
+    and None where a class has no image; and counts [K][K], rows by true class.
   """
   classes = logits.shape[-1]
-  accuracy = float(np.mean(logits.argmax(-1) == labels))
-  if len(np.unique(labels)) < classes:
-    return {"accuracy": accuracy, "auc": None}
+  confusion = confusion_matrix(labels, logits.argmax(-1), labels=range(classes))  # [K, K]
+  known = confusion.sum(1) > 0
+  scores = {
+    "accuracy": float(np.mean(logits.argmax(-1) == labels)),
+    "balanced_accuracy": float(np.mean(np.diag(confusion)[known] / confusion.sum(1)[known])),
+    "auc": None,
+    "confusion": confusion.tolist(),
+  }
+  if not known.all():
+    return scores
   logits = logits.astype(np.float64)
   if classes == 2:  # softmax would round the confident ones to ties
     auc = roc_auc_score(labels, logits[:, 1] - logits[:, 0])
   else:
     auc = roc_auc_score(labels, softmax(logits, -1), multi_class="ovr", average="macro")
-  return {"accuracy": accuracy, "auc": float(auc)}
+  return scores | {"auc": float(auc)}

@@ -62,21 +62,22 @@ def _images(dataset: str) -> str:
 
 
 def _table(rows: Sequence[ClassifierRow]) -> Table:
-  head = ("Images", "Classifier", "Side (px)", "Train", "Test", "Accuracy", "Lowest recall", "AUC",
-          "95 % interval")  # fmt: skip
+  head = ("Images", "Classifier", "Side (px)", "Train", "Test", "Accuracy", "Balanced accuracy",
+          "Lowest recall", "AUC", "95 % interval")  # fmt: skip
   body = []
   for (dataset,), own in grouped(rows, "dataset").items():
     body += [
       (
         _images(dataset), model_label(row.model), f"{row.image_size}", f"{row.train}",
-        f"{row.test}", percent(row.accuracy), percent(row.lowest_recall), percent(row.auc),
+        f"{row.test}", percent(row.accuracy), percent(row.balanced_accuracy),
+        percent(row.lowest_recall), percent(row.auc),
         "–" if row.auc_low is None else f"{percent(row.auc_low)}–{percent(row.auc_high)}",
       )
       for row in own
     ]  # fmt: skip
     body += [
       (f"{_images(dataset)} (papers)", model_label(model), "256", "–", "–",
-       percent(ACCURACY.get((dataset, model))), "–", percent(area), "–")
+       percent(ACCURACY.get((dataset, model))), "–", "–", percent(area), "–")
       for model, area in _published(dataset).items()
     ]  # fmt: skip
   return Table("Classifiers on Test, percent. The papers’ are from real images.", head, body)

@@ -12,12 +12,13 @@ from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.files import write_files
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.results import plain
-from hfc_tf.report.rows import Rows
+from hfc_tf.report.rows import Rows, percent
 from hfc_tf.report.tables import beside_the_papers, detection_table, overview
 from hfc_tf.report.verdict import verdict
 from hfc_tf.report.words import DATASETS, attack_label, model_label, number
 from hfc_tf.study.flags import without_effect
 
+_MOST_CLASSES = 20  # of a confusion matrix that a page shows
 _FLAGS = {  # of the configuration's fields that have another name
   "attacks": "attack",
   "hfc_weights": "hfc_weight",
@@ -78,7 +79,24 @@ def frame(results: Mapping[str, Any]) -> dict[str, Any]:
       if results.get(key)
     ],
     "command": command(results),
+    "classified": classified(results),
   }  # fmt: skip
+
+
+def classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
+  """How good the classifier is on Test: a sentence, class names, confusion matrix; or None."""
+  found = results.get("classifier") or {}
+  confusion = found.get("confusion")
+  if not confusion:
+    return None
+  names = (results.get("data") or {}).get("class_names") or []
+  return {
+    "line": f"Accuracy {percent(found['accuracy'], unit=True)}, balanced accuracy (the mean recall "
+    f"of the classes) {percent(found['balanced_accuracy'], unit=True)}, AUC "
+    f"{percent(found.get('auc'), unit=True)}.",
+    "names": names if len(names) == len(confusion) else [str(k) for k in range(len(confusion))],
+    "confusion": confusion if len(confusion) <= _MOST_CLASSES else [],
+  }
 
 
 def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:

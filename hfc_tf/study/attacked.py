@@ -49,7 +49,8 @@ def adversarials(
 
   A chunk holds images that share a target, so that a run that was killed goes on with the next.
   Where memory runs out, chunks of half the size are made. The images lie in a temporary file,
-  mapped into memory, so that there may be more of them than memory holds.
+  mapped into memory, so that there may be more of them than memory holds. An image that is of its
+  target's class stays as it is.
 
   Args:
     store: where chunks are kept.
@@ -84,12 +85,17 @@ class _Chunks:
   size: int
 
   @functools.cached_property
+  def aimed(self) -> Array:
+    """Which of the rows are attacked."""
+    return np.asarray(self.targets != self.sources.dataset.labels[self.rows])
+
+  @functools.cached_property
   def members(self) -> list[Array]:
     """Which of the rows each chunk holds."""
     return [
       members[start : start + self.size]
       for target in np.unique(self.targets)
-      for members in [np.flatnonzero(self.targets == target)]
+      for members in [np.flatnonzero((self.targets == target) & self.aimed)]
       for start in range(0, len(members), self.size)
     ]
 
@@ -97,6 +103,8 @@ class _Chunks:
     """All images; what the store does not hold yet is made."""
     shape = self._images(self.rows[:1]).shape[1:]
     result = _mapped(self.store.root, (len(self.rows), *shape))
+    for some in np.array_split(np.flatnonzero(~self.aimed), 1 + len(self.rows) // _BLOCK):
+      result[some] = self._images(self.rows[some])
     missing = []
     for number, members in enumerate(self.members):
       try:

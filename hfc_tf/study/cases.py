@@ -147,8 +147,9 @@ def _fooled(study: Study, label: str, name: str, attack: Attack) -> tuple[Array,
   """The AdvTrain images that the attack moves to their target, and their taps."""
   images = study.attacked(name, attack, "adv_train")
   taps, _ = study.taps_of(images, "adv_train")
-  success = taps.predictions == study.targets["adv_train"]
-  logging.info("%s %s: Adv. Acc on AdvTrain %.3f", name, label, success.mean())
+  aimed = study.aimed("adv_train")
+  success = aimed & (taps.predictions == study.targets["adv_train"])
+  logging.info("%s %s: Adv. Acc on AdvTrain %.3f", name, label, success[aimed].mean())
   return images[success], taps[success]
 
 
@@ -181,7 +182,7 @@ def shoot(
     targets=study.targets["adv_test"],
     predictions_8bit=predictions_8bit,
   )
-  logging.info("%s %s: Adv. Acc on AdvTest %.3f", name, rule or "", arm.success.mean())
+  logging.info("%s %s: Adv. Acc on AdvTest %.3f", name, rule or "", arm.adv_acc)
   return Shot(images, arm)
 
 

@@ -16,9 +16,9 @@ def check(study: Study, name: str, attack: Attack) -> None:
 
   One chunk of AdvTrain images is attacked again with half of the steps.
   """
-  targets = study.targets["adv_train"]
-  commonest = np.bincount(targets).argmax()
-  some = np.flatnonzero(targets == commonest)[: study.config.batch_size]
+  targets, aimed = study.targets["adv_train"], study.aimed("adv_train")
+  commonest = np.bincount(targets[aimed]).argmax()
+  some = np.flatnonzero(aimed & (targets == commonest))[: study.config.batch_size]
   clean = study.images("adv_train", some)
   study.warn(*sanity.silent_gradients(study.subject.model, clean, targets[some]))
   if attack.steps < 2:

@@ -143,11 +143,12 @@ def works(study: Study, name: str, attack: Attack) -> bool:
 def _tuning_images(study: Study) -> Array:
   """AdvTrain images by their number, in whole chunks of one target: a part costs as much."""
   config, targets = study.config, study.targets["adv_train"]
+  aimed = study.aimed("adv_train")
   rng = np.random.default_rng(config.seed)
   chosen = []
-  for target in np.unique(targets):
-    members = rng.permutation(np.flatnonzero(targets == target))
-    share = int(config.tuning_images or 1) * len(members) / len(targets)
+  for target in np.unique(targets[aimed]):
+    members = rng.permutation(np.flatnonzero(aimed & (targets == target)))
+    share = int(config.tuning_images or 1) * len(members) / aimed.sum()
     chosen.append(members[: max(1, round(share / config.batch_size)) * config.batch_size])
   return np.concatenate(chosen)
 
@@ -176,8 +177,9 @@ def balanced(study: Study, attack: Attack, term: str) -> float:
     attack: with the term in its objective.
     term: the name of the term.
   """
-  targets = study.targets["adv_train"]
-  some = np.flatnonzero(targets == np.bincount(targets).argmax())[: study.config.batch_size]
+  targets, aimed = study.targets["adv_train"], study.aimed("adv_train")
+  commonest = np.bincount(targets[aimed]).argmax()
+  some = np.flatnonzero(aimed & (targets == commonest))[: study.config.batch_size]
   images, ids = study.images("adv_train", some), study.rows_of["adv_train"][some]
   values = tf.constant(images)
   with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from hfc_tf.attacks import choose_targets
+from hfc_tf.attacks.targets import RULES
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset, stratified_subset
+from hfc_tf.errors import InputError
 from hfc_tf.study.config import Config
 from hfc_tf.taps import Taps
 
@@ -24,13 +27,16 @@ class Attackable:
 
   Attributes:
     rows_of: rows of the data set, of "adv_train" and "adv_test".
-    targets: the classes that these are to be taken for.
+    targets: the classes that these are to be taken for; an image whose target is its own class is
+      not attacked, but stands among the clean ones.
     dropped: how many Test images the classifier gets wrong.
+    left_out: what to say of classes that are in neither part.
   """
 
   rows_of: dict[str, Array]
   targets: dict[str, Array]
   dropped: int
+  left_out: list[str]
 
 
 def train_test(config: Config, dataset: Dataset) -> splits.Split:
@@ -47,6 +53,58 @@ def train_test(config: Config, dataset: Dataset) -> splits.Split:
   return splits.Split(train=train, test=test, seed=config.seed)
 
 
+def target_rule(rule: str, dataset: Dataset) -> str:
+  """--target as `choose_targets` takes it: a rule, or a class by its name, or else by its number.
+
+  Upper and lower case tell names apart only where they have to.
+
+  Raises:
+    InputError: for a class that the data set does not have.
+  """
+  names = list(dataset.class_names)
+  if rule in RULES:
+    return rule
+  alike = [name for name in names if name.casefold() == rule.casefold()]
+  if rule in names or len(alike) == 1:
+    return str(names.index(rule if rule in names else alike[0]))
+  if rule.isdecimal() and int(rule) < len(names):
+    return str(int(rule))
+  raise InputError(
+    f"--target among {', '.join((*RULES, *names))} or a class from 0 to {len(names) - 1}",
+    repr(rule),
+    "name one of them",
+  )
+
+
+def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
+  """What is known before a classifier is trained: whether it can be attacked.
+
+  Returns:
+    What to say of classes that have too few Test images to be attacked.
+
+  Raises:
+    InputError: for a target that the data set does not have, or too few Test images of all classes
+      but one.
+  """
+  target_rule(config.target, dataset)
+  if len(split.adv_train) and len(split.adv_test):
+    return []
+  counts = np.bincount(dataset.labels[split.test], minlength=dataset.num_classes)
+  if (counts >= splits.ADVERSARIAL_FOLDS).sum() < 2:
+    named = zip(dataset.class_names, counts.tolist(), strict=True)
+    raise InputError(
+      f"at least {splits.ADVERSARIAL_FOLDS} Test images of two classes, to attack them",
+      ", ".join(f"{count} of class {name}" for name, count in named),
+      "give more images",
+    )
+  return [
+    f"Class {name} has {count} Test images, fewer than {splits.ADVERSARIAL_FOLDS}: it is not "
+    "attacked."
+    for name, count in zip(dataset.class_names, counts, strict=True)
+    if count < splits.ADVERSARIAL_FOLDS
+  ]
+
+
 def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps) -> Attackable:
   """AdvTrain and AdvTest with their targets, written to OUT/split.json.
 
@@ -57,21 +115,20 @@ def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps
     test: taps of the clean Test images, in the order of `split.test`.
   """
   correct = test.predictions == test.labels
-  targets = choose_targets(
-    test.labels, test.logits, config.target, ids=split.test, seed=config.seed
-  )
-  usable = correct & (targets != test.labels)
+  rule = target_rule(config.target, dataset)
+  targets = choose_targets(test.labels, test.logits, rule, ids=split.test, seed=config.seed)
   by_row = dict(zip(split.test.tolist(), targets.tolist(), strict=True))
   limits = (config.max_adv_train, config.max_adv_test)
-  if len(split.adv_train) and len(split.adv_test):
-    allowed = split.test[usable]
+  given = bool(len(split.adv_train) and len(split.adv_test))
+  if given:
+    allowed = split.test[correct]
     adv_train, adv_test = (
       part[stratified_subset(dataset.labels[part], limit, config.seed)]
-      for given, limit in zip((split.adv_train, split.adv_test), limits, strict=True)
-      for part in [np.intersect1d(given, allowed)]
+      for wanted, limit in zip((split.adv_train, split.adv_test), limits, strict=True)
+      for part in [np.intersect1d(wanted, allowed)]
     )
   else:
-    adv_train, adv_test = splits.adversarial(dataset, split.test[usable], config.seed, *limits)
+    adv_train, adv_test = splits.adversarial(dataset, split.test[correct], config.seed, *limits)
   rows_of = {"adv_train": adv_train, "adv_test": adv_test}
   splits.write_manifest(
     pathlib.Path(config.out) / MANIFEST,
@@ -82,4 +139,19 @@ def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps
     rows_of,
     {part: np.array([by_row[row] for row in rows], np.int32) for part, rows in rows_of.items()},
     int((~correct).sum()),
+    [] if given else list(_left_out(dataset, split.test, correct, rows_of)),
   )
+
+
+def _left_out(
+  dataset: Dataset, test: Array, correct: Array, rows_of: dict[str, Array]
+) -> Iterator[str]:
+  for label, name in enumerate(dataset.class_names):
+    own = dataset.labels[test] == label
+    known = own.sum() < splits.ADVERSARIAL_FOLDS  # see `check`
+    if not known and not all((dataset.labels[rows] == label).any() for rows in rows_of.values()):
+      yield (
+        f"Class {name} is left out of the attack: of its {own.sum()} Test images the classifier "
+        f"gets {correct[own].sum()} right, and AdvTrain and AdvTest together need "
+        f"{splits.ADVERSARIAL_FOLDS} of several patients."
+      )

@@ -41,6 +41,7 @@ class Study:
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     rows_of, targets, clean: of "adv_train" and "adv_test".
+    classifier: how good it is on Test, see `evaluate`.
   """
 
   def __init__(
@@ -53,6 +54,7 @@ class Study:
     self.sources = self.timed(
       "data", lambda: setting.sources(self.store, config, dataset, self.warn)
     )
+    self.warn(*parts.check(config, self.sources.dataset, self.sources.split))
     self.subject = self.timed(
       "classifier", lambda: setting.subject(self.store, config, self.sources, self.warn)
     )
@@ -102,7 +104,9 @@ class Study:
         "check --preprocessing, train longer, or lower --min_accuracy",
       )
     self.warn(*sanity.untrained(accuracy, test.labels))
+    self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
     chosen = parts.attackable(config, dataset, split, test)
+    self.warn(*chosen.left_out)
     self.rows_of, self.targets, self.dropped = chosen.rows_of, chosen.targets, chosen.dropped
     self.clean = {part: self._clean_taps(rows)[0] for part, rows in self.rows_of.items()}
 
@@ -165,9 +169,13 @@ class Study:
       self._attacks[name, *terms] = made
     attack = copy.copy(self._attacks[name, *terms])
     attack.weights = dict(attack.weights)
-    if eps is not None and attack.eps is not None and attack.step_size is not None:
-      attack.eps, attack.step_size = eps, attack.step_size * eps / attack.eps
+    if eps is not None and attack.eps is not None:
+      attack.eps = eps
     return attack
+
+  def aimed(self, part: str) -> Array:
+    """Which of the part's images are attacked: those of other classes than their target, [N]."""
+    return np.asarray(self.targets[part] != self.clean[part].labels)
 
   def attacked(
     self,

@@ -130,7 +130,7 @@ def test_untargeted_attacks_leave_the_class():
 def test_ranges_and_types_come_back_as_they_went_in():
   model = TappedModel(tiny(), preprocessing=lambda x: x / 255.0, bounds=(0, 255))
   images = (_images((8, 8, 3), 3) * 255).astype(np.uint8)
-  adversarials = BIM(model, eps=4 / 255, steps=4)(images, 1)
+  adversarials = BIM(model, eps=4, steps=4)(images, 1)  # in units of the bounds
   assert adversarials.dtype == np.uint8
   assert np.abs(adversarials.astype(int) - images).max() == 4
   unit = BIM(tapped(), eps=4 / 255, steps=4)((images / 255).astype(np.float32), 1)

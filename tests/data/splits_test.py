@@ -79,11 +79,25 @@ def test_70_30_and_its_limits():
   assert abs(np.mean(dataset.labels[few_train]) - share) < 0.03
 
 
+def test_a_class_of_too_few_images_or_groups_is_in_neither_part():
+  dataset = _dataset((60, 60, 9))
+  adv_train, adv_test = splits.adversarial(dataset, np.arange(129), seed=0)
+  for part in (adv_train, adv_test):
+    assert set(dataset.labels[part].tolist()) == {0, 1}
+  assert len(adv_train) + len(adv_test) == 120
+  dataset = _dataset((60, 60, 40))
+  dataset.groups = np.where(dataset.labels == 2, 0, np.arange(1, 161))  # one patient
+  for part in splits.adversarial(dataset, np.arange(160), seed=0):
+    assert set(dataset.labels[part].tolist()) == {0, 1}
+
+
 def test_too_few_images_or_groups():
   with pytest.raises(InputError, match=r"at least 5 images of every class .* found 4 of class c0"):
     splits.train_test(_dataset((4, 50)), seed=0)
   with pytest.raises(InputError, match=r"at least 10 images .* AdvTrain and AdvTest; found 0"):
     splits.adversarial(_dataset(), np.zeros(0, np.int64), seed=0)
+  with pytest.raises(InputError, match="found 50 of class c0, 9 of class c1"):
+    splits.adversarial(_dataset((50, 9)), np.arange(59), seed=0)
   dataset = _dataset((50, 50))
   dataset.groups = np.where(dataset.labels == 0, 0, np.arange(1, 101))
   with pytest.raises(InputError, match="enough groups of class c0"):

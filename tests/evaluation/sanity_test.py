@@ -16,6 +16,16 @@ def test_a_classifier_that_only_knows_the_commonest_class():
   assert list(sanity.untrained(0.5, LABELS))
 
 
+def test_a_classifier_that_names_one_class_whatever_its_accuracy():
+  names = ("nevus", "melanoma")
+  assert list(sanity.collapsed([[90, 5], [2, 20]], names)) == []
+  near, never = sanity.collapsed([[95, 0], [5, 0]], names)
+  assert "balanced accuracy is 0.500, near chance (0.500), although its accuracy is 0.950" in near
+  assert "100% of Test images are taken for class nevus" in near
+  assert never == "The classifier gets none of the 5 Test images of class melanoma right."
+  assert list(sanity.collapsed([[95, 0], [0, 0]], names)) == []
+
+
 def test_attacked_images_outside_range_or_ball():
   clean = np.full((4, 3, 3, 1), 0.5, np.float32)
   eps = 2 / 256

@@ -1,7 +1,7 @@
 """Accuracy, AUC and prediction."""
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
 
 from hfc_tf.models.inference import evaluate, predict
 from hfc_tf.models.small_resnet import small_resnet
@@ -37,7 +37,17 @@ def test_confident_logits_do_not_tie():
 
 
 def test_a_class_without_images_has_no_auc():
-  assert evaluate(np.eye(2), np.zeros(2, int)) == {"accuracy": 0.5, "auc": None}
+  assert evaluate(np.eye(2), np.zeros(2, int)) == {
+    "accuracy": 0.5, "balanced_accuracy": 0.5, "auc": None, "confusion": [[1, 1], [0, 0]]
+  }  # fmt: skip
+
+
+def test_balanced_accuracy_and_confusion_are_scikit_learns():
+  rng = np.random.default_rng(3)
+  logits, labels = rng.normal(size=(80, 3)), rng.choice(3, 80, p=[0.7, 0.2, 0.1])
+  found, predictions = evaluate(logits, labels), logits.argmax(1)
+  assert np.isclose(found["balanced_accuracy"], balanced_accuracy_score(labels, predictions))
+  assert found["confusion"] == confusion_matrix(labels, predictions).tolist()
 
 
 def test_prediction_does_not_depend_on_the_batches():

@@ -23,7 +23,9 @@ MODEL = tapped()
 @pytest.fixture
 def case(tmp_path):
   pixels = np.random.default_rng(0).uniform(size=(40, 8, 8, 3)).astype(np.float32)
-  dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows])
+  labels = np.zeros(40, np.int32)
+  labels[ROWS] = 1 - TARGETS
+  dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows], labels=labels)
   sources = types.SimpleNamespace(dataset=dataset, key="images")
   attack = PGD(MODEL, eps=8 / 256, steps=3)
   return Store(tmp_path), sources, Subject(MODEL, "network", 3), attack
@@ -47,6 +49,16 @@ def test_chunks_share_a_target_and_are_made_once(case, monkeypatch):
   np.testing.assert_array_equal(images, attack(pixels, TARGETS, ids=ROWS))
   monkeypatch.setattr(PGD, "__call__", lambda *_, **__: pytest.fail("made again"))
   np.testing.assert_array_equal(_run(case), images)
+
+
+def test_images_of_their_targets_class_stay_as_they_are(case):
+  images, dataset = _run(case), case[1].dataset
+  own = ROWS[[1, 2]]
+  dataset.labels[own] = TARGETS[[1, 2]]
+  again = _run(case)
+  np.testing.assert_array_equal(again[[1, 2]], dataset.images(own, 3))
+  assert (np.delete(again, [1, 2], 0) != dataset.images(np.delete(ROWS, [1, 2]), 3)).any()
+  assert (images[[1, 2]] != again[[1, 2]]).any()
 
 
 def test_only_what_is_missing_or_damaged_is_made_again(case, monkeypatch):

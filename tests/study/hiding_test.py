@@ -26,6 +26,9 @@ class Study:
     self.asked = []
     self._strength = strength
 
+  def aimed(self, part):
+    return np.ones(len(self.targets[part]), bool)
+
   def warn(self, *warnings):
     self.warnings += warnings
 
@@ -46,6 +49,13 @@ def test_works_at_ninety_five_percent():
   assert hiding.works(strong, "bim", Loud({}))
   assert strong.asked == 6 * [16]  # 100 images, rounded to whole chunks of one target
   assert not hiding.works(weak, "bim", Loud({}))
+
+
+def test_only_attacked_images_tune():
+  study = Study(lambda attack: 96)
+  study.aimed = lambda part: study.targets[part] == 1  # a fixed target: the others are of its class
+  assert hiding.works(study, "bim", Loud({}))
+  assert sum(study.asked) == 48
 
 
 def test_hopeless_attacks_are_given_up_early():

@@ -1,7 +1,7 @@
 """What attacks minimise."""
 
 from hfc_tf.attacks.objectives.base import Batch, Objective, Sum
-from hfc_tf.attacks.objectives.cross_entropy import CrossEntropy
+from hfc_tf.attacks.objectives.cross_entropy import CrossEntropy, LogOdds, classification
 from hfc_tf.attacks.objectives.detector_score import DetectorScore
 from hfc_tf.attacks.objectives.feature_mean import FeatureMean
 from hfc_tf.attacks.objectives.guide import Guide
@@ -20,9 +20,11 @@ __all__ = [
   "DetectorScore",
   "FeatureMean",
   "Guide",
+  "LogOdds",
   "Margin",
   "Objective",
   "Sum",
   "TypicalHFC",
+  "classification",
   "mean_gap",
 ]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hfc_tf.attacks.describe import brief, plain
+from hfc_tf.attacks import inputs
+from hfc_tf.attacks.describe import brief, plain, shown
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
 
 Tensor = Any
 
@@ -17,7 +21,7 @@ class Batch(NamedTuple):
     images: the clean images in [0, 1], [B, ...].
     targets: the class that each is to be taken for (of an untargeted attack: the class that it
       must lose), int32 [B].
-    ids: int32 [B]; every random draw of a sample is keyed by its id.
+    ids: int64 or int32 [B]; every random draw of a sample is keyed by its id.
     seed: int32, of all draws.
     features: channel means of the clean images {layer: [B, C_l]}, where a term `reads_clean`.
   """
@@ -40,6 +44,8 @@ class Objective:
     toward_target: needs a class to reach, so that an untargeted attack cannot take it.
     reads_clean: needs `Batch.features`.
     goal: what takes the place of the attack's own objective where this term joins it.
+    reads: the layers whose features it needs, with their channels C_l (None: any number).
+    classes: how many the model must have; None for any number.
   """
 
   name: str = ""
@@ -47,6 +53,12 @@ class Objective:
   toward_target = False
   reads_clean = False
   goal: Objective | None = None
+  classes: int | None = None
+
+  @property
+  def reads(self) -> Mapping[str, int | None]:
+    """None, unless the term says otherwise."""
+    return {}
 
   @property
   def parts(self) -> tuple[Objective, ...]:
@@ -79,10 +91,14 @@ class Objective:
   def _description(self) -> dict[str, Any]:
     return {name: brief(value) for name, value in plain(self).items() if name != "weight"}
 
+  def __repr__(self) -> str:
+    return f"{self.weight:g} * {shown(self)}"
+
   def __add__(self, other: Objective) -> Objective:
-    return Sum((*self.parts, *other.parts))
+    return Sum((*self.parts, *checked(other).parts))
 
   def __rmul__(self, factor: float) -> Objective:
+    factor = inputs.number("a weight", factor, "pass e.g. 0.3 * HFC(density)")
     parts = tuple(_scaled(part, factor) for part in self.parts)
     return parts[0] if len(parts) == 1 else Sum(parts)
 
@@ -97,6 +113,40 @@ class Sum(Objective):
   def parts(self) -> tuple[Objective, ...]:
     """The single terms."""
     return self._parts
+
+  def __repr__(self) -> str:
+    return " + ".join(map(repr, self._parts))
+
+
+def checked(objective: Any) -> Objective:
+  """An objective.
+
+  Raises:
+    InputError: for anything else.
+  """
+  if not isinstance(objective, Objective):
+    raise InputError(
+      "an objective", type(objective).__name__, "pass e.g. Margin() or 0.3 * HFC(density)"
+    )
+  return objective
+
+
+def refuse_other_model(part: Objective, model: TappedModel) -> None:
+  """Raises an InputError for a term that was fitted to taps of another network."""
+  for name, width in part.reads.items():
+    if model.widths.get(name) is None or width not in (None, model.widths[name]):
+      found = f"{model.widths[name]}" if name in model.widths else "no such layer"
+      raise InputError(
+        f"a model whose layer {name} has {width or 'its'} channels, as {part.name} reads it",
+        found,
+        "fit it on taps of the attacked model",
+      )
+  if part.classes not in (None, model.num_classes):
+    raise InputError(
+      f"a model of {part.classes} classes, as {part.name} was fitted on",
+      f"{model.num_classes}",
+      "fit it on taps of the attacked model",
+    )
 
 
 def _scaled(part: Objective, factor: float) -> Objective:

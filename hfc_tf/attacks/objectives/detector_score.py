@@ -33,6 +33,11 @@ class DetectorScore(Objective):
     self.detector = detector
     self.weight = weight
 
+  @property
+  def reads(self) -> dict[str, int | None]:
+    """The detector's layers."""
+    return dict.fromkeys(self.detector.layers_)
+
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
     return self.detector.score_tensor(

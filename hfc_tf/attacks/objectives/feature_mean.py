@@ -32,6 +32,11 @@ class FeatureMean(Objective):
     self.layer = layer
     self.sign = sign
 
+  @property
+  def reads(self) -> dict[str, int | None]:
+    """The one layer."""
+    return {self.layer: None}
+
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
     return self.sign * tf.reduce_mean(features[self.layer], 1)

@@ -59,6 +59,11 @@ class Guide(Objective):
       self.variance[name] = max(float((self.reference[name] ** 2).sum(1).mean()), 1e-12)
     self._reference = {name: tf.constant(values) for name, values in self.reference.items()}
 
+  @property
+  def reads(self) -> dict[str, int | None]:
+    """The layers whose features are compared."""
+    return {name: center.shape[0] for name, center in self.center.items()}
+
   def prepare(self, batch: Batch) -> dict[str, Tensor]:
     """The guides' features less the mean, by layer, [B, C_l]."""
     own = self._labels == batch.targets[0]  # [T]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,16 @@ class HFC(Objective):
     self.density = density
     self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
     self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
+
+  @property
+  def classes(self) -> int:  # type: ignore[override]
+    """Those of the density."""
+    return self.density.num_classes
+
+  @property
+  def reads(self) -> Mapping[str, int]:
+    """The density's layers."""
+    return self._widths
 
   def energies(self, taps: Taps, classes: Any) -> dict[str, Any]:
     """(f^l - mu_m')^T S_m'^-1 (f^l - mu_m') of taps as images of `classes` [N], [N] by layer."""

@@ -50,6 +50,11 @@ class KDE(Objective):
     self.labels = train.labels
     self._reference, self._labels = tf.constant(self.reference), tf.constant(train.labels)
 
+  @property
+  def reads(self) -> dict[str, int | None]:
+    """The penultimate layer."""
+    return {self.layer: len(self.center)}
+
   def prepare(self, batch: Batch) -> Tensor:
     """Which Train images are of the target class, bool [T]."""
     return self._labels == batch.targets[0]

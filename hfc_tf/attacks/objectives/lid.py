@@ -62,6 +62,11 @@ class LID(Objective):
       self.center[name], self.reference[name] = centred(train[rows], name)  # [C_l], [R, C_l]
     self._reference = {name: tf.constant(values) for name, values in self.reference.items()}
 
+  @property
+  def reads(self) -> dict[str, int | None]:
+    """The layers whose features are compared."""
+    return {name: center.shape[0] for name, center in self.center.items()}
+
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
     return tf.add_n(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from hfc_tf.attacks.describe import shown
 from hfc_tf.attacks.objectives import Batch
 
 Tensor = Any
@@ -45,6 +46,7 @@ class Update:
 
   separate = False
   compares = False
+  __repr__ = shown
 
   def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> Any:
     """The state before the first step, for a start [B, ...]; this one keeps none."""

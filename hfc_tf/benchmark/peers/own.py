@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.attacks import BIM, HFCAttack
+from hfc_tf.attacks import BIM, Attack, HFCAttack
 from hfc_tf.benchmark.peers.base import Array, Loop
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.taps import TappedModel
@@ -29,7 +29,7 @@ class Own(Loop):
     }
     if "density" in job:
       density = HierarchicalDensity.load(job["density"])
-      self._attack = HFCAttack(self._model, density, "bim", **settings)
+      self._attack: Attack = HFCAttack(self._model, density, "bim", **settings)
     else:
       self._attack = BIM(self._model, **settings)
 

@@ -1,0 +1,58 @@
+"""What the first step shows: can the attack work, and is it asked the right thing."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from absl import logging
+
+Tensor = Any
+_MOSTLY = 0.9  # share of images already at their class from which on a mistake is likely
+
+
+class Attacked(NamedTuple):
+  """What an attack makes of one chunk.
+
+  Attributes:
+    images: adversarial, [B, ...] in [0, 1].
+    silent: where the first gradient is 0 or not finite although the class is not reached
+      (untargeted: left) yet, bool [B].
+    reached: where it is before the first step, bool [B].
+  """
+
+  images: Tensor
+  silent: Tensor
+  reached: Tensor
+
+
+def dead(gradients: list[Tensor]) -> Tensor:
+  """Where all gradients [B, ...] are exactly zero, or one is not finite, bool [B]."""
+  axes = list(range(1, len(gradients[0].shape)))
+  largest = tf.add_n([tf.reduce_max(tf.abs(each), axes) for each in gradients])
+  finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each), axes) for each in gradients], 0)
+  return ~(finite & (largest > 0))
+
+
+def warn(attack: str, targeted: bool, silent: Any, reached: Any) -> None:
+  """Says what makes an attack look weak or strong for the wrong reason.
+
+  Args:
+    attack: its name.
+    targeted: whether classes are to be reached.
+    silent, reached: of all images, see `Attacked`, bool [N].
+  """
+  if silent.any():
+    logging.warning(
+      "%s: the gradient is exactly zero or not finite at %.0f %% of %d images, which the attack "
+      "cannot move: the model masks it; attack it on Margin() or check its saturated layers",
+      attack, 100 * silent.mean(), len(silent),
+    )  # fmt: skip
+  if len(reached) and reached.mean() >= _MOSTLY:
+    logging.warning(
+      "%s: the model %s on %.0f %% of %d images before the attack: targets are classes to %s",
+      attack, "predicts the target" if targeted else "does not predict the class",
+      100 * reached.mean(), len(reached),
+      "reach; for true labels pass targeted=False" if targeted else
+      "leave; for classes to reach pass targeted=True",
+    )  # fmt: skip

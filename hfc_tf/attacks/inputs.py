@@ -1,0 +1,153 @@
+"""What users hand to attacks, checked before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from hfc_tf.attacks.numeric import checked_seed as checked_seed
+from hfc_tf.attacks.numeric import number as number
+from hfc_tf.attacks.numeric import whole as whole
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
+
+Array = np.ndarray[Any, Any]
+
+
+def array(images: Any) -> Array:
+  """Images as one array of numbers.
+
+  Raises:
+    InputError: for images of different shapes or things that are no images.
+  """
+  try:
+    given = np.asarray(images)
+  except ValueError as error:
+    raise InputError("images of one shape", str(error)[:100], "resize them") from None
+  if given.dtype.kind in "OSUMmc":
+    raise InputError(
+      "an array of numbers, a tensor or a tf.data.Dataset",
+      f"{type(images).__name__} of {given.dtype}",
+      "pass images [N, ...]",
+    )
+  return given
+
+
+def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:
+  """Images and targets; the batches of a tf.data.Dataset one after the other.
+
+  Args:
+    images: an array or tensor, or a dataset of batches of images or of (images, targets).
+    targets: as given; None takes them from the pairs.
+    rank: of a batch of images.
+
+  Raises:
+    InputError: for a dataset that is endless, empty, not batched or holds something else.
+  """
+  if isinstance(images, tf.data.Dataset):
+    if images.cardinality() == tf.data.INFINITE_CARDINALITY:
+      raise InputError("a dataset that ends", "an endless one", "leave out repeat()")
+    elements = list(images)
+    if not elements:
+      raise InputError("at least one batch", "an empty dataset", "pass images")
+    pairs = isinstance(elements[0], tuple)
+    if pairs and (targets is not None or len(elements[0]) != 2):
+      raise InputError(
+        "a dataset of images, or one of pairs and no other targets",
+        f"tuples of {len(elements[0])}" + ("" if targets is None else " and targets beside them"),
+        "map it to its images, or leave the targets out",
+      )
+    batches = [element[0] for element in elements] if pairs else elements
+    if len(getattr(batches[0], "shape", ())) != rank:
+      raise InputError(
+        "a dataset of batches of images",
+        f"elements of shape {getattr(batches[0], 'shape', type(batches[0]).__name__)}",
+        "call dataset.batch(32)",
+      )
+    images = np.concatenate([np.asarray(batch) for batch in batches])
+    if pairs:
+      targets = np.concatenate([np.asarray(element[1]) for element in elements])
+  if targets is None:
+    raise InputError(
+      "targets: the classes to reach (untargeted: to leave)", "none", "pass attack(images, targets)"
+    )
+  return images, targets
+
+
+def classes(targets: Any, count: int, num_classes: int) -> Array:
+  """Classes int32 [N] of integers [N] or [N, 1], one class for all, or exact one-hot rows [N, K].
+
+  Raises:
+    InputError: for other numbers, another length, or classes that the model does not have.
+  """
+  found = _integers("targets", targets)
+  if found.shape == (count, num_classes) and num_classes > 1:
+    if not (np.isin(found, (0, 1)).all() and (found.sum(1) == 1).all()):
+      raise InputError(
+        "targets [N], or one-hot rows [N, K]", "rows that are not one-hot", "pass classes [N]"
+      )
+    found = found.argmax(1)
+  elif found.dtype.kind not in "iu":
+    raise InputError(
+      "integer targets [N], or one-hot rows [N, K]",
+      f"{found.dtype} of shape {found.shape}",
+      "pass e.g. targets.astype(int)",
+    )
+  found = _one_each("targets", found, count)
+  if count and (found.min() < 0 or found.max() >= num_classes):
+    raise InputError(
+      f"targets between 0 and {num_classes - 1}",
+      f"{found.min()} to {found.max()}",
+      "name a class that the model has",
+    )
+  return found.astype(np.int32)
+
+
+def sample_ids(ids: Any, count: int) -> Array:
+  """The keys of random draws, int64 [N]; 0 ... N - 1 by default.
+
+  Raises:
+    InputError: for anything but integers, or another length.
+  """
+  if ids is None:
+    return np.arange(count)
+  found = _integers("ids", ids)
+  if found.dtype.kind not in "iu":
+    raise InputError("integer ids [N]", f"{found.dtype}", "number the images")
+  return _one_each("ids", found, count).astype(np.int64)
+
+
+def _integers(name: str, values: Any) -> Array:
+  try:
+    found = np.asarray(values)
+  except ValueError as error:
+    raise InputError(f"{name} [N]", str(error)[:100], "pass integers") from None
+  return found.astype(np.int64) if not found.size and found.ndim == 1 else found
+
+
+def _one_each(name: str, values: Array, count: int) -> Array:
+  """Values [N] of [N], [N, 1] or a single one."""
+  if values.ndim == 0:
+    return np.full(count, values)
+  if values.shape not in ((count,), (count, 1)):
+    raise InputError(
+      f"{name} for {count} images, or a single number",
+      f"shape {values.shape}",
+      "pass one for each image",
+    )
+  return values.reshape(count)
+
+
+def tapped(model: Any) -> TappedModel:
+  """A TappedModel.
+
+  Raises:
+    InputError: for anything else.
+  """
+  if not isinstance(model, TappedModel):
+    raise InputError(
+      "a TappedModel", type(model).__name__, "wrap the model: hfc_tf.TappedModel(model)"
+    )
+  return model
