@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.checked import check_count, check_seed
 from hfc_tf.errors import InputError
 
 _BYTES = 2**28  # what one block, and what is computed of it, may take
@@ -29,6 +30,9 @@ class Blocks:
     if not parts or any(part.ndim != 2 or part.shape[1:] != parts[0].shape[1:] for part in parts):
       shapes = ", ".join(str(np.shape(part)) for part in parts)
       raise InputError("features [N, C]", f"shapes {shapes}", "give a row of C numbers an image")
+    kinds = {part.dtype for part in parts if part.dtype.kind not in "fiub"}
+    if kinds:
+      raise InputError("features that are numbers", f"dtype {kinds.pop()}", "give float32 features")
     self._parts: list[Any] = parts
     self._rows: Any = rows
     self.dtype = np.dtype(np.float64 if parts[0].dtype == np.float64 else np.float32)
@@ -50,12 +54,15 @@ class Blocks:
         rows: Any = slice(first, first + self._size)
         yield np.asarray(part[rows if self._rows is None else self._rows[rows]], self.dtype)
 
-  def check(self, components: int) -> None:
-    """Refuses features that no mixture can be fitted to.
+  def check(self, components: int, seed: int = 0) -> None:
+    """Refuses what no mixture can be fitted to.
 
     Raises:
-      InputError: for fewer images than components or features that are not finite.
+      InputError: for a number of components or a seed that is none, fewer images than components
+        or features that are not finite.
     """
+    check_count("component", components)
+    check_seed(seed)
     least = max(components, 2)
     if self.count < least:
       raise InputError(

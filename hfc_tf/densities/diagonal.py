@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from hfc_tf.densities.gaussian import Array
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class DiagonalMixture:
   """p(f) = sum_m pi_m N(f | mu_m, diag(v_m))   (TMI Eq. 14, channels independent in a component).
 
@@ -29,6 +29,9 @@ class DiagonalMixture:
   covariances: Array
   history: tuple[float, ...] = ()
   converged: bool = True
+
+  def __repr__(self) -> str:
+    return f"{type(self).__name__}(components={self.components}, channels={self.width})"
 
   @property
   def components(self) -> int:
@@ -58,10 +61,11 @@ class DiagonalMixture:
 
   def log_prob(self, features: np.ndarray[Any, Any]) -> Array:
     """ln p(f) of features [N, C], float64 [N]."""
-    centre = self.means.mean(0)
-    points, means = np.asarray(features, np.float64) - centre, self.means - centre
-    precisions = 1 / self.covariances
-    constants = np.log(2 * np.pi * self.covariances) + means**2 * precisions
-    log_joint = points @ (means * precisions).T - 0.5 * (points**2) @ precisions.T  # [N, M]
-    log_joint += np.log(self.weights) - 0.5 * constants.sum(1)
+    points = np.asarray(features, np.float64)
+    volumes = np.log(2 * np.pi * self.covariances).sum(1)
+    forms = [
+      ((points - mean) ** 2) @ (1 / variances)
+      for mean, variances in zip(self.means, self.covariances, strict=True)
+    ]
+    log_joint = np.log(self.weights) - 0.5 * (volumes + np.stack(forms, 1))  # [N, M]
     return np.asarray(logsumexp(log_joint, axis=1))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import sklearn.mixture
 from sklearn.cluster import kmeans_plusplus
 
 from hfc_tf.densities.blocks import Blocks
@@ -14,13 +15,15 @@ from hfc_tf.densities.diagonal import DiagonalMixture
 from hfc_tf.densities.expectation import expansion, maximise
 from hfc_tf.densities.gaussian import ShrunkGaussian
 from hfc_tf.densities.mixture import GaussianMixture
-from hfc_tf.densities.problem import Problem
+from hfc_tf.densities.problem import Fit, Problem
 from hfc_tf.errors import InputError
 
 Mixture = DiagonalMixture | GaussianMixture
 
 COVARIANCES = ("low_rank", "diag", "full")
 _AT_ONCE = 3
+# Up to such an `_offset`, differences of moments and of quadratic forms keep their digits.
+_DIGITS = {"float32": 1e7, "float64": 1e10}
 
 
 def fit_each(fit: Callable[[Any], Any], jobs: Iterable[Any]) -> Iterator[Any]:
@@ -45,6 +48,7 @@ def fit_mixtures(
   iterations: int = 100,
   regularisation: float = 1e-6,
   seed: int = 0,
+  least: Any = 0.0,
 ) -> Mixture:
   """Fits p(f) = sum_m pi_m N(f | mu_m, S_m) to features   (TMI Eq. 14).
 
@@ -65,6 +69,7 @@ def fit_mixtures(
     iterations: at the most.
     regularisation: added to every variance ("diag" and "full"), in squared units of features.
     seed: of the k-means++ starts.
+    least: the smallest deviation that a channel may have, [C] ("low_rank").
 
   Raises:
     InputError: for an unknown model, too few features, or some that are not finite.
@@ -83,6 +88,7 @@ def fit_mixtures(
         tolerance=tolerance,
         iterations=iterations,
         seed=seed + number,
+        least=least,
       )
     return _fit(
       features,
@@ -113,7 +119,7 @@ def _fit(
 ) -> Mixture:
   blocks = Blocks(features)
   blocks = Blocks(features, expansion(blocks.width, full))
-  blocks.check(components)
+  blocks.check(components, seed)
   # Products of small numbers keep their digits: any shift and scale do, if float32 holds them.
   first = next(iter(blocks))[:256]
   shift = first.mean(0, dtype=np.float32).astype(np.float64)
@@ -131,6 +137,9 @@ def _fit(
       weights, (means - shift) / scale, ridge, ridge, 0.0, tolerance, iterations, shift, scale
     ),
   )
+  if not _offset(fit, full) < _DIGITS[blocks.dtype.name]:
+    fit = _fit_centred(blocks, full, means, weights, tolerance, iterations, regularisation)
+    shift, scale = np.zeros_like(shift), np.ones_like(scale)
   history = tuple(value - float(np.log(scale).sum()) for value in fit.history)
   means = fit.means * scale + shift
   if not full:
@@ -139,3 +148,43 @@ def _fit(
   width = len(scale)
   plain = ShrunkGaussian(np.zeros(width), np.ones(width), np.eye(width), np.ones(width), 1.0)
   return GaussianMixture(plain, fit.weights, means, covariances, history, fit.converged)
+
+
+def _offset(fit: Fit, full: bool) -> float:
+  """The largest mu_m^T S_m^-1 mu_m; NaN where EM lost its way."""
+  if not np.isfinite(fit.covariances).all():
+    return float("nan")
+  means = fit.means[:, :, None]
+  solved = np.linalg.solve(fit.covariances, means) if full else means / fit.covariances[:, :, None]
+  return float(np.abs(means * solved).sum(1).max())
+
+
+def _fit_centred(
+  blocks: Blocks,
+  full: bool,
+  means: Any,
+  weights: Any,
+  tolerance: float,
+  iterations: int,
+  regularisation: float,
+) -> Fit:
+  """The same steps by scikit-learn, whose sums are centred: for rows far away from all others."""
+  many, width = means.shape
+  precisions = np.full((many, width), 1 / regularisation)
+  mixture = sklearn.mixture.GaussianMixture(
+    many,
+    covariance_type="full" if full else "diag",
+    tol=tolerance,
+    reg_covar=regularisation,
+    max_iter=iterations,
+    weights_init=weights,
+    means_init=np.asarray(means, np.float64),
+    precisions_init=precisions[:, :, None] * np.eye(width) if full else precisions,
+    random_state=0,
+  )
+  try:
+    mixture.fit(np.concatenate(list(blocks)).astype(np.float64))
+  except ValueError as error:
+    raise InputError("features that EM can follow", str(error), "raise regularisation") from error
+  past = tuple(map(float, mixture.lower_bounds_))
+  return Fit(mixture.weights_, mixture.means_, mixture.covariances_, past, mixture.converged_)

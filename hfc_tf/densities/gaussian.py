@@ -13,11 +13,12 @@ from hfc_tf.densities.blocks import Blocks
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-_DEAD = 1e-3  # a channel's standard deviation is at least this part of the layer's RMS
+_ROUNDING = 1e-6  # a channel whose deviation is a smaller part of its mean does not move
+_UNHEARD = 1e6  # the deviation of a channel that does not move: it has no unit, and no say
 _INTENSITIES = np.geomspace(1e-5, 1, 31)  # of the shrinkage, to choose from
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class ShrunkGaussian:
   """N(mean, S), S = D^1/2 (V diag(eigenvalues - floor) V^T + floor I) D^1/2.
 
@@ -39,13 +40,19 @@ class ShrunkGaussian:
   floor: float
 
   @classmethod
-  def fit(cls, features: Any) -> ShrunkGaussian:
-    """Mean and shrunk covariance of features [N, C], N >= 2, given as to Blocks."""
+  def fit(cls, features: Any, least: Any = 0.0) -> ShrunkGaussian:
+    """Mean and shrunk covariance of features [N, C], N >= 2, given as to Blocks.
+
+    Args:
+      features: [N, C].
+      least: the smallest deviation that a channel may have, [C]. Channels that move neither here
+        nor there count for nothing.
+    """
     blocks = Blocks(features)
     count, width = blocks.count, blocks.width
-    mean = np.sum([block.sum(0, np.float64) for block in blocks], axis=0) / count
-    scale = np.sqrt(np.sum([((block - mean) ** 2).sum(0) for block in blocks], axis=0) / count)
-    scale = np.maximum(scale, _DEAD * max(float(np.sqrt((scale**2).mean())), 1e-12))
+    mean, scale = mean_and_deviation(blocks)
+    scale = np.maximum(scale, least)
+    scale = np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)
     if count > width:
       products = np.zeros((width, width))
       for standard in _standards(blocks, mean, scale):
@@ -62,15 +69,26 @@ class ShrunkGaussian:
     losses = np.zeros(len(_INTENSITIES))
     for standard in _standards(blocks, mean, scale):
       losses += _left_out(standard, basis, eigenvalues, trace, count)
-    intensity = float(_INTENSITIES[losses.argmin()])
+    usable = np.where(np.isfinite(losses), losses, np.inf)
+    intensity = float(_INTENSITIES[usable.argmin() if np.isfinite(losses).any() else -1])
     floor = intensity * trace
     return cls(mean, scale, basis, (1 - intensity) * eigenvalues + floor, floor)
+
+  def __repr__(self) -> str:
+    return f"ShrunkGaussian(channels={len(self.mean)}, directions={len(self.eigenvalues)})"
 
   @property
   def log_volume(self) -> float:
     """ln |S|."""
     outside = (len(self.mean) - len(self.eigenvalues)) * np.log(self.floor)
     return float(np.log(self.eigenvalues).sum() + 2 * np.log(self.scale).sum() + outside)
+
+
+def mean_and_deviation(blocks: Blocks) -> tuple[Array, Array]:
+  """Of each channel, [C]."""
+  mean = np.sum([block.sum(0, np.float64) for block in blocks], axis=0) / blocks.count
+  squares = np.sum([((block - mean) ** 2).sum(0) for block in blocks], axis=0)
+  return mean, np.sqrt(squares / blocks.count)
 
 
 def _standards(blocks: Blocks, mean: Array, scale: Array) -> Iterator[Array]:
@@ -81,17 +99,19 @@ def _left_out(standard: Array, basis: Array, eigenvalues: Array, trace: float, c
   """-2 ln N(x_n | others' mean, others' shrunk R), summed over rows [n, C], for every intensity.
 
   Without x_n, which is centred, the covariance of the rest is N/(N-1) (R - x_n x_n^T / (N-1)) and
-  x_n lies N/(N-1) x_n away from their mean: a rank-one change of what all share, G.
+  x_n lies N/(N-1) x_n away from their mean: a rank-one change of what all share, G. What it leaves
+  of |G| is a difference of nearly equal numbers where images are few, and summed from what remains.
   """
   width, rank = basis.shape
   intensities, ratio = _INTENSITIES, count / (count - 1)
   outside = intensities * trace
   values = (1 - intensities) * ratio * eigenvalues[:, None] + outside  # of G, [r, S]
   log_volume = np.log(values).sum(0) + (width - rank) * np.log(outside)
-  turned = (standard @ basis) ** 2  # [n, r]
-  rest = (
-    np.maximum((standard**2).sum(1) - turned.sum(1), 0) if rank < width else np.zeros(len(standard))
-  )
-  forms = turned @ (1 / values) + rest[:, None] / outside  # x_n^T G^-1 x_n, [n, S]
-  kept = 1 - (1 - intensities) * ratio / (count - 1) * forms
-  return np.asarray((log_volume + np.log(kept) + ratio**2 * forms / kept).sum(0))
+  turned = (standard @ basis) ** 2  # [n, r]; images do not leave what the basis spans
+  forms = turned @ (1 / values)  # x_n^T G^-1 x_n, [n, S]
+  spanned = eigenvalues > 1e-12 * eigenvalues.max(initial=0)
+  inverse = np.where(spanned, 1 / np.where(spanned, eigenvalues, 1), 0)[:, None]  # [r, 1]
+  leverage = np.minimum(turned @ inverse / (count - 1), 1)  # [n, 1]
+  kept = (1 - leverage) + turned @ (inverse * outside / values) / (count - 1)  # [n, S]
+  with np.errstate(divide="ignore", invalid="ignore"):
+    return np.asarray((log_volume + np.log(kept) + ratio**2 * forms / kept).sum(0))

@@ -8,16 +8,18 @@ import itertools
 import json
 import os
 import pathlib
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from absl import logging
 
+from hfc_tf.checked import check_count, check_seed, checked_taps
 from hfc_tf.densities.blocks import Blocks
 from hfc_tf.densities.diagonal import DiagonalMixture
 from hfc_tf.densities.em import COVARIANCES, Mixture, fit_each, fit_mixtures
-from hfc_tf.densities.gaussian import Array, ShrunkGaussian
+from hfc_tf.densities.gaussian import Array, ShrunkGaussian, mean_and_deviation
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
 from hfc_tf.files import write_files
@@ -25,6 +27,9 @@ from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
+# absl's functions would give the root logger a handler that the program has not asked for.
+_LOG = logging.get_absl_logger()
+_LEAST = 1e-3  # of a channel's deviation over all classes: the least it may have in one
 
 
 class HierarchicalDensity:
@@ -56,8 +61,12 @@ class HierarchicalDensity:
     tolerance: float = 1e-3,
     seed: int = 0,
   ) -> None:
-    if components < 1:
-      raise InputError("at least one component", str(components), "pass components=16")
+    check_count("component", components)
+    check_count("direction (subspace)", subspace)
+    check_count("iteration", iterations)
+    check_seed(seed)
+    if not tolerance > 0:
+      raise InputError("tolerance > 0", str(tolerance), "leave it at 1e-3")
     if covariance not in COVARIANCES:
       raise InputError(f"covariance among {', '.join(COVARIANCES)}", repr(covariance), "name one")
     self.components = components
@@ -72,10 +81,23 @@ class HierarchicalDensity:
     """Learns every mixture from labelled taps of clean Train images.
 
     Raises:
-      InputError: where a class has fewer images than components.
+      InputError: where a class has fewer images than components, for labels that are no classes,
+        and for features that are not finite.
     """
+    taps = checked_taps(taps, "Train", labelled=True)
     classes = taps.logits.shape[1]
-    fewest = int(np.bincount(taps.labels, minlength=classes).min())
+    counts = np.bincount(taps.labels, minlength=classes)
+    fewest = int(counts.min())
+    if fewest < max(self.components, 2):
+      raise InputError(
+        f"at least {max(self.components, 2)} images of each class for {self.components} components",
+        f"{fewest} of class {counts.argmin()}",
+        "give more images or lower --components",
+      )
+    # A channel that does not move in one class is still measured by how it moves in all.
+    least = {
+      name: _LEAST * mean_and_deviation(Blocks(values))[1] for name, values in taps.features.items()
+    }
 
     def fit(job: tuple[str, int]) -> Mixture:
       features = taps.features[job[0]]
@@ -87,19 +109,29 @@ class HierarchicalDensity:
         iterations=self.iterations,
         tolerance=self.tolerance,
         seed=self.seed,
+        least=least[job[0]],
       )
 
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}
+    said = time.monotonic()
     for number, ((name, _), mixture) in enumerate(zip(jobs, fit_each(fit, jobs), strict=True)):
       self.mixtures_[name].append(mixture)
-      logging.log_every_n_seconds(
-        logging.INFO, "density: mixture %d of %d", 10, number + 1, len(jobs)
-      )
+      if time.monotonic() > said + 10:
+        said = time.monotonic()
+        _LOG.info("density: mixture %d of %d", number + 1, len(jobs))
     slow = sum(not mixture.converged for _, _, mixture in self._each())
     if slow:
-      logging.warning("density: EM stopped at %d iterations in %d fits", self.iterations, slow)
+      _LOG.warning("density: EM stopped at %d iterations in %d fits", self.iterations, slow)
     return self
+
+  def __repr__(self) -> str:
+    names = ("components", "covariance", "subspace", "iterations", "tolerance", "seed")
+    settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+    state = "not fitted"
+    if hasattr(self, "mixtures_"):
+      state = f"fitted, {len(self.layers)} layers, {self.num_classes} classes"
+    return f"HierarchicalDensity({settings}): {state}"
 
   @property
   def layers(self) -> tuple[str, ...]:

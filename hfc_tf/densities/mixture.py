@@ -21,7 +21,7 @@ _LOG_2PI = float(np.log(2 * np.pi))
 _NEAREST = 1e-6  # so small a variance that a start is each point's nearest centre
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class GaussianMixture:
   """p(f) = sum_m pi_m N(f | mu_m, S_m)   (TMI Eq. 14).
 
@@ -60,6 +60,7 @@ class GaussianMixture:
     iterations: int = 100,
     tolerance: float = 1e-3,
     seed: int = 0,
+    least: Any = 0.0,
   ) -> GaussianMixture:
     """Fits `components` components to features [N, C] by EM from a k-means++ start.
 
@@ -70,13 +71,14 @@ class GaussianMixture:
       iterations: EM iterations at the most.
       tolerance: EM stops when the penalised log-likelihood a sample gains less.
       seed: of the k-means++ start.
+      least: the smallest deviation that a channel may have, [C].
 
     Raises:
       InputError: for fewer images than components or features that are not finite.
     """
     blocks = Blocks(features)
-    blocks.check(components)
-    base = ShrunkGaussian.fit(blocks)
+    blocks.check(components, seed)
+    base = ShrunkGaussian.fit(blocks, least)
     size = min(subspace, len(base.eigenvalues))
     leading = np.concatenate(
       [_whiten(base, block, size).astype(blocks.dtype) for block in blocks]
@@ -100,6 +102,9 @@ class GaussianMixture:
       ),
     )
     return cls(base, *fit)
+
+  def __repr__(self) -> str:
+    return f"{type(self).__name__}(components={self.components}, channels={self.width})"
 
   @property
   def components(self) -> int:

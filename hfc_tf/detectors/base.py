@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import abc
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from sklearn.base import BaseEstimator
 
+from hfc_tf.checked import checked_taps
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Stored, Tensor
 from hfc_tf.errors import InputError
@@ -21,10 +24,12 @@ Features = dict[str, Tensor]
 Scores = npt.NDArray[np.float32]
 
 
-class Detector(Stored, abc.ABC):
+class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
   """Tells adversarials from clean images by the taps of the classifier.
 
-  Constructors store hyperparameters, `fit` learns, learnt names end in `_`. A subclass learns in
+  Constructors store hyperparameters, `fit` learns, learnt names end in `_`; `get_params`,
+  `set_params` and `sklearn.base.clone` are scikit-learn's. No score depends on the unit of a
+  channel: features are measured by their spread on Train. A subclass learns in
   `_learn` and scores in `score_tensor`, the one TensorFlow function behind `score`, export and
   attacks on detectors. Detectors that need the images themselves are `ImageDetector`s; who calls
   `fit` with the model and the images, and then `score_images`, need not know which is which.
@@ -32,17 +37,22 @@ class Detector(Stored, abc.ABC):
   Attributes:
     key: name in the registry.
     reads: "features"; "head" if the last dense layer's kernel is needed to fit; "images".
+    train_images: how many Train images of each class it needs at least.
     per_layer: whether each layer has a score of its own.
     differentiable: whether the score's gradient says anything.
     layers_: names of the layers the score reads, in network order.
+    widths_: number of channels of each layer of Train. num_classes_: number of classes.
     threshold_: the score that 90 % of clean AdvTrain images do not exceed, by scores that were not
       learnt from the image they score.
   """
 
   reads: ClassVar[Literal["features", "head", "images"]] = "features"
+  train_images: ClassVar[int] = 2
   per_layer: ClassVar[bool] = False
   differentiable: ClassVar[bool] = True
   layers_: list[str]
+  widths_: dict[str, Array]
+  num_classes_: int
   threshold_: float
 
   @default_settings()
@@ -63,38 +73,46 @@ class Detector(Stored, abc.ABC):
       clean: of clean AdvTrain images.
       noisy: of noisy AdvTrain images, more examples of what is not adversarial.
       adversarial: of those attacked AdvTrain images that fooled the classifier; of several attacks
-        after `Taps.concatenate`, with groups.
+        after `Taps.concatenate`. Unless row i is made of clean image i, all parts have groups.
       model: the classifier; only detectors that read images need it.
       images: {"clean": ..., "noisy": ..., "adversarial": ...}, `[N, ...]` in the model's bounds,
         row by row those of the taps; only detectors that read images need them.
 
     Raises:
-      InputError: features that are not finite or differ between the parts, a class without
-        Train images, too few AdvTrain images, no images where they are needed.
+      InputError: features that are not finite or differ between the parts, too few Train or
+        AdvTrain images, no groups or images where they are needed,
+        scores that are not finite.
     """
-    parts = {"Train": train, "clean": clean, "noisy": noisy, "adversarial": adversarial}
-    for name, part in parts.items():
-      if part is not None and len(part):
-        _check(name, part, train)
-    classes, found = np.arange(train.logits.shape[1]), np.unique(train.labels)
-    if not np.array_equal(classes, found):
+    train = checked_taps(train, "Train", labelled=True)
+    widths = {layer: np.asarray(values.shape[1]) for layer, values in train.features.items()}
+    classes = train.logits.shape[1]
+    parts = {"clean": clean, "noisy": noisy, "adversarial": adversarial}
+    checked = {
+      name: checked_taps(part, name, widths=widths, classes=classes)
+      for name, part in parts.items()
+      if part is not None
+    }
+    counts = np.bincount(train.labels, minlength=classes)
+    if counts.min() < self.train_images:
       raise InputError(
-        f"Train images with labels 0 to {classes[-1]}, each of them",
-        f"labels {found.tolist()}",
+        f"Train images with labels 0 to {classes - 1}, at least {self.train_images} of each",
+        f"labels {np.unique(train.labels).tolist()}, {counts.min()} of class {counts.argmin()}",
         "give labelled Train taps of every class",
       )
-    data = AdvTrain.of(clean, noisy, adversarial)
+    self.widths_, self.num_classes_ = widths, classes
+    data = AdvTrain.of(checked["clean"], checked.get("noisy"), checked["adversarial"])
     if self.reads == "images":
-      used = [name for name in ("clean", "noisy", "adversarial") if parts[name] is not None]
-      data = data.with_images(model, [(images or {}).get(name) for name in used])
+      if model is not None:
+        self._check_model(model)
+      data = data.with_images(model, [(images or {}).get(name) for name in checked])
     self.layers_ = self._choose_layers(train)
-    scores = self._learn(train, data)
+    scores = self._finite(self._learn(train, data))
     self.threshold_ = threshold_at_tnr(scores[data.is_clean])
     self._freeze()
     return self
 
   def _choose_layers(self, train: Taps) -> list[str]:
-    return [train.penultimate]
+    return layer_list([train.penultimate], train)
 
   @abc.abstractmethod
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
@@ -128,9 +146,10 @@ class Detector(Stored, abc.ABC):
     """Scores float32 `[N]`, higher = more adversarial; with `per_layer`, such scores by layer name.
 
     Raises:
-      InputError: features that are not finite or not those of `fit`.
+      InputError: features that are not finite or not those of `fit`, scores that are not finite.
     """
     self._check_fitted()
+    taps = checked_taps(taps, "scored", widths=self.widths_, classes=self.num_classes_)
     if per_layer:
       return dict(zip(self.layers_, self._run(self.layer_tensor, taps).T, strict=True))
     return self._run(self.score_tensor, taps)
@@ -151,31 +170,71 @@ class Detector(Stored, abc.ABC):
     if not hasattr(self, "threshold_"):
       raise InputError("a fitted detector", f"{self.key} before fit", "call fit or load first")
 
+  def _check_model(self, model: TappedModel) -> None:
+    """Raises unless a model has the layers, widths and classes of the one that fit has seen."""
+    if model.widths != self.widths_ or model.num_classes != self.num_classes_:
+      raise InputError(
+        f"the model that {self.key} was fitted on, {len(self.widths_)} layers "
+        f"({', '.join(map(str, self.widths_.values()))} channels), {self.num_classes_} classes",
+        f"one of {len(model.widths)} layers ({', '.join(map(str, model.widths.values()))} "
+        f"channels), {model.num_classes} classes",
+        "pass that model, or fit a detector on this one",
+      )
+
   def _no_layers(self) -> InputError:
     return InputError("a detector with scores per layer", self.key, "leave out per_layer")
 
+  def _finite(self, scores: Array) -> Array:
+    """The same scores `[N, ...]`, all of them numbers."""
+    wrong = ~np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))
+    if wrong.any():
+      raise InputError(
+        f"finite scores of the detector {self.key}",
+        f"NaN or infinity for {wrong.sum()} of {len(scores)} images",
+        "mend the detector, or check the images",
+      )
+    return scores
+
   def _run(self, function: Callable[[Features, Tensor], Tensor], taps: Taps) -> Array:
-    """Runs a tensor function over taps in batches, with one trace for all of them."""
-    missing = [name for name in self.layers_ if name not in taps.features]
-    if missing:
-      raise InputError(f"taps of layer {missing[0]}", "none", "use the taps of the fitted model")
-    features = {name: taps.features[name] for name in self.layers_}
-    for name, values in features.items():
-      _check_finite(name, values)
+    """Runs a tensor function over checked taps in batches, with one trace for all of them."""
     compiled = self._compiled.get(function.__name__)
     if compiled is None:
-      specs = {n: tf.TensorSpec([None, v.shape[1]], tf.float32) for n, v in features.items()}
-      logits = tf.TensorSpec([None, taps.logits.shape[1]], tf.float32)
+      specs = {n: tf.TensorSpec([None, int(self.widths_[n])], tf.float32) for n in self.layers_}
+      logits = tf.TensorSpec([None, self.num_classes_], tf.float32)
       traced = tf.function(function, input_signature=(specs, logits), autograph=False)
       compiled = self._compiled[function.__name__] = traced.get_concrete_function()
     parts = [
       compiled(
-        {name: tf.constant(values[start : start + _BATCH]) for name, values in features.items()},
-        tf.constant(taps.logits[start : start + _BATCH]),
+        {name: tf.constant(taps.features[name][rows]) for name in self.layers_},
+        tf.constant(taps.logits[rows]),
       ).numpy()
-      for start in range(0, max(len(taps), 1), _BATCH)
+      for rows in (slice(i, i + _BATCH) for i in range(0, max(len(taps), 1), _BATCH))
     ]
-    return np.asarray(np.concatenate(parts), np.float32)
+    return self._finite(np.asarray(np.concatenate(parts), np.float32))
+
+  @classmethod
+  def load(cls, path: str | os.PathLike[str]) -> Self:
+    """Reads what `save` wrote.
+
+    Raises:
+      InputError: no such file, a damaged one, one of another detector or of hfc_tf 0.1.
+    """
+    detector = super().load(path)
+    if not hasattr(detector, "widths_"):
+      raise InputError(
+        f"a {cls.key} that knows the widths of its layers",
+        f"{path}, saved by hfc_tf 0.1.0 or before",
+        "fit and save it again",
+      )
+    return detector
+
+  def __repr__(self) -> str:
+    settings = ", ".join(f"{name}={value!r}" for name, value in self.get_params(False).items())
+    state = "not fitted"
+    if hasattr(self, "threshold_"):
+      state = f"fitted, {len(self.layers_)} of {len(self.widths_)} layers read, "
+      state += f"{self.num_classes_} classes, threshold {self.threshold_:.4g}"
+    return f"{type(self).__name__}({settings}): {state}"
 
 
 def layer_list(layers: Sequence[str] | None, train: Taps) -> list[str]:
@@ -193,25 +252,3 @@ def layer_list(layers: Sequence[str] | None, train: Taps) -> list[str]:
 
 
 _BATCH = 256
-
-
-def _check(name: str, part: Taps, train: Taps) -> None:
-  """Raises unless a part has the layers of Train and finite features."""
-  widths = {n: v.shape[1] for n, v in part.features.items()}
-  if widths != {n: v.shape[1] for n, v in train.features.items()}:
-    raise InputError(
-      f"the {len(train.features)} layers of Train",
-      f"others in the {name} taps",
-      "take all taps from one model",
-    )
-  for layer, values in part.features.items():
-    _check_finite(layer, values)
-
-
-def _check_finite(layer: str, values: Array) -> None:
-  if not np.isfinite(values).all():
-    raise InputError(
-      "finite features",
-      f"NaN or infinity in layer {layer}",
-      "check the images and the model's weights",
-    )

@@ -32,6 +32,7 @@ class BayesianUncertainty(Detector):
 
   key = "bu"
   reads: ClassVar[Literal["features", "head"]] = "head"
+  train_images: ClassVar[int] = 1
 
   def __init__(self, passes: int = 50, rate: float = 0.3, seed: int = 0) -> None:
     self.passes = passes
@@ -44,6 +45,9 @@ class BayesianUncertainty(Detector):
         "a model that ends in a dense layer", "another ending", "leave the detector bu out"
       )
     kernel = np.asarray(train.head[0], np.float32)  # [C, K]; the bias moves no variance
+    expected = (int(self.widths_[self.layers_[0]]), self.num_classes_)
+    if kernel.shape != expected:
+      raise InputError(f"a head of shape {expected}", f"{kernel.shape}", "take model.taps(images)")
     draws = tf.random.stateless_uniform([self.passes, len(kernel)], [self.seed, 21]).numpy()
     masks = (draws >= self.rate) / (1.0 - self.rate)  # [N, C]
     self.kernels_ = np.einsum("nc,ck->cnk", masks, kernel).astype(np.float32)

@@ -58,6 +58,7 @@ def export_detector(
   """
   place = _place(path)
   detector._check_fitted()
+  detector._check_model(model)
   if place.exists() and not (place / DESCRIPTION).is_file():
     raise InputError("a new folder, or one with an export", f"another {place}", "name another")
   served = _Served(detector, model)

@@ -13,14 +13,29 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 Array = npt.NDArray[Any]
 
 
-def spread(values: Array) -> Array:
-  """Standard deviation of each column `[C]`, kept off zero where a channel is (almost) dead."""
+def spread(values: Array, residuals: Array | None = None) -> Array:
+  """Standard deviation of each channel `[C]`, the unit in which detectors measure it.
+
+  Infinite where a channel does not move, up to rounding: it has no unit, and what is divided by
+  its spread counts for nothing.
+
+  Args:
+    values: features of Train `[N, C]`.
+    residuals: what is left of them around the means of their classes; their deviation is meant,
+      but at least a thousandth of that of `values`.
+  """
   deviation = values.std(axis=0, dtype=np.float64)
-  return np.asarray(np.maximum(deviation, 1e-3 * deviation.mean() + 1e-8))
+  rounding = 1e-6 * np.abs(values).max(axis=0, initial=0.0)
+  result = deviation
+  if residuals is not None:
+    result = np.maximum(residuals.std(axis=0, dtype=np.float64), 1e-3 * deviation)
+  return np.where(deviation > rounding, result, np.inf)
 
 
 def whitening(residuals: Array, shrinkage: float | None = None) -> Array:
   """A matrix W `[C, C]` with |x W|^2 = x' S^-1 x, S the shrunk covariance of centred rows.
+
+  The target of the shrinkage treats all channels alike: give rows in units of `spread`.
 
       S = (1 - a) X'X / N + a tr(X'X / N) / C I
 

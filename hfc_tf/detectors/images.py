@@ -50,11 +50,13 @@ class ImageDetector(Detector):
   def score_images(self, model: TappedModel, images: Any) -> Scores:
     """Scores float32 `[N]` of images `[N, ...]` in the model's bounds, or a Dataset of batches."""
     self._check_fitted()
+    self._check_model(model)
     return self._run_images(self.score_image_tensor, model, images)
 
   def layer_score_images(self, model: TappedModel, images: Any) -> dict[str, Scores]:
     """Such scores by layer name."""
     self._check_fitted()
+    self._check_model(model)
     columns = self._run_images(self.layer_image_tensor, model, images).T
     return dict(zip(self.layers_, columns, strict=True))
 
@@ -88,9 +90,12 @@ class ImageDetector(Detector):
       tf.function(lambda unit: function(model, unit), autograph=False),
     )
     parts = []
-    for batch in batches:
+    for element in batches:
+      batch = element[0] if isinstance(element, tuple) else element  # (images, labels)
       for start in range(0, max(len(batch), 1), _BATCH):
         unit = model.to_unit(batch[start : start + _BATCH])
         padding = [(0, _BATCH - len(unit))] + [(0, 0)] * (unit.ndim - 1)
         parts.append(compiled(tf.constant(np.pad(unit, padding))).numpy()[: len(unit)])
-    return np.asarray(np.concatenate(parts), np.float32)
+    if not parts:
+      raise InputError("at least one image", "none", "pass images")
+    return self._finite(np.asarray(np.concatenate(parts), np.float32))

@@ -16,7 +16,7 @@ from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
-METRICS = ("raw", "standardised", "whitened", "compressed")
+METRICS = ("standardised", "whitened", "compressed")
 _BATCH = 256
 
 
@@ -29,12 +29,12 @@ class KernelDensity(Detector):
   shift scores. The bandwidth h_c has the greatest likelihood on clean AdvTrain features (the
   classifier has seen Train, whose features lie closer together than new ones).
 
-  What the kernel can see depends on the coordinates T. In raw ones a few loud channels make the
-  distance, while an attack shows in the many directions that clean images hardly use; and the
-  means of rectified activations vary with their size. T is therefore chosen among
+  What the kernel can see depends on the coordinates T. In those of z itself a few loud channels
+  make the distance, and their units decide which, while an attack shows in the many directions
+  that clean images hardly use; and the means of rectified activations vary with their size. T is
+  therefore chosen among
 
-  * raw: z itself;
-  * standardised: each channel over its standard deviation on Train;
+  * standardised: each channel over its standard deviation within the classes of Train;
   * whitened: standardised, then the covariance within classes (Ledoit-Wolf) made the identity;
   * compressed: the same after asinh(z / (0.1 mean |z|)), shrunk by 0.001 only;
 
@@ -75,7 +75,7 @@ class KernelDensity(Detector):
     self.seed = seed
 
   def _choose_layers(self, train: Taps) -> list[str]:
-    return [train.penultimate] if self.layers is None else layer_list(self.layers, train)
+    return layer_list([train.penultimate] if self.layers is None else self.layers, train)
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     if not self.metrics or not set(self.metrics) <= set(METRICS):
@@ -124,14 +124,13 @@ class KernelDensity(Detector):
 
   def _coordinates_of(self, metric: str, values: Array) -> dict[str, Array]:
     """The coordinates of Train features `[T, C]`, and those features in them."""
-    channels = values.shape[1]
     mean = np.abs(values).mean(axis=0, dtype=np.float64)
-    soft = (0.1 * np.maximum(mean, 1e-3 * mean.mean() + 1e-8)).astype(np.float32)
+    soft = np.where(mean > 0, 0.1 * mean, np.inf).astype(np.float32)
     values = np.arcsinh(values / soft) if metric == "compressed" else values
     center = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     residuals = values - class_means(values, self.labels_)[self.labels_]
-    scale = np.ones(channels) if metric == "raw" else spread(residuals)
-    matrix = np.eye(channels)
+    scale = spread(values, residuals)
+    matrix = np.eye(values.shape[1])
     if metric in ("whitened", "compressed"):
       matrix = whitening(residuals / scale, 0.001 if metric == "compressed" else None)
     matrix = (matrix / scale[:, None]).astype(np.float32)  # [C, C]

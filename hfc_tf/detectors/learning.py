@@ -1,17 +1,16 @@
-"""Learning from AdvTrain without fooling oneself: weights, folds, selection, logistic heads."""
+"""Learning from AdvTrain without fooling oneself: weights, folds, selection, the side."""
 
 from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
+import tensorflow as tf
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from hfc_tf.errors import InputError
@@ -70,21 +69,26 @@ class AdvTrain:
   def of(clean: Taps, noisy: Taps | None, adversarial: Taps) -> AdvTrain:
     """Puts the parts together.
 
-    Without groups, rows that can be paired by their index (equal lengths) share one.
+    A part without groups has those of the clean images row by row.
 
     Raises:
-      InputError: too few images, noisy images without noise, or no class that clean and adversarial
-        images are both predicted as.
+      InputError: too few images, noisy images without noise, no groups where rows do not tell
+        which images belong together, or no class that clean and adversarial images are both
+        predicted as.
     """
-    parts = [clean, *([] if noisy is None else [noisy]), adversarial]
-    for name, part in (("clean", clean), ("adversarial", adversarial)):
-      count = len(part) if part.groups is None else np.unique(part.groups).size
+    parts = {"clean": clean, "noisy": noisy, "adversarial": adversarial}
+    given = {name: part for name, part in parts.items() if part is not None and len(part)}
+    for name, remedy in (
+      ("clean", "give more images"),
+      ("adversarial", "the attack is too weak (raise eps or steps), or the images are too few"),
+    ):
+      part = given.get(name)
+      count = 0 if part is None else len(part)
+      if part is not None and part.groups is not None:
+        count = np.unique(part.groups).size
       if count < 10:
-        raise InputError(
-          f"at least ten {name} AdvTrain images (of different groups)",
-          str(count),
-          "give more images or a stronger attack",
-        )
+        expected = f"at least ten {name} AdvTrain images (of different groups)"
+        raise InputError(expected, str(count), remedy)
     if noisy is not None and np.array_equal(noisy.logits, clean.logits):
       raise InputError(
         "noisy AdvTrain images", "copies of the clean ones", "add noise or leave noisy out"
@@ -95,16 +99,10 @@ class AdvTrain:
         f"clean {np.unique(clean.predictions)}, adversarial {np.unique(adversarial.predictions)}",
         "give AdvTrain images of every class and their targeted adversarials",
       )
-    kinds = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    if all(part.groups is not None for part in parts):
-      groups = np.concatenate([part.groups for part in parts if part.groups is not None])
-    else:
-      paired = [len(part) == len(clean) for part in parts]
-      starts = [
-        0 if same else len(clean) + sum(map(len, parts[:i])) for i, same in enumerate(paired)
-      ]
-      groups = np.concatenate([s + np.arange(len(p)) for s, p in zip(starts, parts, strict=True)])
-    return AdvTrain(Taps.concatenate(parts), kinds == 0, kinds == len(parts) - 1, groups)
+    kinds = np.repeat(list(given), [len(part) for part in given.values()])
+    groups = np.concatenate([_groups(name, part, given) for name, part in given.items()])
+    taps = Taps.concatenate(list(given.values()))
+    return AdvTrain(taps, kinds == "clean", kinds == "adversarial", groups)
 
   def with_images(self, model: TappedModel | None, images: Sequence[Any]) -> AdvTrain:
     """The same rows with their images, in the order of the parts.
@@ -112,14 +110,17 @@ class AdvTrain:
     Raises:
       InputError: no model, or not an image for every row.
     """
-    count = sum(0 if part is None else len(part) for part in images)
-    if model is None or count != len(self.taps):
+    arrays = [array for array in map(_array_of, images) if array is not None and len(array)]
+    kinds = (self.is_clean, ~(self.is_clean | self.is_adversarial), self.is_adversarial)
+    rows, found = [int(kind.sum()) for kind in kinds if kind.any()], [len(each) for each in arrays]
+    if model is None or found != rows:
       raise InputError(
-        f"the classifier and {len(self.taps)} AdvTrain images, one for each row of the taps",
-        f"{'no' if model is None else 'a'} classifier, {count} images",
+        f"the classifier and {' + '.join(map(str, rows))} AdvTrain images, "
+        "one for each row of the taps",
+        f"{'no' if model is None else 'a'} classifier, {' + '.join(map(str, found)) or 0} images",
         "pass model= and images= to fit",
       )
-    return dataclasses.replace(self, model=model, images=tuple(images))
+    return dataclasses.replace(self, model=model, images=tuple(arrays))
 
   def weights(self, rows: Array) -> Array:
     """`balanced_weights` of some rows."""
@@ -140,6 +141,33 @@ class AdvTrain:
     with warnings.catch_warnings():
       warnings.filterwarnings("ignore", "The least populated class", UserWarning)
       yield from splitter.split(cells, cells, self.groups)
+
+
+def _groups(name: str, part: Taps, parts: Mapping[str, Taps]) -> Array:
+  """Of a part's rows `[n]`: its own, or else those of the clean images it was made of."""
+  clean = parts["clean"]
+  if part.groups is not None and clean.groups is not None:
+    return np.asarray(part.groups)
+  if part.groups is not None or len(part) != len(clean):
+    counts = ", ".join(
+      f"{len(each)} {kind} {'without' if each.groups is None else 'with'} groups"
+      for kind, each in parts.items()
+    )
+    raise InputError(
+      f"groups that tell which clean image each {name} AdvTrain image was made of",
+      counts,
+      "pass model.taps(images, groups=...) one number for a clean image and all made of it, "
+      "e.g. np.arange(N) and np.flatnonzero(fooled)",
+    )
+  return np.arange(len(clean)) if clean.groups is None else np.asarray(clean.groups)
+
+
+def _array_of(images: Any) -> Any:
+  """Images `[N, ...]` of an array, or of a Dataset of batches of images or (images, labels)."""
+  if not isinstance(images, tf.data.Dataset):
+    return images
+  batches = [each[0] if isinstance(each, tuple) else each for each in images.as_numpy_iterator()]
+  return np.concatenate(batches) if batches else None
 
 
 FitScore = Callable[[Candidate, Array, Array], Array]
@@ -170,72 +198,6 @@ def select(
   everything = np.arange(len(data.taps))
   best = int(np.argmax([round(data.area(everything, row), 3) for row in scores]))
   return candidates[best], scores[best]
-
-
-def fit_logistic(
-  values: Array, is_adversarial: Array, weights: Array, regularisation: float
-) -> dict[str, Array]:
-  """Scaler and logistic regression over layer scores, as float32 arrays.
-
-      score = ((values - mean) / scale) @ coefficients + intercept
-
-  Args:
-    values: layer scores `[N, L]`.
-    is_adversarial: bool `[N]`.
-    weights: `[N]`.
-    regularisation: scikit-learn's C; smaller is stronger.
-
-  Returns:
-    mean `[L]`, scale `[L]`, coefficients `[L, 1]`, intercept `[]`.
-  """
-  scaler = StandardScaler().fit(values)
-  model = LogisticRegression(C=regularisation, solver="newton-cholesky", max_iter=200)
-  model.fit(scaler.transform(values), is_adversarial, sample_weight=weights)
-  arrays = {
-    "mean": scaler.mean_,
-    "scale": scaler.scale_,
-    "coefficients": model.coef_.T,
-    "intercept": model.intercept_[0],
-  }
-  return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
-
-
-def logistic_score(head: dict[str, Any], values: Any) -> Any:
-  """Score `[B]` of layer scores `[B, L]` by a head of `fit_logistic`; arrays or tensors alike."""
-  standardised = (values - head["mean"]) / head["scale"]  # [B, L]
-  return (standardised @ head["coefficients"])[:, 0] + head["intercept"]
-
-
-def learn_logistic(
-  data: AdvTrain,
-  layer_scores: dict[Candidate, Array],
-  regularisations: Sequence[float],
-  seed: int = 0,
-) -> tuple[Candidate, dict[str, Array], Array]:
-  """A logistic head over layer scores; their variant and C are chosen by cross-validation.
-
-  Args:
-    data: AdvTrain.
-    layer_scores: variant -> layer scores of the AdvTrain rows `[N, L]`.
-    regularisations: values of C to choose from, strongest first.
-    seed: of the folds.
-
-  Returns:
-    The variant, its head, and the out-of-fold scores `[N]`.
-  """
-
-  def fit(candidate: tuple[Candidate, float], rows: Array) -> dict[str, Array]:
-    variant, regularisation = candidate
-    values = layer_scores[variant][rows]
-    return fit_logistic(values, data.is_adversarial[rows], data.weights(rows), regularisation)
-
-  def fit_score(candidate: tuple[Candidate, float], learn: Array, held_out: Array) -> Array:
-    head = fit(candidate, learn)
-    return np.asarray(logistic_score(head, layer_scores[candidate[0]][held_out]))
-
-  candidates = [(variant, c) for variant in layer_scores for c in regularisations]
-  best, scores = select(data, candidates, fit_score, seed)
-  return best[0], fit(best, np.arange(len(data.taps))), scores
 
 
 def learn_sign(data: AdvTrain, values: Array, rows: Array | None = None) -> float:

@@ -10,7 +10,9 @@ import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 from hfc_tf.detectors.base import Detector, Features, layer_list
-from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.detectors.gaussians import spread
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.logistic import learn_logistic, logistic_score
 from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
@@ -22,9 +24,9 @@ class LocalIntrinsicDimensionality(Detector):
       LID(f_l(x)) = -(1/k sum_n log(r_n / r_k))^-1                                 (Eq. 22 of TMI)
 
   r_n is the Euclidean distance to the n-th nearest of a fixed reference drawn once from Train,
-  stratified by label. No neighbour is dropped: queries are not in the reference. Distances of
-  zero count as a tiny share of r_k, so that a query that is in the reference stays finite, and
-  LIDs end at 1000.
+  stratified by label, of features in units of their spread on Train. No neighbour is dropped:
+  queries are not in the reference. Distances of zero count as a tiny share of r_k, so that a query
+  that is in the reference stays finite, and LIDs end at 1000.
 
   Args:
     k: number of neighbours, or several to choose from by cross-validation, as Ma et al.
@@ -64,12 +66,13 @@ class LocalIntrinsicDimensionality(Detector):
         "lower reference_size or k",
       )
     rows = stratified_rows(train.labels, self.reference_size, self.seed)
-    self.center_, self.reference_ = {}, {}
+    self.center_, self.scale_, self.reference_ = {}, {}, {}
     for name in self.layers_:
       reference = train.features[name][rows]  # [R, C]
       # Centred, so that |a|^2 - 2ab + |b|^2 keeps its digits in float32.
       self.center_[name] = reference.mean(axis=0)
-      self.reference_[name] = reference - self.center_[name]
+      self.scale_[name] = spread(train.features[name]).astype(np.float32)
+      self.reference_[name] = (reference - self.center_[name]) / self.scale_[name]
     scores = {}
     for self.k_ in choices:
       self._freeze()
@@ -83,7 +86,8 @@ class LocalIntrinsicDimensionality(Detector):
     columns = []
     for name in self.layers_:
       reference = tensors[f"reference_/{name}"]
-      squared = squared_distances(features[name] - tensors[f"center_/{name}"], reference)  # [B, R]
+      scaled = (features[name] - tensors[f"center_/{name}"]) / tensors[f"scale_/{name}"]  # [B, C]
+      squared = squared_distances(scaled, reference)  # [B, R]
       nearest = -tf.math.top_k(-squared, self.k_).values  # [B, k], ascending
       last = tf.maximum(nearest[:, -1:], 1e-30)
       ratios = tf.maximum(nearest / last, 1e-12)  # (r_n / r_k)^2

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from hfc_tf.detectors.base import Detector, Features, layer_list
-from hfc_tf.detectors.gaussians import class_means, whitening
-from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.detectors.gaussians import class_means, spread, whitening
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.logistic import learn_logistic, logistic_score
 from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
 
@@ -20,10 +21,10 @@ class Mahalanobis(Detector):
 
       MAHA(f_l(x)) = min_c (f_l(x) - mu_{l,c})' S_l^-1 (f_l(x) - mu_{l,c})
 
-  with the means of the classes and one covariance S_l, tied over classes and shrunk after Ledoit
-  and Wolf, of the Train images (Lee et al., NeurIPS 2018; their step on the image is in
-  `SteppedMahalanobis`). `mean="single"` is Eq. 23 of TMI as printed: one mean and one covariance
-  for each layer.
+  with the means of the classes and one covariance S_l, tied over classes, of the Train images (Lee
+  et al., NeurIPS 2018; their step on the image is in `SteppedMahalanobis`). Its correlations are
+  shrunk after Ledoit and Wolf, so that the units of channels play no part. `mean="single"` is
+  Eq. 23 of TMI as printed: one mean and one covariance for each layer.
 
   Args:
     mean: "class" or "single".
@@ -64,7 +65,9 @@ class Mahalanobis(Detector):
       values = train.features[name]
       means = class_means(values, labels)  # [K, C]
       center = means.mean(axis=0)
-      matrix = whitening(values - means[labels])
+      residuals = values - means[labels]
+      scale = spread(values, residuals)
+      matrix = whitening(residuals / scale) / scale[:, None]
       self.center_[name] = center.astype(np.float32)
       self.whitening_[name] = matrix.astype(np.float32)
       self.means_[name] = ((means - center) @ matrix).astype(np.float32)

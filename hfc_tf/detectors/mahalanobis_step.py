@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from hfc_tf.detectors.base import layer_list
 from hfc_tf.detectors.images import ImageDetector
-from hfc_tf.detectors.learning import AdvTrain, learn_logistic, logistic_score
+from hfc_tf.detectors.learning import AdvTrain
+from hfc_tf.detectors.logistic import learn_logistic, logistic_score
 from hfc_tf.detectors.mahalanobis import Mahalanobis
 from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from hfc_tf.detectors.base import Detector, Features
-from hfc_tf.detectors.gaussians import class_means, whitening
+from hfc_tf.detectors.gaussians import class_means, spread, whitening
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
@@ -17,9 +17,9 @@ class MultivariateGaussian(Detector):
 
       MGM(x) = -ln N(z(x) | mu_c, S_c),   c the predicted class
 
-  (Li and Zhu, ISBI 2020.) Mean and covariance are those of the class's Train images, the latter
-  shrunk after Ledoit and Wolf. Only the threshold is learnt on AdvTrain, and on clean images alone:
-  the detector knows no attack.
+  (Li and Zhu, ISBI 2020.) Mean and covariance are those of the class's Train images, features in
+  units of their spread within classes, the covariance shrunk after Ledoit and Wolf. Only the
+  threshold is learnt on AdvTrain, and on clean images alone: the detector knows no attack.
 
   Args:
     seed: none is needed; every detector takes one.
@@ -33,11 +33,13 @@ class MultivariateGaussian(Detector):
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     values = train.features[train.penultimate]  # [T, C]
     means = class_means(values, train.labels)  # [K, C]
-    matrices = [whitening(values[train.labels == c] - mean) for c, mean in enumerate(means)]
+    residuals = values - means[train.labels]
+    scale = spread(values, residuals)
+    matrices = [whitening(residuals[train.labels == c] / scale) for c in range(len(means))]
     # |S| = |W|^-2, and W is triangular.
     volumes = [-2.0 * np.log(np.diagonal(matrix)).sum() for matrix in matrices]
     self.means_ = means.astype(np.float32)
-    self.whitening_ = np.stack(matrices).astype(np.float32)  # [K, C, C]
+    self.whitening_ = (np.stack(matrices) / scale[:, None]).astype(np.float32)  # [K, C, C]
     self.offset_ = (0.5 * (np.array(volumes) + values.shape[1] * np.log(2 * np.pi))).astype(
       np.float32
     )  # [K]

@@ -11,6 +11,7 @@ import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 from hfc_tf.detectors.base import Detector, Features, layer_list
+from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain, select
 from hfc_tf.detectors.lid import stratified_rows
 from hfc_tf.detectors.storage import Array, Tensor
@@ -24,10 +25,10 @@ class NearestNeighbors(Detector):
       a(x, c)   = sum_l |{i among the k nearest of x in layer l: y_i != c}|
       credibility(x) = |{a in A: a >= a(x, c)}| / |A|,   c the predicted class
 
-  (Papernot and McDaniel, 2018.) The neighbours are Train images, near by the cosine of the centred
-  features; A are the nonconformities a(x, y) of Train images kept out of the reference. Equal
-  credibilities are put in order by the nonconformity itself. The score moves in steps, so its
-  gradient says nothing.
+  (Papernot and McDaniel, 2018.) The neighbours are Train images, near by the cosine of the
+  standardised features; A are the nonconformities a(x, y) of Train images kept out of the
+  reference. Equal credibilities are put in order by the nonconformity itself. The score moves in
+  steps, so its gradient says nothing.
 
   Args:
     k: number of neighbours, or several to choose from by cross-validation inside AdvTrain.
@@ -60,6 +61,13 @@ class NearestNeighbors(Detector):
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     choices = [self.k] if isinstance(self.k, int) else list(self.k)
+    classes = self.num_classes_
+    if not classes <= self.calibration * len(train) <= len(train) - classes:
+      raise InputError(
+        f"Train images of {classes} classes on both sides of the share {self.calibration:g}",
+        f"{len(train)} images",
+        "give more Train images or another calibration share",
+      )
     known, asked = train_test_split(
       np.arange(len(train)),
       test_size=self.calibration,
@@ -74,11 +82,13 @@ class NearestNeighbors(Detector):
         "lower k or give more Train images",
       )
     self.labels_ = train.labels[known].astype(np.int32)  # [R]
-    self.center_, self.reference_ = {}, {}
+    self.center_, self.scale_, self.reference_ = {}, {}, {}
     for name in self.layers_:
       values = train.features[name]
       self.center_[name] = values.mean(axis=0)
-      self.reference_[name] = _unit(values[known] - self.center_[name]).numpy()  # [R, C]
+      self.scale_[name] = spread(values).astype(np.float32)
+      standard = (values[known] - self.center_[name]) / self.scale_[name]
+      self.reference_[name] = _unit(standard).numpy()  # [R, C]
     truth = np.eye(train.logits.shape[1], dtype=np.float32)[train.labels]
     labelled = dataclasses.replace(train, logits=truth)[asked]  # the class asked about is the label
     scores, nonconformities = {}, {}
@@ -99,7 +109,7 @@ class NearestNeighbors(Detector):
     predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
     columns = []
     for name in self.layers_:
-      unit = _unit(features[name] - tensors[f"center_/{name}"])  # [B, C]
+      unit = _unit((features[name] - tensors[f"center_/{name}"]) / tensors[f"scale_/{name}"])
       cosines = tf.matmul(unit, tensors[f"reference_/{name}"], transpose_b=True)  # [B, R]
       nearest = tf.math.top_k(cosines, self.k_).indices  # [B, k]
       others = tf.gather(tensors["labels_"], nearest) != predicted[:, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -29,9 +29,12 @@ class SavedModelDetector(ImageDetector):
   """
 
   key = "saved_model"
+  train_images: ClassVar[int] = 0
 
   def __init__(self, path: str | os.PathLike[str]) -> None:
-    self.path = os.path.abspath(path)
+    # What is absolute stays the same object, as scikit-learn's clone asks for.
+    absolute = isinstance(path, str) and os.path.isabs(path)
+    self.path = path if absolute else os.path.abspath(path)
 
   def _choose_layers(self, train: Taps) -> list[str]:
     return []
@@ -78,5 +81,9 @@ class SavedModelDetector(ImageDetector):
         "scores of shape (N,) or (N, 1), alone or named score",
         f"{found if shape is None else tuple(shape)} from {self.path}",
         "return one score an image",
+      )
+    if not (found.dtype.is_floating or found.dtype.is_integer or found.dtype.is_bool):
+      raise InputError(
+        "scores that are numbers", f"{found.dtype.name} from {self.path}", "cast them"
       )
     return tf.cast(tf.reshape(found, [-1]), tf.float32)

@@ -32,6 +32,7 @@ class FeatureSqueezing(ImageDetector):
   """
 
   key = "squeezing"
+  train_images: ClassVar[int] = 1
   per_layer: ClassVar[bool] = True
 
   def __init__(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from hfc_tf.detectors.base import Detector, Features
+from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain, select
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.detectors.storage import Array, Tensor
@@ -48,15 +48,15 @@ class SupportVectorMachine(Detector):
     folds: dict[bytes, tuple[Array, Array]] = {}
 
     def fit(cost: float, gamma: float, rows: Array, distances: Array) -> SVC:
-      model = SVC(C=cost, kernel="precomputed", cache_size=500)
+      model = SVC(C=cost, kernel="precomputed", cache_size=500, random_state=self.seed)
       kernel = np.exp(-gamma / channels * distances)
       return model.fit(kernel, data.is_adversarial[rows], sample_weight=data.weights(rows))
 
     def fit_score(candidate: tuple[float, float], learn: Array, held_out: Array) -> Array:
       # Distances cost more than the fits; every candidate of a fold shares them.
       if learn.tobytes() not in folds:
-        scaler = StandardScaler().fit(features[learn])
-        known, asked = scaler.transform(features[learn]), scaler.transform(features[held_out])
+        center, scale = features[learn].mean(axis=0), spread(features[learn])
+        known, asked = ((features[rows] - center) / scale for rows in (learn, held_out))
         folds.clear()
         folds[learn.tobytes()] = (
           euclidean_distances(known, squared=True),
@@ -68,13 +68,13 @@ class SupportVectorMachine(Detector):
 
     candidates = [(cost, gamma) for gamma in self.gammas for cost in self.costs]
     (self.cost_, gamma), held_out = select(data, candidates, fit_score, self.seed)
-    scaler = StandardScaler().fit(features)
-    scaled = scaler.transform(features)
+    center, scale = features.mean(axis=0), spread(features)
+    scaled = (features - center) / scale
     everything = np.arange(len(scaled))
     model = fit(self.cost_, gamma, everything, euclidean_distances(scaled, squared=True))
     self.gamma_ = gamma / channels
-    self.center_ = scaler.mean_.astype(np.float32)
-    self.scale_ = scaler.scale_.astype(np.float32)
+    self.center_ = center.astype(np.float32)
+    self.scale_ = scale.astype(np.float32)
     self.support_ = scaled[model.support_].astype(np.float32)  # [S, C]
     self.dual_ = model.dual_coef_.T.astype(np.float32)  # [S, 1]
     self.intercept_ = model.intercept_.astype(np.float32)  # [1]

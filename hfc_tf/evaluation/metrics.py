@@ -23,11 +23,16 @@ def auc(clean: Array, adversarial: Array) -> float | None:
 
   Returns:
     A fraction, or None where one side is empty.
+
+  Raises:
+    InputError: for scores that are NaN, which are neither above nor below others.
   """
+  clean, adversarial = _ordered(clean), _ordered(adversarial)
   if not len(clean) or not len(adversarial):
     return None
   is_adversarial = np.repeat([0, 1], [len(clean), len(adversarial)])
-  return float(roc_auc_score(is_adversarial, np.concatenate([clean, adversarial])))
+  ranks = stats.rankdata(np.concatenate([clean, adversarial]), "dense")  # scores may be infinite
+  return float(roc_auc_score(is_adversarial, ranks))
 
 
 def auc_within_class(
@@ -59,10 +64,23 @@ def two_sided(area: float | None) -> float | None:
 
 
 def threshold_at_tnr(clean: Array, tnr: float = 0.9) -> float:
-  """The smallest score that at least `tnr` of the clean scores do not exceed."""
+  """The smallest score that at least `tnr` of the clean scores do not exceed.
+
+  A score that is NaN exceeds nothing.
+
+  Raises:
+    InputError: without clean scores, or where the threshold would not be finite.
+  """
+  clean = _scores(clean)
   if not len(clean):
     raise InputError("clean scores", "none", "give at least one clean image")
-  return float(np.quantile(clean, tnr, method="inverted_cdf"))
+  lowest = np.where(np.isnan(clean), -np.inf, clean)
+  threshold = float(np.quantile(lowest, tnr, method="inverted_cdf"))
+  if not np.isfinite(threshold):
+    wrong = int((~np.isfinite(clean)).sum())
+    found = f"NaN or infinity in {wrong} of {len(clean)}"
+    raise InputError("finite clean scores", found, "mend the detector")
+  return threshold
 
 
 def tpr_at_tnr(
@@ -70,7 +88,8 @@ def tpr_at_tnr(
 ) -> float | None:
   """Share of adversarials above the score that keeps `tnr` of the clean images.
 
-  With the threshold of these clean scores, AUC >= tnr * TPR always holds.
+  With the threshold of these clean scores, AUC >= tnr * TPR always holds. A score that is NaN
+  never counts as caught.
 
   Args:
     clean: scores `[N]`; higher means more adversarial.
@@ -78,6 +97,7 @@ def tpr_at_tnr(
     tnr: the true negative rate to keep.
     threshold: one learnt elsewhere (AdvTrain); None takes it from `clean`.
   """
+  adversarial = _scores(adversarial)
   if not len(adversarial):
     return None
   threshold = threshold_at_tnr(clean, tnr) if threshold is None else threshold
@@ -122,7 +142,11 @@ def bootstrap_auc_within_class(
 
   Returns:
     (low, high), or None where no draw has both sides of a class.
+
+  Raises:
+    InputError: for scores that are NaN.
   """
+  clean, adversarial = _ordered(clean), _ordered(adversarial)
   names, index = np.unique(np.concatenate([clean_groups, adversarial_groups]), return_inverse=True)
   if not len(names):
     return None
@@ -133,8 +157,8 @@ def bootstrap_auc_within_class(
   total, count = np.zeros(draws), np.zeros(draws)
   for c in np.intersect1d(clean_predictions, adversarial_predictions):
     rows, columns = clean_predictions == c, adversarial_predictions == c
-    difference = adversarial[columns][None, :] - clean[rows][:, None]  # [N_c, M_c]
-    above = (np.sign(difference) * 0.5 + 0.5).astype(np.float32)
+    high, low = adversarial[columns][None, :], clean[rows][:, None]
+    above = 0.5 * ((high > low).astype(np.float32) + (high >= low))  # [N_c, M_c]
     left, right = clean_times[:, rows], adversarial_times[:, columns]  # [D, N_c], [D, M_c]
     pairs = left.sum(1) * right.sum(1)
     area = np.einsum("dm,dm->d", left @ above, right) / np.maximum(pairs, 1.0)
@@ -169,3 +193,21 @@ def bootstrap_auc(
     confidence=confidence,
     seed=seed,
   )
+
+
+def _scores(scores: Any) -> Array:
+  """Numbers `[N]`."""
+  array = np.asarray(scores)
+  if array.ndim != 1 or (array.size and array.dtype.kind not in "fiub"):
+    found = f"shape {array.shape} of {array.dtype}"
+    raise InputError("scores of shape (N,), numbers", found, "give one score an image")
+  return array
+
+
+def _ordered(scores: Any) -> Array:
+  """Numbers `[N]`, none of them NaN."""
+  array = _scores(scores)
+  if array.dtype.kind == "f" and np.isnan(array).any():
+    found = f"NaN in {np.isnan(array).sum()} of {len(array)}"
+    raise InputError("scores that can be put in order", found, "mend the detector")
+  return array

@@ -200,7 +200,7 @@ def density(
   settings = {"components": components, "seed": seed}
   artefact = store.artefact(
     "density",
-    1,
+    2,
     {"taps": train_key, **settings},
     lambda folder: (
       HierarchicalDensity(components, seed=seed).fit(train).save(folder / "density.npz")
@@ -237,5 +237,5 @@ def detector(
     fitted = constructor(**settings).fit(**parts, model=model, images=images)
     fitted.save(folder / "detector.npz")
 
-  artefact = store.artefact("detector", 1, {"name": name, **settings, **keys}, make)
+  artefact = store.artefact("detector", 2, {"name": name, **settings, **keys}, make)
   return DETECTORS[name].load(artefact.path / "detector.npz")

@@ -18,11 +18,13 @@ def world():
   model = TappedModel(balanced())
   images = random_images(count=60)
   targets = 1 - model.taps(images).predictions
-  adversarials = model.taps(BIM(model, **SETTINGS)(images, targets))
+  rows = np.arange(60)
+  adversarials = model.taps(BIM(model, **SETTINGS)(images, targets), groups=rows)
   fooled = adversarials.predictions == targets
   assert fooled.mean() > 0.8
   detector = Mahalanobis()
-  detector.fit(train_taps(model), clean=model.taps(images), adversarial=adversarials[fooled])
+  clean = model.taps(images, groups=rows)
+  detector.fit(train_taps(model), clean=clean, adversarial=adversarials[fooled])
   return model, detector, random_images(count=12, seed=5)
 
 

@@ -166,6 +166,24 @@ def test_a_component_without_points_and_a_dead_channel_stay_finite():
   assert np.isfinite(found.log_prob(features)).all()
 
 
+@pytest.mark.parametrize("covariance", ["diag", "full"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("far", [1e3, 1e5, None])
+def test_a_row_far_away_and_equal_rows_end_where_scikit_learn_does(covariance, dtype, far):
+  rows = np.random.default_rng(0).normal(size=(300, 4))
+  if far is None:
+    rows[150:] = rows[0]  # components that collapse to their ridge
+  else:
+    rows[-1] = far
+  features = rows.astype(dtype)
+  starts = features[[0, 99, 199, 299]].astype(np.float64)
+  exact = features.astype(np.float64)
+  expected = _sklearn(exact, starts, np.full(4, 0.25), covariance, 1e-6, 1e-3, 60)
+  found = em.fit_mixtures(features, 4, covariance, means_init=starts, iterations=60)
+  assert found.log_prob(features).mean() == pytest.approx(expected.score(exact), abs=0.05)
+  assert found.history[-1] == pytest.approx(expected.score(exact), abs=0.05)
+
+
 @pytest.mark.parametrize(
   "features,settings,message",
   [
@@ -174,6 +192,9 @@ def test_a_component_without_points_and_a_dead_channel_stay_finite():
     (np.zeros(9), {}, "row of C numbers"),
     (np.zeros((9, 3)), {"covariance": "tied"}, "low_rank, diag, full"),
     (np.zeros((9, 3)), {"regularisation": 0.0}, "regularisation > 0"),
+    (np.zeros((9, 3)), {"seed": -1}, "a seed from 0"),
+    (np.full((9, 3), "one"), {}, "features that are numbers"),
+    (np.zeros((9, 3), complex), {}, "features that are numbers"),
   ],
 )
 def test_what_cannot_be_fitted_says_so(features, settings, message):

@@ -1,5 +1,8 @@
 """The density of all layers, and its energy inside an attack."""
 
+import dataclasses
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -100,6 +103,59 @@ def test_an_unknown_covariance_is_refused():
     HierarchicalDensity(covariance="tied")
 
 
-def test_zero_components_are_refused():
+@pytest.mark.parametrize("components", [0, -1, 2.0, "2", True, None])
+def test_components_that_are_no_number_of_them_are_refused(components):
   with pytest.raises(InputError, match="at least one component"):
-    HierarchicalDensity(components=0)
+    HierarchicalDensity(components=components)
+
+
+@pytest.mark.parametrize(
+  ("settings", "message"),
+  [
+    ({"seed": -1}, "a seed from 0"),
+    ({"seed": 0.5}, "a seed from 0"),
+    ({"iterations": 0}, "at least one iteration"),
+    ({"subspace": 0}, "at least one direction"),
+    ({"tolerance": float("nan")}, "tolerance > 0"),
+  ],
+)
+def test_settings_are_refused_in_one_line(settings, message):
+  with pytest.raises(InputError, match=message):
+    HierarchicalDensity(2, **settings)
+
+
+def _with(taps, **changes):
+  return dataclasses.replace(taps, **{n: change(getattr(taps, n)) for n, change in changes.items()})
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"labels": lambda labels: np.full_like(labels, -1)}, "no labels"),
+    ({"labels": lambda labels: labels + 1}, "from 0 to 1"),
+    ({"labels": lambda labels: np.eye(2)[labels]}, "argmax"),
+    ({"labels": lambda labels: labels[:-1]}, "119 in labels"),
+    ({"labels": lambda labels: labels + 0.5}, "whole numbers"),
+    ({"labels": lambda labels: (np.arange(len(labels)) == 0) * 1}, "found 1 of class 1"),
+    ({"logits": lambda logits: logits[:-1]}, "119 rows"),
+    ({"features": lambda f: {n: np.where(v > 0, np.nan, v) for n, v in f.items()}}, "NaN"),
+    ({"features": lambda f: {n: v.astype(str) for n, v in f.items()}}, "numbers in layer layer5"),
+    ({"features": lambda f: {n: v[0] for n, v in f.items()}}, r"shape \(5,\)"),
+  ],
+)
+def test_taps_that_cannot_be_learnt_from_are_refused(changes, message):
+  with pytest.raises(InputError, match=message) as caught:
+    HierarchicalDensity(2).fit(_with(_taps(), **changes))
+  assert "\n" not in str(caught.value)
+
+
+def test_repr_says_whether_it_is_fitted():
+  density = HierarchicalDensity(2)
+  assert repr(density).startswith("HierarchicalDensity(components=2") and "not fit" in repr(density)
+  assert "fitted, 2 layers, 2 classes" in repr(density.fit(_taps()))
+
+
+def test_fitting_leaves_the_root_logger_alone():
+  handlers = list(logging.getLogger().handlers)
+  HierarchicalDensity(2, iterations=1).fit(_taps())
+  assert logging.getLogger().handlers == handlers

@@ -113,6 +113,49 @@ def test_fewer_images_than_units_and_dead_channels_stay_well_posed():
   assert np.isfinite(mixture.log_prob(10 * features)).all()
 
 
+@pytest.mark.parametrize("count", [2, 3, 6, 12])
+@pytest.mark.parametrize("width", [40, 2048])
+def test_what_images_foretell_of_each_other_is_finite_however_few_they_are(count, width):
+  generator = np.random.default_rng(0)
+  factors = generator.normal(size=(count, 3)) @ generator.normal(size=(3, width))
+  features = np.maximum(factors + 0.01 * generator.normal(size=(count, width)), 0)
+  features = features.astype(np.float32).astype(np.float64)
+  standard = (features - features.mean(0)) / np.where(features.std(0) > 0, features.std(0), 1)
+  values, left = np.linalg.eigh(standard @ standard.T / count)
+  values, left = values[1:], left[:, 1:]
+  basis = standard.T @ left / np.sqrt(values * count)
+  losses = gaussian._left_out(standard, basis, values, values.sum() / width, count)
+  assert np.isfinite(losses).all()
+  if width == 40:
+    for number in (10, 30):
+      intensity, expected = gaussian._INTENSITIES[number], 0.0
+      whole = standard.T @ standard / count
+      for row in standard:
+        ratio = count / (count - 1)
+        others = ratio * (whole - np.outer(row, row) / (count - 1))
+        covariance = (1 - intensity) * others + intensity * values.sum() / width * np.eye(width)
+        expected += np.linalg.slogdet(covariance)[1]
+        expected += ratio**2 * row @ np.linalg.solve(covariance, row)
+      np.testing.assert_allclose(losses[number], expected, rtol=1e-6)
+
+
+def test_a_loss_that_is_no_number_never_wins(monkeypatch):
+  features = _features(60, 12)
+  best = ShrunkGaussian.fit(features).floor
+  left_out = gaussian._left_out
+  spoilt = lambda *given: np.where(np.arange(31) < 3, np.nan, left_out(*given))  # noqa: E731
+  monkeypatch.setattr(gaussian, "_left_out", spoilt)
+  assert ShrunkGaussian.fit(features).floor == best
+  monkeypatch.setattr(gaussian, "_left_out", lambda *given: np.full(31, np.nan))
+  assert ShrunkGaussian.fit(features).floor == pytest.approx(1)  # the strongest
+
+
+def test_reprs_say_what_it_is():
+  mixture = GaussianMixture.fit(_features(60, 12), 3)
+  assert repr(mixture) == "GaussianMixture(components=3, channels=12)"
+  assert repr(mixture.base) == "ShrunkGaussian(channels=12, directions=12)"
+
+
 def test_fewer_images_than_components_says_what_to_do():
   with pytest.raises(InputError, match="at least 5 images of a class for 5 components"):
     GaussianMixture.fit(_features(4, 3), 5)

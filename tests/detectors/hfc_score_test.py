@@ -15,9 +15,10 @@ def test_equals_the_density(world):
     expected = density.log_prob(taps.features, taps.predictions)
     layers = detector.layer_scores(taps)
     for name, values in expected.items():
-      np.testing.assert_allclose(
-        layers[name], -values / taps.features[name].shape[1], rtol=1e-3, atol=1e-3
-      )
+      # The density of features in units of their spread on Train.
+      volume = np.log(world.train.features[name].std(axis=0)).sum()
+      wanted = -(values + volume) / taps.features[name].shape[1]
+      np.testing.assert_allclose(layers[name], wanted, rtol=1e-3, atol=1e-3)
     total = np.sum(list(layers.values()), axis=0)
     np.testing.assert_allclose(detector.score(taps), total, rtol=1e-5, atol=1e-5)
 
@@ -31,6 +32,10 @@ def test_takes_a_density_that_is_there(world):
   narrow = HierarchicalDensity(4).fit(other)
   with pytest.raises(InputError, match="found one of last"):
     HFCScore(density=narrow).fit(world.train, **world.adv_train)
+  thin = {name: values[:, 1:] for name, values in world.train.features.items()}
+  other = HierarchicalDensity(2).fit(dataclasses.replace(world.train, features=thin))
+  with pytest.raises(InputError, match=r"widths \[5, 9, 15\]"):
+    HFCScore(density=other).fit(world.train, **world.adv_train)
 
 
 def test_knows_no_attack(world, new_world):

@@ -9,12 +9,11 @@ from sklearn.preprocessing import StandardScaler
 from hfc_tf.detectors.learning import (
   AdvTrain,
   balanced_weights,
-  fit_logistic,
-  learn_logistic,
   learn_sign,
-  logistic_score,
   select,
 )
+from hfc_tf.detectors.logistic import fit_logistic, learn_logistic, logistic_score
+from hfc_tf.errors import InputError
 
 
 def test_balanced_weights_hide_the_predicted_class():
@@ -59,9 +58,30 @@ def test_rows_of_one_image_share_a_group_without_groups(world):
   n = len(clean)
   groups = AdvTrain.of(clean, noisy, adversarial).groups.reshape(3, n)
   assert (groups == np.arange(n)).all()
-  groups = AdvTrain.of(clean, noisy, adversarial[5:40]).groups
-  np.testing.assert_array_equal(groups[:n], groups[n : 2 * n])
-  assert not np.intersect1d(groups[: 2 * n], groups[2 * n :]).size
+  mine = dataclasses.replace(clean, groups=np.arange(n) + 7)
+  groups = AdvTrain.of(mine, noisy, adversarial).groups.reshape(3, n)
+  assert (groups == np.arange(n) + 7).all()
+
+
+def test_a_part_of_other_length_needs_groups(world):
+  def bare(taps):
+    return dataclasses.replace(taps, groups=None)
+
+  fooled = world.adversarial[5:40]
+  for clean, adversarial in (
+    (bare(world.clean), bare(fooled)),
+    (world.clean, bare(fooled)),
+    (bare(world.clean), fooled),
+  ):
+    with pytest.raises(InputError, match="groups that tell which clean image each adversarial"):
+      AdvTrain.of(clean, None, adversarial)
+  groups = AdvTrain.of(world.clean, None, fooled).groups
+  np.testing.assert_array_equal(groups, [*world.clean.groups, *fooled.groups])
+
+
+def test_an_attack_that_never_worked_is_named(world):
+  with pytest.raises(InputError, match="too weak"):
+    AdvTrain.of(world.clean, world.noisy, world.adversarial[:0])
 
 
 def test_noisy_rows_are_negatives_but_no_clean_ones(world):

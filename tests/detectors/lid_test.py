@@ -11,7 +11,7 @@ def detector(world):
 
 
 def reference(detector, name):
-  return detector.reference_[name].astype(float) + detector.center_[name]
+  return detector.reference_[name].astype(float) * detector.scale_[name] + detector.center_[name]
 
 
 def plain(query, known, k):
@@ -23,9 +23,10 @@ def test_equals_plain_numpy(detector, world):
   taps = world.test_clean[:20]
   scores = detector.score(taps, per_layer=True)
   for name in world.train.features:
-    known = reference(detector, name)
+    scale = world.train.features[name].std(axis=0)
+    known = reference(detector, name) / scale
     assert len(known) == 100
-    expected = [plain(query, known, 20) for query in taps.features[name].astype(float)]
+    expected = [plain(query, known, 20) for query in taps.features[name] / scale]
     np.testing.assert_allclose(scores[name], expected, rtol=1e-4)
 
 
@@ -60,8 +61,9 @@ def test_nearest_neighbour_counts(detector, world):
   }
   taps = world.test_clean[:2]
   scores = detector.score(type(taps)(features, taps.logits, taps.labels, "last"), per_layer=True)
-  dropped = plain(beside[0], np.delete(known, 0, axis=0), 20)
-  assert scores["last"][0] == pytest.approx(plain(beside[0], known, 20), rel=1e-3)
+  known, query = known / detector.scale_["last"], beside[0] / detector.scale_["last"]
+  dropped = plain(query, np.delete(known, 0, axis=0), 20)
+  assert scores["last"][0] == pytest.approx(plain(query, known, 20), rel=1e-3)
   assert scores["last"][0] < 0.97 * dropped
 
 
@@ -77,9 +79,9 @@ def test_k_is_chosen_by_cross_validation(world):
   detector = LocalIntrinsicDimensionality(k=(20, 10, 5)).fit(world.train, **world.adv_train)
   assert detector.k_ in (20, 10, 5)
   scores = detector.score(world.test_clean, per_layer=True)["last"]
-  expected = plain(
-    world.test_clean.features["last"][0].astype(float), reference(detector, "last"), detector.k_
-  )
+  scale = detector.scale_["last"]
+  query = world.test_clean.features["last"][0] / scale
+  expected = plain(query, reference(detector, "last") / scale, detector.k_)
   assert scores[0] == pytest.approx(expected, rel=1e-4)
 
 

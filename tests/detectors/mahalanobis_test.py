@@ -16,8 +16,10 @@ def test_equals_scipy(world, mean):
   for name, values in world.train.features.items():
     labels = world.train.labels if mean == "class" else np.zeros(len(values), int)
     means = [values[labels == c].mean(axis=0, dtype=float) for c in np.unique(labels)]
-    covariance = LedoitWolf(assume_centered=True).fit(values - np.stack(means)[labels]).covariance_
-    precision = np.linalg.inv(covariance)
+    residuals = values - np.stack(means)[labels]
+    scale = residuals.std(axis=0)  # shrunk in these units, whatever those of the channels
+    covariance = LedoitWolf(assume_centered=True).fit(residuals / scale).covariance_
+    precision = np.linalg.inv(covariance * np.outer(scale, scale))
     queries = world.test_adversarial.features[name].astype(float)
     expected = [min(mahalanobis(q, m, precision) ** 2 for m in means) for q in queries]
     np.testing.assert_allclose(scores[name], expected, rtol=1e-4)
@@ -51,6 +53,19 @@ def test_wide_layers_dead_and_doubled_channels_are_well_posed(world):
 def test_constant_layer_is_well_posed():
   assert np.isfinite(whitening(np.zeros([20, 3]))).all()
   assert (spread(np.zeros([20, 3])) > 0).all()
+
+
+def test_spread_is_a_deviation_and_infinite_where_nothing_moves():
+  rng = np.random.default_rng(0)
+  values = rng.normal(size=[200, 4]) * [1e-6, 1, 1e6, 1]
+  values[:, 3] = 3.0 + 1e-8 * values[:, 3]  # rounding
+  np.testing.assert_allclose(spread(values), [*values[:, :3].std(axis=0), np.inf])
+  labels = np.arange(200) % 2
+  values[:, 1] = labels  # a channel that is the class
+  residuals = values - np.stack([values[labels == c].mean(axis=0) for c in (0, 1)])[labels]
+  found = spread(values, residuals)
+  np.testing.assert_allclose(found[[0, 2]], residuals[:, [0, 2]].std(axis=0))
+  assert found[1] == pytest.approx(1e-3 * 0.5) and found[3] == np.inf
 
 
 def test_one_function_scores_clean_and_adversarial_images(world):

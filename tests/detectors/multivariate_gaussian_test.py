@@ -7,13 +7,16 @@ from hfc_tf.detectors.multivariate_gaussian import MultivariateGaussian
 
 def test_equals_scipy(world):
   detector = MultivariateGaussian().fit(world.train, **world.adv_train)
+  values, labels = world.train.features["last"].astype(float), world.train.labels
+  means = np.stack([values[labels == c].mean(axis=0) for c in (0, 1)])
+  scale = (values - means[labels]).std(axis=0)  # shrunk in these units, whatever those of channels
   for taps in (world.test_clean, world.test_adversarial):
     scores = detector.score(taps)
     for c in (0, 1):
-      train = world.train.features["last"][world.train.labels == c].astype(float)
+      train = values[labels == c] / scale
       density = multivariate_normal(train.mean(axis=0), LedoitWolf().fit(train).covariance_)
       rows = taps.predictions == c
-      expected = -density.logpdf(taps.features["last"][rows].astype(float))
+      expected = -density.logpdf(taps.features["last"][rows] / scale)
       np.testing.assert_allclose(scores[rows], expected, rtol=1e-4, atol=1e-3)
 
 

@@ -27,11 +27,12 @@ def early_stays(world):
   )
 
 
-def counts(detector, taps, classes):
+def counts(world, detector, taps, classes):
   """Neighbours of another class, by scikit-learn."""
   columns = []
   for name in detector.layers_:
-    centred = taps.features[name].astype(float) - detector.center_[name]
+    train = world.train.features[name].astype(float)
+    centred = (taps.features[name] - train.mean(axis=0)) / train.std(axis=0)
     near = ReferenceNeighbors(n_neighbors=detector.k_, metric="cosine")
     indices = near.fit(detector.reference_[name]).kneighbors(centred, return_distance=False)
     columns.append((detector.labels_[indices] != classes[:, None]).sum(axis=1))
@@ -41,7 +42,7 @@ def counts(detector, taps, classes):
 def test_equals_scikit_learn(world):
   detector = NearestNeighbors(k=15).fit(world.train, **world.adv_train)
   taps = early_stays(world).test_adversarial
-  expected = counts(detector, taps, taps.predictions)
+  expected = counts(world, detector, taps, taps.predictions)
   assert 0 < expected.mean() < 15
   layers = detector.layer_scores(taps)
   np.testing.assert_allclose(np.stack(list(layers.values()), axis=1), expected / 15, atol=1e-6)
@@ -57,13 +58,13 @@ def test_equals_scikit_learn(world):
 
 def test_calibration_images_are_train_images_outside_of_the_reference(world):
   detector = NearestNeighbors(k=15).fit(world.train, **world.adv_train)
-  centred = world.train.features["last"] - detector.center_["last"]
+  centred = (world.train.features["last"] - detector.center_["last"]) / detector.scale_["last"]
   unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
   gaps = np.abs(unit[:, None] - detector.reference_["last"][None]).max(axis=2)  # [T, R]
   kept = gaps.min(axis=1) > 1e-6
   assert kept.sum() == len(detector.nonconformities_) == 48
   asked = world.train[kept]
-  expected = counts(detector, asked, asked.labels).sum(axis=1)
+  expected = counts(world, detector, asked, asked.labels).sum(axis=1)
   np.testing.assert_array_equal(detector.nonconformities_, np.sort(expected))
   share = detector.labels_.mean()
   assert share == pytest.approx(world.train.labels.mean(), abs=0.01)

@@ -25,14 +25,14 @@ def test_a_full_disk_leaves_the_earlier_file(world, tmp_path, monkeypatch):
 
 
 def test_keeps_arrays_dictionaries_and_settings(world, tmp_path):
-  detector = detectors.KernelDensity(metrics=["raw"], layers=["last", "early"], seed=3)
+  detector = detectors.KernelDensity(metrics=["standardised"], layers=["last", "early"], seed=3)
   detector.fit(world.train, **world.adv_train)
   detector.save(tmp_path / "kd.npz")
   with np.load(tmp_path / "kd.npz", allow_pickle=False) as file:
     assert {"labels_", "reference_/early", "reference_/last", "config"} <= set(file.files)
   loaded = detectors.load(tmp_path / "kd.npz")
   assert loaded.settings() == {
-    "metrics": ["raw"],
+    "metrics": ["standardised"],
     "bandwidths": list(detector.bandwidths),
     "layers": ["last", "early"],
     "seed": 3,

@@ -126,3 +126,30 @@ def test_bootstrap_where_classes_come_and_go():
   nothing = np.zeros(0)
   assert metrics.bootstrap_auc(nothing, nothing, nothing, nothing) is None
   assert metrics.bootstrap_auc(clean, nothing, np.arange(20), nothing) is None
+
+
+def test_scores_that_are_no_numbers_never_count_as_caught_and_have_no_area():
+  clean, adversarial = np.array([0.1, np.nan, 0.3]), np.array([0.2, 0.9, np.nan])
+  assert metrics.threshold_at_tnr(clean) == 0.3
+  assert metrics.tpr_at_tnr(clean, adversarial) == pytest.approx(1 / 3)
+  with pytest.raises(InputError, match="finite clean scores"):
+    metrics.threshold_at_tnr(np.full(3, np.nan))
+  with pytest.raises(InputError, match="NaN in 1 of 3"):
+    metrics.auc(clean, adversarial[:2])
+  with pytest.raises(InputError, match="NaN in 1 of 3"):
+    metrics.bootstrap_auc(clean[:1], adversarial, np.arange(1), np.arange(3))
+  with pytest.raises(InputError, match="numbers"):
+    metrics.auc(np.array(["a"]), np.array(["b"]))
+
+
+def test_infinite_scores_have_an_order():
+  clean, adversarial = np.array([-np.inf, 0.0, 1.0]), np.array([np.inf, np.inf, 0.0])
+  assert metrics.auc(clean, adversarial) == pytest.approx((3 + 3 + 1.5) / 9)
+  rows = np.arange(3)
+  low, high = metrics.bootstrap_auc(clean, adversarial, rows, rows, draws=50)
+  assert 0 <= low <= high <= 1
+
+
+def test_whole_and_yes_or_no_scores_are_scores():
+  assert metrics.auc(np.array([0, 1]), np.array([1, 2])) == pytest.approx(0.875)
+  assert metrics.auc(np.array([False, True]), np.array([True])) == pytest.approx(0.75)

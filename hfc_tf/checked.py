@@ -1,0 +1,136 @@
+"""Taps as densities and detectors take them, checked once at the door."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hfc_tf.errors import InputError
+from hfc_tf.taps import Taps
+
+Array = np.ndarray[Any, Any]
+
+
+def checked_taps(
+  taps: Taps,
+  name: str,
+  *,
+  widths: Mapping[str, Any] | None = None,
+  classes: int | None = None,
+  labelled: bool = False,
+) -> Taps:
+  """The same taps as float32 arrays of one length, fit to be computed with.
+
+  Args:
+    taps: as `TappedModel.taps` returns them, or made by hand of numbers of any precision.
+    name: what they are called in a message.
+    widths: layer name -> C_l; if given, the layers that must be there, and no others.
+    classes: K of the logits; any if None.
+    labelled: whether every label must be one of the K classes.
+
+  Raises:
+    InputError: arrays of other shapes, lengths or kinds, values that are not finite, other layers,
+      widths or classes than asked for, labels that are no classes.
+  """
+  if not isinstance(taps, Taps):
+    raise InputError(f"Taps as {name} taps", type(taps).__name__, "pass model.taps(images)")
+  logits = _numbers(taps.logits, f"logits of the {name} taps")
+  if classes is not None and logits.shape[1] != classes:
+    raise InputError(
+      f"logits of {classes} classes", f"{logits.shape[1]} in the {name} taps", _ONE_MODEL
+    )
+  features = {
+    layer: _numbers(values, f"layer {layer} of the {name} taps")
+    for layer, values in taps.features.items()
+  }
+  if widths is not None:
+    _check_widths(features, widths, name)
+  if not features:
+    raise InputError(f"a layer in the {name} taps", "none", "pass model.taps(images)")
+  labels = _labels(taps.labels, logits.shape[1], name, labelled)
+  lengths = {f"layer {layer}": len(values) for layer, values in features.items()}
+  lengths |= {"labels": len(labels)}
+  lengths |= {} if taps.groups is None else {"groups": len(taps.groups)}
+  for what, length in lengths.items():
+    if length != len(logits):
+      raise InputError(
+        f"{len(logits)} rows in every array of the {name} taps, as in the logits",
+        f"{length} in {what}",
+        "take rows of Taps as taps[rows]",
+      )
+  return dataclasses.replace(taps, features=features, logits=logits, labels=labels)
+
+
+def check_count(noun: str, value: Any) -> None:
+  """Raises unless a setting is a whole number of at least one."""
+  if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+    raise InputError(f"at least one {noun}, a whole number", repr(value), "pass e.g. 16")
+
+
+def check_seed(value: Any) -> None:
+  """Raises unless a seed is a whole number of 32 bits, as NumPy's generators take them."""
+  if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < 2**32:
+    raise InputError("a seed from 0 to 2^32 - 1", repr(value), "pass e.g. 0")
+
+
+_ONE_MODEL = "take all taps from the model that fit has seen"
+
+
+def _numbers(values: Any, what: str) -> Array:
+  """Finite float32 `[N, C]`."""
+  array = np.asarray(values)
+  if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+    raise InputError(f"numbers in {what}", f"dtype {array.dtype}", "give floating-point numbers")
+  if array.ndim != 2 or not array.shape[1]:
+    raise InputError(f"{what} of shape (N, C)", f"shape {array.shape}", "give a row an image")
+  with np.errstate(over="ignore"):
+    array = array.astype(np.float32, copy=False)
+  if not np.isfinite(array).all():
+    raise InputError(
+      "finite features and logits",
+      f"NaN or infinity in {what}",
+      "check the images and the model's weights",
+    )
+  return array
+
+
+def _check_widths(features: Mapping[str, Array], widths: Mapping[str, Any], name: str) -> None:
+  other = [layer for layer in features if layer not in widths]
+  other += [layer for layer in widths if layer not in features]
+  found = ", ".join(f"layer {layer}" for layer in other[:3])
+  for layer, width in widths.items():
+    if not other and features[layer].shape[1] != width:
+      found = f"layer {layer} of {features[layer].shape[1]} channels instead of {width}"
+  if found:
+    raise InputError(
+      f"the {len(widths)} layers of Train", f"others in the {name} taps: {found}", _ONE_MODEL
+    )
+
+
+def _labels(labels: Any, classes: int, name: str, labelled: bool) -> Array:
+  """Labels int32 `[N]`."""
+  array = np.asarray(labels)
+  if array.ndim != 1:
+    raise InputError(
+      f"labels of the {name} taps of shape (N,)",
+      f"shape {array.shape}",
+      "give one class number an image (of one-hot rows the argmax)",
+    )
+  if array.dtype.kind not in "fiub" or (array != np.round(array)).any():
+    raise InputError(
+      f"whole numbers as labels of the {name} taps", f"dtype {array.dtype}", "give class numbers"
+    )
+  if labelled and len(array):
+    remedy = "pass labels to model.taps(images, labels)"
+    if (array == -1).all():
+      raise InputError(f"labelled {name} taps", "no labels (-1 everywhere)", remedy)
+    if array.min() < 0 or array.max() >= classes:
+      raise InputError(
+        f"labels of the {name} taps from 0 to {classes - 1}, the classes of the logits",
+        f"{array.min():g} to {array.max():g}",
+        remedy,
+      )
+  return array.astype(np.int32)
