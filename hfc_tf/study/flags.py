@@ -100,6 +100,11 @@ def define(values: flags.FlagValues = flags.FLAGS, /, **defaults: Any) -> Callab
   return config
 
 
+def typed(values: flags.FlagValues = flags.FLAGS) -> set[str]:
+  """The fields of `Config` whose flags stand on the command line, be it with the default value."""
+  return {field for field, _, name, _ in _COMMON if values[name].present}
+
+
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
   """The taps that --layers names, in the order of the network.
 
