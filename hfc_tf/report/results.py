@@ -108,7 +108,7 @@ def _tell_of_another(place: pathlib.Path, complete: Mapping[str, Any]) -> None:
     logging.warning("%s is damaged (%s); it is replaced", place, type(error).__name__)
     return
   if name != complete["schema"]["name"] or not same:
-    logging.warning("%s held results of %s with other settings; they are replaced", place, name)
+    logging.warning("%s held other results (of %s); they are replaced", place, name)
 
 
 def environment() -> dict[str, Any]:

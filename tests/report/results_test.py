@@ -88,7 +88,7 @@ def test_a_run_takes_the_place_of_another_as_a_whole(tmp_path, caplog):
   assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
     "results.json", "results.csv", "config.json", "report.html", "figures/new.png", "notes.txt",
   }  # fmt: skip
-  assert "held results of detection" in caplog.text
+  assert "held other results (of detection)" in caplog.text
   (tmp_path / "results.json").write_text("{")
   results.write_run(tmp_path, second, {})
   assert "results.json is damaged" in caplog.text
