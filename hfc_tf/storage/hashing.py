@@ -64,30 +64,21 @@ def file_digests(paths: Iterable[pathlib.Path]) -> list[str]:
     return list(pool.map(file_digest, paths))
 
 
-def path_digest(path: str | os.PathLike[str], without: str | os.PathLike[str] = "") -> str | None:
+def path_digest(
+  path: str | os.PathLike[str], without: str | os.PathLike[str] | None = None
+) -> str | None:
   """Of a file's content, or of the names and contents in a folder; None where there is neither.
 
   Args:
     path: a file or a folder, whose hidden files do not count.
     without: a folder inside it that does not count either.
   """
-  root = pathlib.Path(path).resolve()
+  root, apart = pathlib.Path(path).resolve(), without and pathlib.Path(without).resolve()
   if not root.is_dir():
     return file_digest(root) if root.is_file() else None
-  left_out = pathlib.Path(without).resolve() if os.fspath(without) else root
-  names = sorted(
-    (pathlib.Path(folder, name) for folder, name in _visible(root, left_out)),
-    key=lambda item: item.relative_to(root).as_posix(),
-  )
-  relative = [name.relative_to(root).as_posix() for name in names]
-  return digest(relative, file_digests(names))
-
-
-def _visible(root: pathlib.Path, left_out: pathlib.Path) -> Iterable[tuple[str, str]]:
-  for folder, folders, files in os.walk(root, followlinks=True):
-    folders[:] = [
-      name
-      for name in folders
-      if not name.startswith(".") and pathlib.Path(folder, name).resolve() != left_out
-    ]
-    yield from ((folder, name) for name in files if not name.startswith("."))
+  files: dict[str, pathlib.Path] = {}
+  for folder, folders, names in os.walk(root, followlinks=True):
+    here = pathlib.Path(folder)
+    folders[:] = [n for n in folders if n[0] != "." and (here / n).resolve() != apart]
+    files |= {(here / n).relative_to(root).as_posix(): here / n for n in names if n[0] != "."}
+  return digest(sorted(files), file_digests(files[name] for name in sorted(files)))
