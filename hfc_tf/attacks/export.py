@@ -17,7 +17,7 @@ from hfc_tf.attacks import inputs
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import Batch
 from hfc_tf.errors import InputError
-from hfc_tf.files import write_files
+from hfc_tf.storage.files import write_files
 
 Tensor = Any
 Array = np.ndarray[Any, Any]

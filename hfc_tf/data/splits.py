@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from hfc_tf.data.dataset import Dataset, stratified_subset
 from hfc_tf.errors import InputError
-from hfc_tf.files import write_files
+from hfc_tf.storage.files import write_files
 
 PARTS = ("train", "test", "validation", "adv_train", "adv_test")
 ADVERSARIAL_FOLDS = 10  # so many images a class needs to be attacked
@@ -128,15 +128,20 @@ def straddling_groups(dataset: Dataset, first: np.ndarray, second: np.ndarray) -
   return len(np.intersect1d(dataset.groups[first], dataset.groups[second]))
 
 
-def write_manifest(path: Path, dataset: Dataset, split: Split) -> None:
-  """Writes the ids of each part as json, beside its place and then into it."""
-  manifest = {
+def manifest(dataset: Dataset, split: Split) -> bytes:
+  """The ids of each part as json."""
+  described = {
     "schema": {"name": "split", "version": 1},
     "dataset": dataset.name,
     "num_classes": dataset.num_classes,
     "seed": split.seed,
   } | {part: [dataset.ids[index] for index in getattr(split, part)] for part in PARTS}
-  write_files(path.parent, {path.name: json.dumps(manifest, indent=0).encode()})
+  return json.dumps(described, indent=0).encode()
+
+
+def write_manifest(path: Path, dataset: Dataset, split: Split) -> None:
+  """Writes the ids of each part as json, beside its place and then into it."""
+  write_files(path.parent, {path.name: manifest(dataset, split)})
 
 
 def read_manifest(path: Path, dataset: Dataset) -> Split:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import json
 import os
-import pathlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,7 +20,7 @@ from hfc_tf.densities.em import COVARIANCES, Mixture, fit_each, fit_mixtures
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian, mean_and_deviation
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
-from hfc_tf.files import write_files
+from hfc_tf.storage.arrays import save_arrays, users_arrays
 from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
@@ -175,23 +173,29 @@ class HierarchicalDensity:
         own["basis"] = own["basis"].astype(np.float32)
       for key, value in own.items():
         arrays[f"{self.layers.index(name)}/{index}/{key}"] = value
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_files(pathlib.Path(path).parent, {pathlib.Path(path).name: buffer.getvalue()})
+    save_arrays(path, arrays)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> HierarchicalDensity:
-    """Reads what `save` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
+    """Reads what `save` wrote.
+
+    Raises:
+      InputError: no such file, a damaged one, or one of another kind.
+    """
+    expected, remedy = f"a density of format {_FORMAT} (npz)", "save the fitted density again"
+    arrays = users_arrays(path, expected, remedy)
+    try:
       settings = json.loads(str(arrays["settings"]))
       if settings.pop("format") != _FORMAT:
-        raise InputError(f"a density of format {_FORMAT}", f"another in {path}", "fit it again")
+        raise ValueError("another format")
       layers, classes = settings.pop("layers"), settings.pop("classes")
       density = cls(settings.pop("components"), **settings)
       density.mixtures_ = {
         name: [_read(arrays, f"{number}/{label}/") for label in range(classes)]
         for number, name in enumerate(layers)
       }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+      raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
     return density
 
   def _each(self) -> Iterator[tuple[str, int, Mixture]]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import os
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hfc_tf.errors import InputError
-from hfc_tf.files import write_files
+from hfc_tf.storage.arrays import save_arrays, users_arrays
 
 Array = npt.NDArray[Any]
 Tensor = Any
@@ -49,9 +46,7 @@ class Stored:
       if not name.startswith("_") and not isinstance(value, (np.ndarray, dict))
     }
     arrays["config"] = np.array(json.dumps({"detector": self.key, "values": plain}))
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    write_files(Path(path).parent, {Path(path).name: buffer.getvalue()})
+    save_arrays(path, arrays)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -101,12 +96,10 @@ class Stored:
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
   """Arrays of a saved detector by name, `config` among them."""
+  expected, remedy = "a saved detector (npz)", "save the fitted detector again"
+  arrays = users_arrays(path, expected, remedy)
   try:
-    with np.load(path, allow_pickle=False) as file:
-      arrays = {name: file[name] for name in file.files}
     json.loads(str(arrays["config"]))["detector"]
-  except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-    raise InputError(
-      "a saved detector (npz)", f"{path}: {error}", "save the fitted detector again"
-    ) from error
+  except (ValueError, KeyError, TypeError) as error:
+    raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
   return arrays

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import pathlib
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from hfc_tf.errors import InputError
+from hfc_tf.storage.hashing import digest, file_digest
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Chunk = dict[str, Any]
@@ -38,13 +37,8 @@ class Job:
 
   def key(self) -> str:
     """Hashes the function's name, the arguments and the content of the files."""
-    contents = {}
-    for name, path in self.files.items():
-      with open(path, "rb") as file:
-        contents[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    place = f"{self.make.__module__}.{self.make.__qualname__}"
-    described = json.dumps([place, self.arguments, contents], sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()
+    contents = {name: file_digest(path) for name, path in self.files.items()}
+    return digest(self.make.__module__, self.make.__qualname__, self.arguments, contents)
 
   def build(self) -> Work:
     """The work, made from the files where they are."""

@@ -18,9 +18,9 @@ from hfc_tf.models import training
 from hfc_tf.report import classifiers as page
 from hfc_tf.report.curves import roc_curve
 from hfc_tf.report.experiment import described, write_experiment
+from hfc_tf.storage.store import Store
 from hfc_tf.study import setting, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.store import Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +52,7 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
 
   Args:
     config: what all trainings share.
-    datasets: names, or "name=folder"; none: that of `config`. Another data set than that of
-      `config` keeps its split in OUT/name.
+    datasets: names, or "name=folder"; none: that of `config`.
     models: keys of MODELS; none: that of `config`.
 
   Returns:
@@ -95,7 +94,7 @@ def _one(config: Config, entry: str, model: str | None) -> Config:
   own = name == config.dataset
   return dataclasses.replace(
     config, dataset=name, model=model, data_dir=folder or (config.data_dir if own else None),
-    split=config.split if own else None, out=config.out if own else f"{config.out}/{name}",
+    split=config.split if own else None,
   ).resolved()  # fmt: skip
 
 

@@ -21,8 +21,9 @@ from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
 from hfc_tf.experiments.measures import hfc_score
 from hfc_tf.report import ood as page
 from hfc_tf.report.experiment import write_study
+from hfc_tf.storage.arrays import Arrays
+from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
-from hfc_tf.study.store import Arrays
 from hfc_tf.study.study import Study
 from hfc_tf.taps import Taps
 
@@ -85,7 +86,7 @@ def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
   clean, rows = study.clean["adv_test"], study.rows_of["adv_test"]
   seed = study.config.seed * 1000 + draw
   inputs = {
-    "data": study.sources.key, "classifier": study.subject.key, "rows": rows,
+    "data": study.sources.key, **study.subject.inputs(), "rows": rows,
     "size": size, "count": count, "seed": seed,
   }  # fmt: skip
 
@@ -94,7 +95,7 @@ def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
     taps = study.subject.model.taps(changed)
     return {"features": taps.features[taps.penultimate], "logits": taps.logits}
 
-  found, _ = study.store.arrays("lesions", 1, inputs, compute)
+  found, _ = study.store.arrays("lesions", VERSIONS["lesions"], inputs, compute)
   features = {clean.penultimate: found["features"]}
   return dataclasses.replace(clean, features=features, logits=found["logits"])
 

@@ -6,63 +6,92 @@ What is finished is kept: a run that was killed, or that ran out of time, goes o
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import json
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
+from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, claims
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.files import write_files
 from hfc_tf.report import reproduce as page
-from hfc_tf.report.results import plain
+from hfc_tf.storage.files import write_files
+from hfc_tf.storage.hashing import digest, path_digest
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import checksums, damage
 from hfc_tf.study.config import Config
-from hfc_tf.study.store import digest
 
 _ASKED = "asked.json"
+_FILES = ("results.*", "report.html", "[cs]*.json", "figures/*.png")
+_DONE = ("there already", "made")
 _AGAINST_NATURAL = ("medical_natural", "stress_test")
+_EVERY_ATTACK = ("detection", "volumes")  # of those with HFC; the others make the first alone
+_WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
+_OF_THE_IMAGES: dict[str, Any] = dict.fromkeys(("data_dir", "split", "model", "model_path"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-  """An experiment as it is to be run, in a folder of its own that shares all artefacts."""
+  """An experiment as it is to be run, in a folder of its own that shares all artefacts.
+
+  Attributes:
+    contents: hashes of the files that the configuration and the options name.
+  """
 
   name: str
   config: Config
   options: Mapping[str, Any]
+  contents: Sequence[str | None]
 
   @property
   def key(self) -> str:
     """Hashes what is asked for; a folder holding it is finished."""
-    return digest(self.name, plain(self.config), plain(self.options))
+    return digest(self.name, self.config, self.options, self.contents, VERSIONS)
 
   def done(self) -> bool:
-    """Whether the results are there and are those asked for."""
+    """Whether the results are there, whole, and those asked for; damage is told."""
+    folder = pathlib.Path(self.config.out)
     try:
-      asked = json.loads((pathlib.Path(self.config.out) / _ASKED).read_text())
-    except (OSError, ValueError):
+      asked, found = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
+    except FileNotFoundError:
       return False
-    return bool(asked == self.key)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      asked, found = self.key, f"{_ASKED}: {type(error).__name__}"
+    if found and asked == self.key:
+      logging.warning("%s is damaged (%s); it is made again", folder, found)
+    return found is None and bool(asked == self.key)
 
   def run(self) -> None:
     """Makes the results, and says last that they are there."""
     module = importlib.import_module(EXPERIMENTS[self.name].module)
     module.run(self.config, **self.options)
-    write_files(self.config.out, {_ASKED: json.dumps(self.key).encode()})
+    folder = pathlib.Path(self.config.out)
+    names = [path.relative_to(folder) for pattern in _FILES for path in folder.glob(pattern)]
+    asked = {"asked": self.key, "files": checksums(folder, map(str, names))}
+    write_files(folder, {_ASKED: json.dumps(asked, indent=1).encode()})
 
 
-def plan(config: Config, names: Sequence[str], natural: Natural | None) -> list[Task]:
+def plan(
+  config: Config,
+  names: Sequence[str],
+  natural: Natural | None,
+  typed: Collection[str] | None = None,
+) -> list[Task]:
   """The tasks, in the order of EXPERIMENTS.
 
   Args:
-    config: what all share; each experiment's own defaults come on top.
+    config: what all share.
     names: of the experiments; none: all.
     natural: images for those that compare with them; None where there are none.
+    typed: the fields of `config` that the user chose, which hold in every experiment that can obey
+      them; of the others an experiment's own defaults come on top. None: those that differ from
+      the defaults of `Config`.
 
   Raises:
     InputError: for an unknown name.
@@ -72,18 +101,43 @@ def plan(config: Config, names: Sequence[str], natural: Natural | None) -> list[
     raise InputError(
       f"experiments among {', '.join(EXPERIMENTS)}", ", ".join(sorted(unknown)), "name some of them"
     )
+  if typed is None:
+    typed = [name for name, value in vars(config).items() if value != getattr(Config, name)]
   out = pathlib.Path(config.out)
+  contents = functools.cache(lambda path: path and path_digest(path, without=out))
   tasks = []
   for name, experiment in EXPERIMENTS.items():
     if names and name not in names:
       continue
-    own = dict(experiment.defaults)
-    if own.get("dataset", config.dataset) != config.dataset:  # the given files are of other images
-      own |= {"data_dir": None, "split": None, "model": None, "model_path": None}
-    options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
+    own = {field: value for field, value in experiment.defaults.items() if field not in typed}
+    instead = _instead(name, config)
+    told = {field: value for field, value in instead.items() if field in typed}
+    if told:
+      flags = ", ".join(f"{field}={value}" for field, value in told.items())
+      logging.warning("%s cannot be made with all flags: it takes %s", name, flags)
+    own |= instead
     own |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
-    tasks.append(Task(name, dataclasses.replace(config, **own), options))
+    made = dataclasses.replace(config, **own)
+    options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
+    paths = [made.data_dir, made.split, made.model_path, made.weights]
+    paths += [natural.data_dir] if options and natural else []
+    tasks.append(Task(name, made, options, [contents(path) for path in paths]))
   return tasks
+
+
+def _instead(name: str, config: Config) -> dict[str, Any]:
+  """What an experiment takes in the place of fields that it cannot obey."""
+  defaults, fields = EXPERIMENTS[name].defaults, dict[str, Any]()
+  if name == "volumes" and config.dataset not in VOLUMES:
+    side = min(config.image_size, defaults["image_size"])  # cubed
+    fields |= {"dataset": defaults["dataset"], "image_size": side, **_OF_THE_IMAGES}
+  if name == "components":
+    fields["aim"] = "mode"
+  if defaults.get("hfc") and name not in _EVERY_ATTACK:
+    fields["attacks"] = config.attacks[:1]
+  if defaults.get("hfc") and name not in _WITHOUT_HFC:
+    fields["hfc"] = True
+  return {field: value for field, value in fields.items() if value != getattr(config, field)}
 
 
 def run(
@@ -91,6 +145,7 @@ def run(
   names: Sequence[str] = (),
   natural: Natural | None = None,
   budget_minutes: float | None = None,
+  typed: Collection[str] | None = None,
 ) -> dict[str, Any]:
   """Runs what is missing and fits, and writes one page into config.out.
 
@@ -99,15 +154,16 @@ def run(
     names: of the experiments; none: all.
     natural: images for what compares with them; None: not tested.
     budget_minutes: start no experiment that is expected to end later; None: all of them.
+    typed: as for `plan`.
 
   Returns:
     What results.json holds: a row a claim, and "experiments" with what became of each.
   """
   begun, expected, spent = time.monotonic(), 0.0, 0.0
-  tasks = plan(config, names, natural)
+  tasks = plan(config, names, natural, typed)
   missing = [task for task in tasks if not task.done()]
   logging.info("%d of %d experiments are there already", len(tasks) - len(missing), len(tasks))
-  state = {task.name: "there already" for task in tasks if task not in missing}
+  state = {task.name: _DONE[0] for task in tasks if task not in missing}
   state |= {task.name: "not begun" for task in missing}
   for place, task in enumerate(missing):
     pace = spent / expected if expected else 1.0  # of this machine and these images
@@ -120,7 +176,7 @@ def run(
                  len(missing), left[0], sum(left))  # fmt: skip
     try:
       task.run()
-      state[task.name] = "made"
+      state[task.name] = _DONE[1]
     except InputError as error:
       logging.error("%s: %s", task.name, error)
       state[task.name] = f"failed: {error}"
@@ -135,6 +191,6 @@ def _write(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> d
   found = {
     task.name: json.loads((pathlib.Path(task.config.out) / "results.json").read_text())
     for task in tasks
-    if task.done()
+    if state[task.name] in _DONE
   }
   return page.write(config, claims.verdicts(found), state, found)

@@ -8,7 +8,6 @@ substitute: the attacker has nothing else.
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,7 +19,6 @@ from hfc_tf.report.experiment import Section, Table, write_study
 from hfc_tf.report.words import attack_label, model_label
 from hfc_tf.study import cases
 from hfc_tf.study.config import Config
-from hfc_tf.study.parts import MANIFEST
 
 _NOTES = (
   "The victim's detectors learnt from the attack without HFC on the victim itself. The substitute "
@@ -61,7 +59,7 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> dict[str, Any]:
       model=model,
       model_path=None,
       model_seed=seed + 1,
-      split=str(pathlib.Path(config.out) / MANIFEST),
+      same_split=True,
     )
     attacks = {"attack": substitute.attack(name), **cases.hidden(substitute, name)}
     shots = {

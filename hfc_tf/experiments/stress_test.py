@@ -22,9 +22,10 @@ from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.experiments.common import block_ends
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import stress_test as page
+from hfc_tf.storage.arrays import Arrays
+from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
-from hfc_tf.study.store import Arrays
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
@@ -95,7 +96,7 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
   """The layer's mean over some AdvTest images under the attack, kept for the next run."""
   rows = study.rows_of["adv_test"][some]
   inputs = {
-    "data": study.sources.key, "classifier": study.subject.key, "rows": rows,
+    "data": study.sources.key, **study.subject.inputs(attack.model), "rows": rows,
     "attack": attack.describe(), "layer": layer,
   }  # fmt: skip
 
@@ -104,7 +105,8 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
     changed = attack(study.images("adv_test", some), 0, ids=rows)
     return {"mean": study.subject.model.taps(changed).features[layer].mean(dtype=float)}
 
-  found, _ = study.timed("stress", lambda: study.store.arrays("stress", 1, inputs, compute))
+  stage = ("stress", VERSIONS["stress"], inputs)
+  found, _ = study.timed("stress", lambda: study.store.arrays(*stage, compute))
   return float(found["mean"])
 
 

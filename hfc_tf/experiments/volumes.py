@@ -74,7 +74,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
   # What was brought along fits volumes of one size only, and 3-D kernels fit no slices.
   model = "small_resnet" if study.config.model_path else study.config.model
   flat = "small_resnet" if model == "resnet18_3d" else model
-  own = {"model_path": None, "split": None}
+  own: dict[str, Any] = {"model_path": None, "split": None}
   forms = {
     "volumes": study,
     "slices": study.beside("slices", slices(volumes), model=flat, **own),

@@ -1,11 +1,6 @@
 """A training's whole state in one file, which is always either the old one or the new one."""
 
-import hashlib
 import json
-import os
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +8,7 @@ import keras
 import numpy as np
 from absl import logging
 
-# What zipfile and numpy raise on damaged bytes.
-_DAMAGE = (
-  *(EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError),
-  *(struct.error, zipfile.BadZipFile, zlib.error),
-)
+from hfc_tf.storage.arrays import DamagedFile, load_arrays, save_arrays
 
 
 def save(path: Path, state: dict[str, Any], arrays: dict[str, list[np.ndarray]]) -> None:
@@ -28,41 +19,28 @@ def save(path: Path, state: dict[str, Any], arrays: dict[str, list[np.ndarray]])
     state: what json can hold.
     arrays: name -> arrays in order.
   """
-  path.parent.mkdir(parents=True, exist_ok=True)
-  beside = path.with_name(path.name + ".part")
-  named: dict[str, Any] = {
-    f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)
-  }
+  named = {f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)}
   counts = {name: len(values) for name, values in arrays.items()}
-  try:
-    with open(beside, "wb") as file:
-      np.savez(file, state=np.array(json.dumps({"state": state, "counts": counts})), **named)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(beside, path)
-  finally:
-    beside.unlink(missing_ok=True)  # a full disk's half
+  save_arrays(path, {"state": np.array(json.dumps({"state": state, "counts": counts})), **named})
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, list[np.ndarray]]]:
-  """Reads what `save` wrote; the zip's own checksums tell a damaged file.
+  """Reads what `save` wrote.
 
   Raises:
     ValueError: the file is damaged.
     FileNotFoundError: there is none.
   """
+  stored = load_arrays(path)
   try:
-    with np.load(path, allow_pickle=False) as file:
-      header = json.loads(str(file["state"]))
-      arrays = {
-        name: [file[f"{name}/{i}"] for i in range(count)]
-        for name, count in header["counts"].items()
-      }
+    header = json.loads(str(stored["state"]))
+    arrays = {
+      name: [stored[f"{name}/{i}"] for i in range(count)]
+      for name, count in header["counts"].items()
+    }
     return header["state"], arrays
-  except FileNotFoundError:
-    raise
-  except _DAMAGE as error:
-    raise ValueError(f"{type(error).__name__}: {error}") from error
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise DamagedFile(f"{path}: {type(error).__name__}: {error}") from error
 
 
 class Run:
@@ -118,15 +96,6 @@ class Run:
   def restore_best(self) -> None:
     """Gives the model the weights of the epoch of smallest validation loss."""
     _assign(self._weights, self._best)
-
-
-def fingerprint(settings: tuple[float, ...], arrays: list[np.ndarray]) -> str:
-  """SHA-256 of what a training starts from."""
-  digest = hashlib.sha256(json.dumps(settings).encode())
-  for array in arrays:
-    digest.update(f"{array.dtype}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).tobytes())
-  return digest.hexdigest()
 
 
 def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:

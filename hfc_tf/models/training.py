@@ -14,9 +14,10 @@ from hfc_tf.errors import InputError
 from hfc_tf.fast.training import Adam, fast_kernels
 from hfc_tf.models import augmentation
 from hfc_tf.models.batch_norm import BatchNormCalibrator
-from hfc_tf.models.checkpoint import Run, fingerprint
+from hfc_tf.models.checkpoint import Run
 from hfc_tf.models.inference import Predictor, evaluate, predict
 from hfc_tf.models.progress import Clock
+from hfc_tf.storage.hashing import digest
 from hfc_tf.surroundings import default_settings
 
 __all__ = ["evaluate", "predict", "train"]
@@ -88,7 +89,7 @@ def train(
   if checkpoint_dir is not None:
     settings = (epochs, batch_size, learning_rate, seed, len(images), len(validation_labels))
     data = (labels, np.asarray(images[np.arange(min(16, len(labels)))]), validation_labels)
-    run.resume(Path(checkpoint_dir) / "training.npz", fingerprint(settings, [*data, *run.model()]))
+    run.resume(Path(checkpoint_dir) / "training.npz", digest(settings, data, run.model()))
   for epoch in range(len(run.history), epochs):
     losses, hits = [], []
     for i, batch in enumerate(_batches(images, labels, batch_size, rank, seed, epoch)):

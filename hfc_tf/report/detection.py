@@ -9,10 +9,10 @@ import numpy as np
 
 from hfc_tf.report.arms import detector_table, weight_words
 from hfc_tf.report.curves import roc_curves, score_histograms
-from hfc_tf.report.experiment import Section, study_results, write_section
+from hfc_tf.report.experiment import Section, section_file, study_results
 from hfc_tf.report.figures import Figure, at_one_target, example_images, feature_map
-from hfc_tf.report.page import command, write_report
-from hfc_tf.report.results import write_results
+from hfc_tf.report.page import command, report_files
+from hfc_tf.report.results import completed, write_run
 from hfc_tf.report.rows import Rows
 from hfc_tf.report.verdict import verdict
 from hfc_tf.report.words import attack_label
@@ -38,11 +38,11 @@ def write(study: Study, cases: Mapping[str, Case], begun: float) -> dict[str, An
   Returns:
     What results.json holds.
   """
-  out, rows = study.config.out, [row for case in cases.values() for row in case.rows()]
-  complete = write_results(out, study_results("detection", study, begun), rows)
+  rows = [row for case in cases.values() for row in case.rows()]
+  complete = completed(study_results("detection", study, begun), rows)
   figures = [figure for name, case in cases.items() for figure in _figures(study, name, case)]
-  write_report(out, complete, figures=figures, notes=_NOTES)
-  write_section(out, section(complete, rows, figures))
+  files = report_files(complete, figures, _NOTES) | section_file(section(complete, rows, figures))
+  write_run(study.config.out, complete, files | study.split_file)
   return complete
 
 

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfc_tf.errors import InputError
-from hfc_tf.files import write_files
 from hfc_tf.report import page
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.results import environment, plain, write_results
+from hfc_tf.report.results import completed, environment, plain, write_run
 from hfc_tf.report.words import DATASETS
 
 if TYPE_CHECKING:
@@ -95,13 +94,17 @@ def write_study(
     rows: one per row of results.csv. section: its page. more: what else results.json holds.
   """
   results = study_results(name, study, begun) | more
-  return write_experiment(study.config.out, results, rows, **vars(section))
+  return write_experiment(
+    study.config.out, results, rows, files=study.split_file, **vars(section)
+  )
 
 
 def write_experiment(
   out: str | os.PathLike[str],
   results: Mapping[str, Any],
   rows: Sequence[Any],
+  *,
+  files: Mapping[str, bytes] | None = None,
   **section: Any,
 ) -> dict[str, Any]:
   """Writes results.json, results.csv, config.json, figures/*.png, section.json and report.html.
@@ -111,6 +114,7 @@ def write_experiment(
     results: schema, command, config, environment, timing, data, classifier, warnings; see
       `study_results`.
     rows: mappings or dataclasses, one per row of results.csv; fractions, not percent.
+    files: whatever else belongs to the run, by name.
     section: the attributes of `Section`; without a command it is that of `results`.
 
   Returns:
@@ -119,24 +123,24 @@ def write_experiment(
   Raises:
     InputError: the folder cannot be written.
   """
-  complete = write_results(out, results, rows)
+  complete = completed(results, rows)
   made = Section(**section)
   made = dataclasses.replace(made, command=made.command or page.command(complete))
-  write_pages(out, complete, [made])
-  write_section(out, made)
+  pages = page_files(complete, [made]) | section_file(made)
+  write_run(out, complete, {**pages, **(files or {})})
   return complete
 
 
-def write_section(out: str | os.PathLike[str], section: Section) -> None:
-  """Writes OUT/section.json, for pages with several; the pictures are in OUT/figures already."""
+def section_file(section: Section) -> dict[str, bytes]:
+  """section.json, for pages with several sections; the pictures are in figures/ already."""
   words = dataclasses.asdict(section)
   for figure in words["figures"]:
     del figure["png"]
-  write_files(out, {_SECTION: json.dumps(words, indent=2).encode()})
+  return {_SECTION: json.dumps(words, indent=2).encode()}
 
 
 def read_section(out: str | os.PathLike[str]) -> Section:
-  """The section that `write_section` left in OUT.
+  """The section whose `section_file` is in OUT.
 
   Raises:
     InputError: there is none, or it is damaged.
@@ -156,22 +160,15 @@ def read_section(out: str | os.PathLike[str]) -> Section:
     ) from error
 
 
-def write_pages(
-  out: str | os.PathLike[str],
-  results: Mapping[str, Any],
-  sections: Sequence[Section],
-  title: str | None = None,
-) -> None:
-  """Writes OUT/report.html, self-contained, and OUT/figures/*.png.
+def page_files(
+  results: Mapping[str, Any], sections: Sequence[Section], title: str | None = None
+) -> dict[str, bytes]:
+  """report.html, self-contained, and figures/*.png.
 
   Args:
-    out: the output folder.
     results: as for `write_experiment`; the page ends with it.
     sections: one, whose title is the page's, or several, each under a heading with its command.
     title: of a page with several sections.
-
-  Raises:
-    InputError: the folder cannot be written.
   """
   results = plain(results)
   alone = len(sections) == 1
@@ -188,7 +185,7 @@ def write_pages(
     for number, section in enumerate(sections, start=1)
     for figure in section.figures
   }
-  write_files(out, pictures | {"report.html": page.render("experiment.html", context)})
+  return pictures | {"report.html": page.render("experiment.html", context)}
 
 
 def _images(results: Mapping[str, Any]) -> str:

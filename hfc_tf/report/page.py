@@ -1,7 +1,6 @@
 """Writes the report: one page that needs no network, and its figures as files."""
 
 import base64
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import jinja2
 
 from hfc_tf.experiments import EXPERIMENTS
-from hfc_tf.files import write_files
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.results import plain
 from hfc_tf.report.rows import Rows, percent
@@ -27,30 +25,19 @@ _FLAGS = {  # of the configuration's fields that have another name
 }
 
 
-def write_report(
-  out_dir: str | os.PathLike[str],
-  results: Mapping[str, Any],
-  *,
-  figures: Sequence[Figure] = (),
-  notes: Sequence[str] = (),
-) -> None:
-  """Writes OUT/report.html, self-contained, and OUT/figures/*.png.
+def report_files(
+  results: Mapping[str, Any], figures: Sequence[Figure] = (), notes: Sequence[str] = ()
+) -> dict[str, bytes]:
+  """report.html, self-contained, and figures/*.png.
 
   Args:
-    out_dir: the output folder.
-    results: what `write_results` returned: config, environment, timing, data, classifier, rows and,
+    results: as `completed` returns them: config, environment, timing, data, classifier, rows and,
       where there are any, warnings (lines that stand above the title) and the command.
     figures: pictures in the order of the page.
     notes: sentences on how the numbers came about.
-
-  Raises:
-    InputError: the folder cannot be written.
   """
   page = render("report.html", _context(plain(results), figures, notes))
-  write_files(
-    out_dir,
-    {f"figures/{figure.name}.png": figure.png for figure in figures} | {"report.html": page},
-  )
+  return {f"figures/{figure.name}.png": figure.png for figure in figures} | {"report.html": page}
 
 
 def render(template: str, context: Mapping[str, Any]) -> bytes:

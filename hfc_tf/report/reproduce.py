@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfc_tf.experiments import EXPERIMENTS
-from hfc_tf.report.experiment import Section, Table, described, read_section, write_pages
+from hfc_tf.report.experiment import Section, Table, described, page_files, read_section
 from hfc_tf.report.page import binary
-from hfc_tf.report.results import write_results
+from hfc_tf.report.results import completed, write_run
 
 if TYPE_CHECKING:
   from hfc_tf.study.config import Config
@@ -48,8 +48,8 @@ def write(
     section = read_section(each["config"]["out"])
     title = f"{EXPERIMENTS[name].title}: {section.title}"
     sections.append(dataclasses.replace(section, title=title))
-  complete = write_results(config.out, results, judged)
-  write_pages(config.out, complete, sections, title="The papers' experiments")
+  complete = completed(results, judged)
+  write_run(config.out, complete, page_files(complete, sections, title="The papers' experiments"))
   return complete
 
 

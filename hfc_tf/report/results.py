@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import pathlib
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,9 +14,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from hfc_tf.distribute.memory import peak_memory_gib
-from hfc_tf.files import write_files
+from hfc_tf.storage.files import (
+  disk_errors,
+  remove_unfinished,
+  unfinished_places,
+  writable_folder,
+  write_files,
+)
+from hfc_tf.storage.locks import locked
+
+# What a run may leave and a later one without it must not keep.
+_OF_A_RUN = ("figures/*.png", "section.json", "split.json", "asked.json")
 
 
 def plain(value: Any) -> Any:
@@ -35,37 +47,68 @@ def plain(value: Any) -> Any:
   return str(value)
 
 
-def write_results(
-  out_dir: str | os.PathLike[str], results: Mapping[str, Any], rows: Sequence[Any]
-) -> dict[str, Any]:
-  """Writes OUT/results.json, OUT/results.csv and OUT/config.json.
+def completed(results: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
+  """What results.json holds.
 
   Args:
-    out_dir: the output folder.
     results: schema, config, environment, timing, data, classifier and warnings; fractions.
     rows: mappings or dataclasses, one per row; they become results["rows"].
-
-  Returns:
-    What results.json holds, for `write_report`.
-
-  Raises:
-    InputError: the folder cannot be written.
   """
-  complete = {"schema": {"name": "detection", "version": 1}, **plain(results), "rows": plain(rows)}
+  return {"schema": {"name": "detection", "version": 1}, **plain(results), "rows": plain(rows)}
+
+
+def result_files(complete: Mapping[str, Any]) -> dict[str, bytes]:
+  """results.json, results.csv and config.json of what `completed` returned."""
   columns = list(dict.fromkeys(key for row in complete["rows"] for key in row))
   table = io.StringIO()
   writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
   writer.writeheader()
   writer.writerows({key: _cell(value) for key, value in row.items()} for row in complete["rows"])
-  write_files(
-    out_dir,
-    {
-      "results.json": _json(complete),
-      "results.csv": table.getvalue().encode(errors="backslashreplace"),
-      "config.json": _json(complete.get("config", {})),
-    },
-  )
-  return complete
+  return {
+    "results.json": _json(complete),
+    "results.csv": table.getvalue().encode(errors="backslashreplace"),
+    "config.json": _json(complete.get("config", {})),
+  }
+
+
+def write_run(
+  out_dir: str | os.PathLike[str], complete: Mapping[str, Any], files: Mapping[str, bytes]
+) -> None:
+  """Puts all files of one run in the place of those of an earlier one.
+
+  Commands that end at the same moment in one folder do so one after the other, so that the files
+  there are always of one run.
+
+  Args:
+    out_dir: the output folder.
+    complete: what results.json holds.
+    files: pages, figures and whatever else the run leaves, by path.
+
+  Raises:
+    InputError: the folder cannot be written.
+  """
+  place = pathlib.Path(out_dir) / "results.json"
+  writable_folder(place.parent)
+  with disk_errors(place.parent), locked(place):
+    for folder in (place.parent, place.parent / "figures"):
+      for left in unfinished_places(folder):
+        remove_unfinished(left)
+    _tell_of_another(place, complete)
+    write_files(place.parent, {**files, **result_files(complete)}, stale=_OF_A_RUN)
+
+
+def _tell_of_another(place: pathlib.Path, complete: Mapping[str, Any]) -> None:
+  """Logs that the results of another command, or of other settings, are replaced."""
+  try:
+    before = json.loads(place.read_text())
+    name, same = before["schema"]["name"], before.get("config") == complete.get("config")
+  except FileNotFoundError:
+    return
+  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    logging.warning("%s is damaged (%s); it is replaced", place, type(error).__name__)
+    return
+  if name != complete["schema"]["name"] or not same:
+    logging.warning("%s held other results (of %s); they are replaced", place, name)
 
 
 def _cell(value: Any) -> Any:

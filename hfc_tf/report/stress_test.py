@@ -57,7 +57,9 @@ def write(studies: Mapping[str, Study], rows: Sequence[StressRow], begun: float)
     results["timing"] |= {f"natural {name}": round(seconds, 1) for name, seconds in spent}
     results["data"] |= {"natural": natural["data"]}
     results["classifier"] |= {"natural": natural["classifier"]}
-  return write_experiment(medical.config.out, results, rows, **vars(section(rows)))
+  return write_experiment(
+    medical.config.out, results, rows, files=medical.split_file, **vars(section(rows))
+  )
 
 
 def section(rows: Sequence[StressRow]) -> Section:

@@ -10,7 +10,7 @@ import os
 import pathlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,15 @@ from hfc_tf.distribute import Executor, jobs
 from hfc_tf.distribute.job import Chunk
 from hfc_tf.distribute.memory import automatic_batch_size, halve_on_oom
 from hfc_tf.errors import InputError
+from hfc_tf.storage.arrays import Arrays
+from hfc_tf.storage.hashing import digest
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
 from hfc_tf.study.stages import Array, Sources, Subject
-from hfc_tf.study.store import Arrays, Store, digest
 from hfc_tf.taps import Taps
 
 _BLOCK = 512  # images that are rounded at a time
-_CHANGES = ("label", "batch_size", "weights", *NUMBERS)  # without a new program
-
-
-class _Missing(Exception):
-  """A chunk that nobody has made yet."""
+_CHANGES = ("batch_size", "weights", *NUMBERS)  # without a new program
 
 
 def adversarials(
@@ -56,7 +55,7 @@ def adversarials(
     store: where chunks are kept.
     sources: the images. subject: the classifier.
     attack: what is done to them.
-    described: all that `attack` depends on, in plain values.
+    described: the attack's "label", and what the result depends on beside attack and classifier.
     rows: int [N], of the data set. targets: int [N].
     batch_size: images a chunk.
     executor: who makes the missing chunks; None: this process.
@@ -99,28 +98,46 @@ class _Chunks:
       for start in range(0, len(members), self.size)
     ]
 
+  @functools.cached_property
+  def inputs(self) -> dict[str, Any]:
+    """All that the images depend on beside rows and targets."""
+    settings = {**self.attack.describe(), "batch_size": self.size}
+    model = self.subject.inputs(self.attack.model)
+    return {"data": self.sources.key, **model, "attack": settings, **self.described}
+
   def gathered(self, executor: Executor | None) -> Array:
-    """All images; what the store does not hold yet is made."""
+    """All images; what the store does not hold yet is made, by one process at a time."""
     shape = self._images(self.rows[:1]).shape[1:]
     result = _mapped(self.store.root, (len(self.rows), *shape))
     for some in np.array_split(np.flatnonzero(~self.aimed), 1 + len(self.rows) // _BLOCK):
       result[some] = self._images(self.rows[some])
+    if missing := self._read(result, range(len(self.members))):
+      work = {**self.inputs, "rows": self.rows, "targets": self.targets}
+      with self.store.lock("adversarials", work):
+        self._make(result, self._read(result, missing), executor)
+    return result
+
+  def _read(self, result: Array, numbers: Iterable[int]) -> list[int]:
+    """Copies the chunks of these numbers that the store holds; returns the others' numbers."""
     missing = []
-    for number, members in enumerate(self.members):
-      try:
-        result[members] = self._kept(number, None)
-      except _Missing:
+    for number in numbers:
+      found = self.store.kept_arrays(*self._named(number))
+      if found is None:
         missing.append(number)
-    begun = time.monotonic()
+      else:
+        result[self.members[number]] = found["images"]
+    return missing
+
+  def _make(self, result: Array, missing: list[int], executor: Executor | None) -> None:
+    shape, begun = result.shape[1:], time.monotonic()
     for done, (position, arrays) in enumerate(self._made(missing, shape, executor), 1):
       number = missing[position]
-      result[self.members[number]] = self._kept(number, dict(arrays))
+      result[self.members[number]] = self._kept(number, arrays)
       left = (time.monotonic() - begun) / done * (len(missing) - done)
       logging.log_every_n_seconds(
         logging.INFO, "%s: chunk %d of %d, %.0f s left", 10,
         self.described["label"], len(self.members) - len(missing) + done, len(self.members), left,
       )  # fmt: skip
-    return result
 
   def _images(self, rows: Array) -> Array:
     return self.sources.dataset.images(rows, self.subject.channels)
@@ -144,32 +161,24 @@ class _Chunks:
       for position, chunk in enumerate(chunks):
         yield position, {"images": attack(**chunk)}
     elif missing:
-      own = {name: value for name, value in self.described.items() if name not in _CHANGES}
+      settings = self.attack.describe()
+      own = {name: value for name, value in settings.items() if name not in _CHANGES}
       job = executor.job(
-        digest("attack", self.subject.key, own, shape, self.size),
+        digest("attack", self.subject.inputs(self.attack.model), own, shape, self.size),
         lambda path: jobs.attack_job(path, self.attack, self.size, shape),
       )
       given = numbers(self.attack)
       yield from executor.map(job, (chunk | given for chunk in chunks))
 
-  def _kept(self, number: int, made: Arrays | None) -> Array:
-    """The images of a chunk: those in the store, else the ones just made."""
+  def _kept(self, number: int, arrays: Arrays) -> Array:
+    """A chunk's images, now in the store: those that another process put there, or the given."""
+    return self.store.arrays(*self._named(number), lambda: arrays)[0]["images"]
 
-    def compute() -> Arrays:
-      if made is None:
-        raise _Missing
-      return made
-
+  def _named(self, number: int) -> tuple[str, int, dict[str, Any]]:
+    """Stage, version and inputs of a chunk."""
     members = self.members[number]
-    inputs = {
-      "data": self.sources.key,
-      "classifier": self.subject.key,
-      "rows": self.rows[members],
-      "targets": self.targets[members],
-      "chunk": self.size,
-      **self.described,
-    }
-    return self.store.arrays("adversarials", 1, inputs, compute)[0]["images"]
+    chunk = {"rows": self.rows[members], "targets": self.targets[members]}
+    return "adversarials", VERSIONS["adversarials"], {**self.inputs, **chunk}
 
 
 def _mapped(folder: pathlib.Path, shape: tuple[int, ...]) -> Array:
@@ -205,8 +214,13 @@ def batch_size(
 
     return {"batch_size": np.array(automatic_batch_size(run))}
 
-  inputs = {"classifier": subject.key, "shape": shape, **described}
-  return int(store.arrays("batch_size", 1, inputs, compute)[0]["batch_size"])
+  inputs = {
+    **subject.inputs(attack.model),
+    "shape": shape,
+    "attack": {**attack.describe(), **described},
+  }
+  found, _ = store.arrays("batch_size", VERSIONS["batch_size"], inputs, compute)
+  return int(found["batch_size"])
 
 
 def noisy(sources: Sources, subject: Subject, rows: Array, eps: float, seed: int) -> Array:
@@ -242,7 +256,7 @@ def image_taps(
     return taps, np.concatenate(parts)
   shape = images.shape[1:]
   job = executor.job(
-    digest("taps", subject.key, shape, batch_size),
+    digest("taps", subject.inputs(), shape, batch_size),
     lambda path: jobs.taps_job(path, model, batch_size, shape),
   )
   taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=batch_size)

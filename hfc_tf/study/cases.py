@@ -106,25 +106,19 @@ def fitted(
   eps = max(budgets, default=float(config.eps_256 or 0) / 256)
   noise = attacked.noisy(study.sources, study.subject, rows, eps, config.seed)
   learnt = [_fooled(study, label, name, attack) for label, attack in attacks.items()]
-  taps = {
-    "train": study.train,
-    "clean": study.clean["adv_train"],
-    "noisy": study.taps_of(noise, "adv_train")[0],
-    "adversarial": Taps.concatenate([shot for _, shot in learnt]),
-  }
-  images = {
-    "clean": study.images("adv_train"),
-    "noisy": noise,
-    "adversarial": np.concatenate([shown for shown, _ in learnt]),
-  }
-  keys = {
-    "train": study.train_key,
-    "adv_train": rows,
-    "targets": study.targets["adv_train"],
-    "noise": eps,
-    "attacks": [{"name": name, **attack.describe()} for attack in attacks.values()],
-  }
-  model = study.subject.model
+  lesson = stages.Lesson(
+    taps={
+      "train": study.train,
+      "clean": study.clean["adv_train"],
+      "noisy": study.taps_of(noise, "adv_train")[0],
+      "adversarial": Taps.concatenate([shot for _, shot in learnt]),
+    },
+    images={
+      "clean": study.images("adv_train"),
+      "noisy": noise,
+      "adversarial": np.concatenate([shown for shown, _ in learnt]),
+    },
+  )
   return {
     detector: study.timed(
       "detectors",
@@ -132,11 +126,9 @@ def fitted(
         stages.detector,
         study.store,
         detector,
-        taps,
-        keys,
         {"seed": config.seed, **(settings or {}).get(detector, {})},
-        model,
-        images,
+        study.subject,
+        lesson,
       ),
     )
     for detector in config.detectors

@@ -25,7 +25,7 @@ class Config:
 
   dataset: str = "chest"
   data_dir: str | None = None  # the built-in phantom
-  split: str | None = None  # drawn, and kept in OUT/split.json
+  split: str | None = None  # drawn by the seed
   image_size: int = 64
   depth: int | None = None  # of volumes: the median of what is there
   window: tuple[str, ...] | None = None  # level and width of CT in --dataset=volumes

@@ -139,6 +139,11 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
   return {name: needed for names, effective, needed in rules if not effective for name in names}
 
 
+def typed(values: flags.FlagValues = flags.FLAGS) -> set[str]:
+  """The fields of `Config` whose flags stand on the command line, be it with the default value."""
+  return {field for field, _, name, _ in _COMMON if values[name].present}
+
+
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
   """The taps that --layers names, in the order of the network.
 

@@ -14,11 +14,13 @@ from hfc_tf.attacks.targets import RULES
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset, stratified_subset
 from hfc_tf.errors import InputError
+from hfc_tf.storage.arrays import Arrays
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
 from hfc_tf.study.config import Config
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
-MANIFEST = "split.json"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,18 +41,25 @@ class Attackable:
   left_out: list[str]
 
 
-def train_test(config: Config, dataset: Dataset) -> splits.Split:
-  """The split of --split, of OUT/split.json where it has this seed, or a new one."""
-  own = pathlib.Path(config.out) / MANIFEST
+def train_test(
+  config: Config, dataset: Dataset, store: Store | None = None, key: str = ""
+) -> splits.Split:
+  """The split of --split, or one drawn by the seed.
+
+  Args:
+    config: says which.
+    dataset: all images.
+    store: where a drawn split is kept. key: of the data set's content.
+  """
   if config.split:
     return splits.read_manifest(pathlib.Path(config.split), dataset)
-  if own.exists():
-    kept = splits.read_manifest(own, dataset)
-    if kept.seed == config.seed:
-      # AdvTrain and AdvTest follow from Test, the classifier and the flags.
-      return splits.Split(train=kept.train, test=kept.test, seed=kept.seed)
-  train, test = splits.train_test(dataset, config.seed)
-  return splits.Split(train=train, test=test, seed=config.seed)
+
+  def draw() -> Arrays:
+    return dict(zip(("train", "test"), splits.train_test(dataset, config.seed), strict=True))
+
+  inputs = {"data": key, "seed": config.seed}
+  rows = store.arrays("split", VERSIONS["split"], inputs, draw)[0] if store else draw()
+  return splits.Split(**rows, seed=config.seed)
 
 
 def target_rule(rule: str, dataset: Dataset) -> str:
@@ -106,7 +115,7 @@ def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
 
 
 def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps) -> Attackable:
-  """AdvTrain and AdvTest with their targets, written to OUT/split.json.
+  """AdvTrain and AdvTest with their targets.
 
   Args:
     config: resolved.
@@ -130,11 +139,6 @@ def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps
   else:
     adv_train, adv_test = splits.adversarial(dataset, split.test[correct], config.seed, *limits)
   rows_of = {"adv_train": adv_train, "adv_test": adv_test}
-  splits.write_manifest(
-    pathlib.Path(config.out) / MANIFEST,
-    dataset,
-    dataclasses.replace(split, adv_train=adv_train, adv_test=adv_test, seed=config.seed),
-  )
   return Attackable(
     rows_of,
     {part: np.array([by_row[row] for row in rows], np.int32) for part, rows in rows_of.items()},

@@ -12,9 +12,9 @@ from hfc_tf.data.dataset import Dataset
 from hfc_tf.distribute import Executor, executor
 from hfc_tf.distribute.devices import strategy
 from hfc_tf.errors import InputError
+from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.store import Store, digest
 from hfc_tf.taps import TappedModel
 
 Warn = Callable[[str], None]
@@ -42,8 +42,14 @@ def batch_size(
   return attacked.batch_size(store, subject, BIM(subject.model, steps=1), {}, shape)
 
 
-def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -> stages.Sources:
-  """The images, given or read or drawn, and their split.
+def sources(
+  store: Store,
+  config: Config,
+  dataset: Dataset | None,
+  warn: Warn,
+  split: splits.Split | None = None,
+) -> stages.Sources:
+  """The images, given or read or drawn, and their split, given or drawn.
 
   Raises:
     InputError: for images that cannot be read, or too few of them for the components.
@@ -60,8 +66,8 @@ def sources(store: Store, config: Config, dataset: Dataset | None, warn: Warn) -
       depth=config.depth,
     )
   else:
-    key = digest(dataset.pixels, dataset.labels, dataset.ids)
-  split = parts.train_test(config, dataset)
+    key = stages.content(dataset)
+  split = split or parts.train_test(config, dataset, store, key)
   shared = splits.straddling_groups(dataset, split.train, split.test)
   if shared:
     warn(f"{shared} patients have images in both Train and Test of the given split.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -23,7 +24,10 @@ from hfc_tf.detectors import DETECTORS
 from hfc_tf.detectors.base import Detector
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
-from hfc_tf.study.store import Store, checksum, digest, load_taps, save_taps
+from hfc_tf.storage.hashing import digest, file_digest
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
+from hfc_tf.study.store import load_taps, save_taps
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
@@ -34,7 +38,7 @@ class Sources:
   """The images of a study.
 
   Attributes:
-    dataset: all images with their labels. key: hashes every pixel and label.
+    dataset: all images with their labels. key: hashes all that is made from; see `content`.
     split: Train and Test.
   """
 
@@ -51,6 +55,48 @@ class Subject:
   key: str
   channels: int
 
+  def inputs(self, model: TappedModel | None = None) -> dict[str, Any]:
+    """What an artefact that is made with the classifier depends on.
+
+    Args:
+      model: the form of it that is run; None for `self.model`.
+    """
+    model = model or self.model
+    return {
+      "classifier": self.key,
+      "precision": model.precision,
+      "bounds": model.bounds,
+      "device": device(),
+    }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lesson:
+  """What detectors learn from.
+
+  Attributes:
+    taps: of "train", "clean", "noisy" and "adversarial" images.
+    images: "clean", "noisy" and "adversarial", for detectors that read images.
+  """
+
+  taps: dict[str, Taps]
+  images: dict[str, Array]
+
+  @functools.cached_property
+  def key(self) -> str:
+    """Hashes all of it."""
+    return digest(self.taps, self.images)
+
+
+def device() -> str:
+  """The kind of device: it decides kernels, and with them the last bits of every result."""
+  return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+
+
+def content(dataset: Dataset) -> str:
+  """Hashes every pixel and label, and the images' names, groups and classes."""
+  return digest(dataset.pixels, dataset.labels, dataset.ids, dataset.groups, dataset.class_names)
+
 
 def dataset(
   store: Store,
@@ -64,7 +110,7 @@ def dataset(
   """The images, decoded once, and the hash of their content; `volumes`: window and depth."""
   kept = store.root / "decoded"
   loaded = data.load(name, data_dir, image_size, seed, num_images, kept, **volumes)
-  return loaded, digest(loaded.pixels, loaded.labels, loaded.ids)
+  return loaded, content(loaded)
 
 
 def _trained(sources: Sources, name: str, settings: dict[str, Any]) -> keras.Model:
@@ -104,7 +150,8 @@ def classifier(
     "train": digest(fitted, kept),
     "model": name,
     **settings,
-    "weights": checksum(pathlib.Path(weights)) if weights and os.path.exists(weights) else weights,
+    "weights": file_digest(weights) if weights and os.path.isfile(weights) else weights,
+    "device": device(),
   }
   if strategy.num_replicas_in_sync > 1:
     described["replicas"] = strategy.num_replicas_in_sync
@@ -130,7 +177,7 @@ def classifier(
     model.save(folder / "model.keras")
     (folder / "history.json").write_text(json.dumps(history))
 
-  artefact = store.artefact("classifier", 1, described, make)
+  artefact = store.artefact("classifier", VERSIONS["classifier"], described, make)
   shutil.rmtree(resumable, ignore_errors=True)
   return keras.models.load_model(artefact.path / "model.keras", compile=False), artefact.key
 
@@ -145,7 +192,7 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
     found = "nothing" if not os.path.exists(path) else "something else"
     raise InputError("a .keras or .h5 file", f"{found} at {path}", "set --model_path to a model")
   try:
-    return keras.models.load_model(path, compile=False), checksum(pathlib.Path(path))[:24]
+    return keras.models.load_model(path, compile=False), file_digest(path)[:24]
   except Exception as error:  # Keras raises whatever its readers raise
     raise InputError(
       "a Keras 3 model that loads in safe mode",
@@ -169,7 +216,7 @@ def clean_taps(
   groups = sources.dataset.groups
   described = {
     "data": sources.key,
-    "classifier": subject.key,
+    **subject.inputs(),
     "rows": digest(rows),
     "batch_size": batch_size,
   }
@@ -189,7 +236,7 @@ def clean_taps(
       logging.log_every_n_seconds(logging.INFO, "taps: %d of %d images", 10, start, len(rows))
     save_taps(folder / "taps.npz", Taps.concatenate(parts))
 
-  artefact = store.artefact("taps", 1, described, make)
+  artefact = store.artefact("taps", VERSIONS["taps"], described, make)
   return load_taps(artefact.path / "taps.npz"), artefact.key
 
 
@@ -200,7 +247,7 @@ def density(
   settings = {"components": components, "seed": seed}
   artefact = store.artefact(
     "density",
-    2,
+    VERSIONS["density"],
     {"taps": train_key, **settings},
     lambda folder: (
       HierarchicalDensity(components, seed=seed).fit(train).save(folder / "density.npz")
@@ -212,21 +259,18 @@ def density(
 def detector(
   store: Store,
   name: str,
-  parts: dict[str, Taps],
-  keys: dict[str, Any],
   settings: dict[str, Any],
-  model: TappedModel,
-  images: dict[str, Array],
+  subject: Subject,
+  lesson: Lesson,
 ) -> Detector:
   """A detector fitted on labelled Train taps and on clean, noisy and adversarial AdvTrain taps.
 
   Args:
     store: where it is kept.
     name: a key of DETECTORS.
-    parts: train, clean, noisy, adversarial.
-    keys: what the parts were made from.
     settings: of the detector's constructor, its seed among them.
-    model: the classifier. images: clean, noisy, adversarial; for detectors that read images.
+    subject: the classifier.
+    lesson: what it learns from.
   """
   if name not in DETECTORS:
     raise InputError(f"a detector among {', '.join(DETECTORS)}", repr(name), "name one of them")
@@ -234,8 +278,9 @@ def detector(
   constructor: Any = DETECTORS[name]
 
   def make(folder: pathlib.Path) -> None:
-    fitted = constructor(**settings).fit(**parts, model=model, images=images)
+    fitted = constructor(**settings).fit(**lesson.taps, model=subject.model, images=lesson.images)
     fitted.save(folder / "detector.npz")
 
-  artefact = store.artefact("detector", 2, {"name": name, **settings, **keys}, make)
+  inputs = {"name": name, "settings": settings, **subject.inputs(), "lesson": lesson.key}
+  artefact = store.artefact("detector", VERSIONS["detector"], inputs, make)
   return DETECTORS[name].load(artefact.path / "detector.npz")

@@ -15,15 +15,17 @@ from absl import logging
 
 from hfc_tf.attacks import Attack, mean_gap, named
 from hfc_tf.attacks.objectives import HFC, Objective
+from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
+from hfc_tf.storage.files import write_files
+from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, setting, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.store import Store
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
@@ -36,23 +38,29 @@ class Study:
     config: resolved.
     store: where artefacts are kept; that of the configuration when None.
     dataset: images that are at hand already, instead of those that the configuration names.
+    split: of them, instead of the one that the configuration names.
 
   Attributes:
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     rows_of, targets, clean: of "adv_train" and "adv_test".
     classifier: how good it is on Test, see `evaluate`.
+    split: with AdvTrain and AdvTest.
   """
 
   def __init__(
-    self, config: Config, store: Store | None = None, dataset: Dataset | None = None
+    self,
+    config: Config,
+    store: Store | None = None,
+    dataset: Dataset | None = None,
+    split: splits.Split | None = None,
   ) -> None:
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
     self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
     self.sources = self.timed(
-      "data", lambda: setting.sources(self.store, config, dataset, self.warn)
+      "data", lambda: setting.sources(self.store, config, dataset, self.warn, split)
     )
     self.warn(*parts.check(config, self.sources.dataset, self.sources.split))
     self.subject = self.timed(
@@ -65,16 +73,31 @@ class Study:
     )
     self._choose_images()
 
-  def beside(self, name: str, images: Dataset | None = None, **changes: Any) -> Study:
-    """Another study, in OUT/name, that shares this one's artefacts.
+  def beside(
+    self,
+    name: str,
+    images: Dataset | None = None,
+    same_split: bool = False,
+    **changes: Any,
+  ) -> Study:
+    """Another study that shares this one's artefacts; its split is written to OUT/name.
 
     Args:
       name: of its folder.
       images: its data set, if it is at hand.
+      same_split: whether it has this one's parts, with AdvTrain and AdvTest.
       changes: fields of `Config` that differ.
     """
-    own = {"out": str(pathlib.Path(self.config.out) / name), **changes}
-    return Study(dataclasses.replace(self.config, **own).resolved(), self.store, images)
+    out = str(pathlib.Path(self.config.out) / name)
+    config = dataclasses.replace(self.config, **{"out": out, **changes}).resolved()
+    other = Study(config, self.store, images, self.split if same_split else None)
+    write_files(config.out, other.split_file)
+    return other
+
+  @property
+  def split_file(self) -> dict[str, bytes]:
+    """The parts as a file that --split takes, by its name."""
+    return {"split.json": splits.manifest(self.sources.dataset, self.split)}
 
   def warn(self, *warnings: str) -> None:
     """Keeps what a reader of the results must know, once."""
@@ -108,6 +131,7 @@ class Study:
     chosen = parts.attackable(config, dataset, split, test)
     self.warn(*chosen.left_out)
     self.rows_of, self.targets, self.dropped = chosen.rows_of, chosen.targets, chosen.dropped
+    self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
     self.clean = {part: self._clean_taps(rows)[0] for part, rows in self.rows_of.items()}
 
   @functools.cached_property
@@ -196,7 +220,7 @@ class Study:
     """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
-    described = {"label": name, "precision": attack.model.precision, **attack.describe()}
+    described: dict[str, Any] = {"label": name}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
     subject = self.subject if by is None else by.subject
     work = (self.store, self.sources, subject, attack, described, rows, targets)

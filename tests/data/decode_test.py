@@ -134,13 +134,18 @@ def test_cache_is_used_and_keyed(tmp_path, monkeypatch):
   assert len(list(cache.iterdir())) == 3
   monkeypatch.setattr(decode, "_read", None)  # nothing may be decoded again
   np.testing.assert_array_equal(decode.decode_images(paths, 8, cache), first)
-  os.utime(paths[0], ns=(1, 1))
+  os.utime(paths[0], ns=(1, 1))  # the content is what counts
+  np.testing.assert_array_equal(decode.decode_images(paths, 8, cache), first)
+  stat, content = paths[0].stat(), bytearray(paths[0].read_bytes())
+  content[-20] ^= 1
+  paths[0].write_bytes(content)
+  os.utime(paths[0], ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as large and as old as before
   with pytest.raises(InputError):
     decode.decode_images(paths, 8, cache)
   assert len(list(cache.iterdir())) == 3  # a failed decoding leaves nothing behind
 
 
-@pytest.mark.parametrize("name", ["pixels.npy", "pixels.json"])
+@pytest.mark.parametrize("name", ["pixels.npy", "manifest.json"])
 def test_damaged_cache_is_named_and_made_again(tmp_path, monkeypatch, name):
   paths = [_save(tmp_path / "a.png", COLOUR)]
   cache = tmp_path / "cache"
@@ -159,15 +164,7 @@ def test_damaged_cache_is_named_and_made_again(tmp_path, monkeypatch, name):
   assert len(warnings) == 1
 
 
-def test_leftovers_of_killed_runs_are_removed(tmp_path):
-  paths = [_save(tmp_path / "a.png", COLOUR)]
-  key = decode._key(paths, 8, None)
-  (tmp_path / "cache" / f".{key}-killed").mkdir(parents=True)
-  decode.decode_images(paths, 8, tmp_path / "cache")
-  assert [path.name for path in (tmp_path / "cache").iterdir()] == [key]
-
-
 def test_unwritable_cache_is_one_line(tmp_path):
   (tmp_path / "file").write_text("in the way")
-  with pytest.raises(InputError, match="writable cache folder"):
+  with pytest.raises(InputError, match="folder that can be written"):
     decode.decode_images([_save(tmp_path / "a.png", COLOUR)], 8, tmp_path / "file" / "cache")

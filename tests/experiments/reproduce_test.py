@@ -9,6 +9,7 @@ import pytest
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, reproduce
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.study.config import Config
 from tests.experiments import shared
 
 SMALL = {"hfc_weights": ("1",), "detectors": ("maha",)}
@@ -43,6 +44,74 @@ def test_what_is_there_is_not_made_again(small, tmp_path):
   # Another question is another task.
   task = reproduce.plan(dataclasses.replace(small, seed=1), ["layers"], None)[0]
   assert not task.done()
+
+
+def test_damage_is_noticed_named_and_made_again(small, tmp_path, caplog):
+  (task,) = reproduce.plan(small, ["layers"], None)
+  assert not task.done()
+  reproduce.run(small, ["layers"])
+  assert task.done() and "damaged" not in caplog.text
+  folder = tmp_path / "layers"
+  for name in ("results.json", "section.json", "figures/layers.png", "asked.json"):
+    whole = (folder / name).read_bytes()
+    for damaged in (whole[:-2], b"", b"[]", None):
+      (folder / name).unlink()
+      if damaged is not None:
+        (folder / name).write_bytes(damaged)
+      caplog.clear()
+      assert not task.done()
+      # Without the mark of the end a folder is merely unfinished.
+      assert (damaged, name) == (None, "asked.json") or str(folder) in caplog.text
+    (folder / name).write_bytes(whole)
+  (folder / "results.json").write_text("{")
+  again = reproduce.run(small, ["layers"])
+  assert again["experiments"] == {"layers": "made"} and task.done()
+
+
+TYPED = {
+  "attacks": ("pgd",), "detectors": ("maha",), "hfc_weights": ("0.5",), "eps_256": 1.0,
+  "steps": 3, "image_size": 24, "components": 2, "precision": "bfloat16", "seed": 4,
+}  # fmt: skip
+
+
+def test_what_was_typed_holds_in_every_experiment(caplog):
+  for task in reproduce.plan(Config(**TYPED), [], None):
+    assert {field: getattr(task.config, field) for field in TYPED} == TYPED, task.name
+  # Also where it is the common default.
+  plain = {task.name: task.config for task in reproduce.plan(Config(), [], None)}
+  typed = {task.name: task.config for task in reproduce.plan(Config(), [], None, ["attacks"])}
+  assert len(plain["gradient_direction"].attacks) == 5
+  assert typed["gradient_direction"].attacks == ("bim",)
+  assert not caplog.records
+
+
+@pytest.mark.parametrize(
+  ("name", "changes", "taken"),
+  [
+    ("volumes", {"dataset": "fundus"}, {"dataset": "brain"}),
+    ("volumes", {"data_dir": "chest"}, {"data_dir": None}),
+    ("volumes", {"image_size": 224}, {"image_size": 32}),
+    ("components", {"aim": "typical"}, {"aim": "mode"}),
+    ("layers", {"attacks": ("pgd", "mim")}, {"attacks": ("pgd",)}),
+    ("budget", {"hfc": False}, {"hfc": True}),
+  ],
+)
+def test_what_cannot_be_obeyed_is_one_line(caplog, name, changes, taken):
+  config = Config(**changes)
+  (task,) = reproduce.plan(config, [name], None, changes)
+  assert {field: getattr(task.config, field) for field in taken} == taken
+  ((field, value),) = taken.items()
+  assert [record.getMessage() for record in caplog.records] == [
+    f"{name} cannot be made with all flags: it takes {field}={value}"
+  ]
+
+
+def test_volumes_of_the_users_own():
+  config = Config(dataset="volumes", data_dir="scans", image_size=48)
+  (task,) = reproduce.plan(config, ["volumes"], None)
+  assert (task.config.dataset, task.config.data_dir, task.config.image_size) == (
+    "volumes", "scans", 48,
+  )  # fmt: skip
 
 
 def test_time_that_is_not_there(small):

@@ -13,13 +13,13 @@ from hfc_tf.errors import InputError
 from hfc_tf.report.experiment import (
   Section,
   Table,
+  page_files,
   read_section,
   write_experiment,
-  write_pages,
 )
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.page import command
-from hfc_tf.report.results import plain
+from hfc_tf.report.results import completed, plain, write_run
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import define
 
@@ -82,7 +82,7 @@ def several(out):
     Section("First", ["One."], [TABLE], [FIGURE], ["note 1"], "bin/run_tsne"),
     Section("Second", ["Two."], [], [FIGURE]),
   ]
-  write_pages(out, results(), sections, "All")
+  write_run(out, completed(results(), []), page_files(results(), sections, "All"))
   return (out / "report.html").read_text()
 
 
@@ -154,8 +154,8 @@ def test_a_section_comes_back_from_its_folder(tmp_path):
   )  # fmt: skip
   assert section.figures == [FIGURE] and section.command.startswith("bin/run_tsne --dataset")
   assert section.tables[0].rows == [list(row) for row in TABLE.rows]
-  write_pages(tmp_path / "all", results(), [section, section], "Twice")
-  assert "KD" in text((tmp_path / "all" / "report.html").read_text())
+  files = page_files(results(), [section, section], "Twice")
+  assert "KD" in text(files["report.html"].decode())
 
 
 @pytest.mark.parametrize("damage", ["section.json", "figures/curve.png"])

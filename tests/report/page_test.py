@@ -7,8 +7,8 @@ import re
 import pytest
 
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.page import command, write_report
-from hfc_tf.report.results import write_results
+from hfc_tf.report.page import command, report_files
+from hfc_tf.report.results import completed, write_run
 from hfc_tf.report.rows import Rows
 from hfc_tf.report.tables import beside_the_papers, detection_table
 from hfc_tf.report.verdict import verdict
@@ -59,9 +59,14 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")
 FIGURE = Figure("roc_bim", "ROC", PNG, "MAHA falls <b>", "caption")
 
 
+def write(out, given, lines, figures=(), notes=()):
+  complete = completed(given, lines)
+  write_run(out, complete, report_files(complete, figures, notes))
+
+
 @pytest.fixture
 def page(tmp_path):
-  write_report(tmp_path, write_results(tmp_path, results(), rows()), figures=[FIGURE], notes=["n"])
+  write(tmp_path, results(), rows(), [FIGURE], ["n"])
   assert (tmp_path / "figures" / "roc_bim.png").read_bytes() == FIGURE.png
   return (tmp_path / "report.html").read_text()
 
@@ -132,12 +137,12 @@ def test_warning_comes_first_then_synthetic(page):
 
 def test_real_data_are_not_called_synthetic(tmp_path):
   data = {"name": "chest", "source": "directory"}
-  write_report(tmp_path, write_results(tmp_path, results(data=data), rows()))
+  write(tmp_path, results(data=data), rows())
   assert "ynthetic" not in (tmp_path / "report.html").read_text()
 
 
 def test_page_without_rows(tmp_path):
-  write_report(tmp_path, write_results(tmp_path, {}, []))
+  write(tmp_path, {}, [])
   assert "There are no rows to report." in (tmp_path / "report.html").read_text()
 
 
@@ -230,8 +235,7 @@ def test_command():
 
 def test_results_and_page_are_the_same_twice(tmp_path):
   for name in ("a", "b"):
-    written = write_results(tmp_path / name, results(), rows())
-    write_report(tmp_path / name, written, figures=[FIGURE])
+    write(tmp_path / name, results(), rows(), [FIGURE])
   for file in ("results.json", "results.csv", "config.json", "report.html"):
     assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
   assert json.loads((tmp_path / "a" / "results.json").read_text())["rows"] == rows()

@@ -7,9 +7,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from hfc_tf import files
 from hfc_tf.errors import InputError
 from hfc_tf.report import results
+from hfc_tf.storage import files
 
 
 @dataclasses.dataclass
@@ -18,8 +18,14 @@ class Row:
   auc: float | None
 
 
+def _write(out, given, rows):
+  complete = results.completed(given, rows)
+  results.write_run(out, complete, {})
+  return complete
+
+
 def test_nan_becomes_null_and_numpy_plain(tmp_path):
-  written = results.write_results(
+  written = _write(
     tmp_path,
     {"config": {"eps": np.float32(4), "out": pathlib.Path("a/b"), "attack": ("bim", "pgd")},
      "timing": {"total": float("inf")}},
@@ -37,7 +43,7 @@ def test_nan_becomes_null_and_numpy_plain(tmp_path):
 
 
 def test_csv_has_every_column_once(tmp_path):
-  results.write_results(tmp_path, {}, [{"a": 1, "b": float("nan")}, {"a": 2, "c": "x,y"}])
+  _write(tmp_path, {}, [{"a": 1, "b": float("nan")}, {"a": 2, "c": "x,y"}])
   with open(tmp_path / "results.csv", newline="") as file:
     assert list(csv.DictReader(file)) == [
       {"a": "1", "b": "", "c": ""}, {"a": "2", "b": "", "c": "x,y"},
@@ -46,7 +52,7 @@ def test_csv_has_every_column_once(tmp_path):
 
 def test_a_name_that_is_no_text_survives(tmp_path):
   name = os.fsdecode(b"scan\xff.png")
-  results.write_results(tmp_path, {"config": {"data_dir": name}}, [])
+  _write(tmp_path, {"config": {"data_dir": name}}, [])
   assert json.loads((tmp_path / "config.json").read_text()) == {"data_dir": name}
 
 
@@ -64,13 +70,35 @@ def test_nothing_is_left_half_written(tmp_path, monkeypatch):
 
 def test_a_file_where_the_folder_should_be(tmp_path):
   (tmp_path / "out").write_text("")
-  with pytest.raises(InputError, match="output folder"):
+  with pytest.raises(InputError, match="folder that can be written"):
     files.write_files(tmp_path / "out", {"a.txt": b""})
 
 
 @pytest.mark.parametrize("text", ["=1+2", "+1", "-rf", "@SUM(A1)", "\t=1"])
 def test_no_cell_is_a_formula(tmp_path, text):
-  results.write_results(tmp_path, {}, [{"model": text, "auc": -0.5}])
+  run = results.completed({}, [{"model": text, "auc": -0.5}])
+  results.write_run(tmp_path, run, {})
   with open(tmp_path / "results.csv", newline="") as file:
     assert next(csv.DictReader(file)) == {"model": f"'{text}", "auc": "-0.5"}
   assert json.loads((tmp_path / "results.json").read_text())["rows"][0]["model"] == text
+
+
+def test_a_run_takes_the_place_of_another_as_a_whole(tmp_path, caplog):
+  caplog.set_level("WARNING")
+  first = results.completed({"config": {"seed": 1}}, [{"a": 1}])
+  more = {"figures/old.png": b"png", "section.json": b"{}", "split.json": b"{}"}
+  results.write_run(tmp_path, first, {**more, "asked.json": b"", "figures/both.png": b"1"})
+  results.write_run(tmp_path, first, {**more, "figures/both.png": b"2"})
+  assert not caplog.records and not (tmp_path / "asked.json").exists()
+  (tmp_path / "figures" / ".unfinished-old.png~nowhere~1~0").write_bytes(b"half")
+  (tmp_path / "notes.txt").write_text("the user's")
+  second = results.completed({"schema": {"name": "layers"}, "config": {"seed": 1}}, [])
+  results.write_run(tmp_path, second, {"figures/new.png": b"png", "report.html": b"<p>"})
+  assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+    "results.json", "results.csv", "config.json", "report.html", "figures/new.png", "notes.txt",
+  }  # fmt: skip
+  assert "held other results (of detection)" in caplog.text
+  (tmp_path / "results.json").write_text("{")
+  results.write_run(tmp_path, second, {})
+  assert "results.json is damaged" in caplog.text
+  assert json.loads((tmp_path / "results.json").read_text()) == second

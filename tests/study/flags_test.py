@@ -6,7 +6,7 @@ from absl import flags
 
 from hfc_tf.errors import InputError
 from hfc_tf.study.config import Config
-from hfc_tf.study.flags import choose_layers, define
+from hfc_tf.study.flags import choose_layers, define, typed
 
 
 def made(*arguments, **defaults):
@@ -107,3 +107,10 @@ def test_default_layers_keep_their_depth():
 def test_unknown_layers_are_refused(layer):
   with pytest.raises(InputError, match="a layer from 1 to 17"):
     choose_layers([layer], NAMES, ())
+
+
+def test_what_was_typed_is_known_whatever_its_value():
+  values = flags.FlagValues()
+  define(values, attacks=("pgd",))
+  values(["program", "--attack=bim", "--nohfc", "--eps=4"])
+  assert typed(values) == {"attacks", "hfc", "eps_256"}

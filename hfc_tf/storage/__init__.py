@@ -1,0 +1,1 @@
+"""What is kept on disk: one writer, one hasher, one reader, one lock, one place for keys."""

@@ -1,0 +1,67 @@
+"""Named arrays as npz: written whole, read without pickle, damage noticed."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hfc_tf.errors import InputError
+from hfc_tf.storage.files import write_files
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+# What zipfile and numpy raise on damaged bytes.
+_DAMAGE = (
+  *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError),
+  *(TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+
+
+class DamagedFile(ValueError):
+  """A file that is not as it was written."""
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
+  """Writes named arrays as one npz.
+
+  Raises:
+    InputError: the file cannot be written; an earlier one is then left as it was.
+  """
+  place = pathlib.Path(path)
+  write_files(place.parent, {place.name: lambda file: np.savez(file, **arrays)})
+
+
+def load_arrays(path: str | os.PathLike[str]) -> Arrays:
+  """Reads an npz; the zip's own checksums tell a damaged one, and objects are never unpickled.
+
+  Raises:
+    DamagedFile: names the file.
+    FileNotFoundError: there is none.
+  """
+  try:
+    with np.load(path, allow_pickle=False) as file:
+      return {name: file[name] for name in file.files}
+  except FileNotFoundError:
+    raise
+  except _DAMAGE as error:
+    raise DamagedFile(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def users_arrays(path: str | os.PathLike[str], expected: str, remedy: str) -> Arrays:
+  """`load_arrays` of a file that the user names.
+
+  Raises:
+    InputError: it is missing or damaged.
+  """
+  try:
+    return load_arrays(path)
+  except DamagedFile as error:
+    raise InputError(expected, str(error), remedy) from error
+  except FileNotFoundError as error:
+    raise InputError(expected, f"no file at {path}", remedy) from error

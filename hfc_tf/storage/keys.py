@@ -1,0 +1,15 @@
+"""The version of the code that makes each kind of artefact."""
+
+# A change of the code that changes an artefact's content is a new number here.
+VERSIONS = {
+  "adversarials": 2,
+  "batch_size": 1,
+  "classifier": 1,
+  "decoded": 1,
+  "density": 2,
+  "detector": 2,
+  "lesions": 1,
+  "split": 1,
+  "stress": 1,
+  "taps": 2,
+}

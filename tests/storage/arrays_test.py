@@ -1,0 +1,36 @@
+"""Named arrays as files."""
+
+import numpy as np
+import pytest
+
+from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.errors import InputError
+from hfc_tf.storage.arrays import DamagedFile, load_arrays, save_arrays
+
+
+def test_objects_are_never_unpickled(tmp_path):
+  np.savez(tmp_path / "bad.npz", x=np.array([{}], dtype=object))
+  with pytest.raises(DamagedFile, match=r"bad\.npz.*allow_pickle"):
+    load_arrays(tmp_path / "bad.npz")
+
+
+def test_save_arrays_keeps_names_types_and_order(tmp_path):
+  save_arrays(tmp_path / "x.npz", {"b/ü": np.float16(1), "a": np.array("text")})
+  found = load_arrays(tmp_path / "x.npz")
+  assert list(found) == ["b/ü", "a"] and found["b/ü"].dtype == np.float16
+  assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04", b"text"])
+def test_a_users_file_that_cannot_be_read_is_one_line(tmp_path, content):
+  path = tmp_path / "density.npz"
+  if content is not None:
+    path.write_bytes(content)
+  with pytest.raises(InputError, match=r"expected a density .*density\.npz.*save the fitted"):
+    HierarchicalDensity.load(path)
+
+
+def test_a_file_of_something_else_is_one_line(tmp_path):
+  save_arrays(tmp_path / "x.npz", {"x": 1})
+  with pytest.raises(InputError, match=r"expected a density .*x\.npz: KeyError"):
+    HierarchicalDensity.load(tmp_path / "x.npz")
