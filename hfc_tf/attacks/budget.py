@@ -21,7 +21,7 @@ def schedule(
 ) -> tuple[float, int]:
   """Step size and number of steps: the papers' alpha = 0.02/256 and T = 2 eps / alpha.
 
-  `steps` alone sets the step size to 2 eps / steps. A path that cannot reach eps warns.
+  `steps` alone sets the step size to 2 eps / steps.
 
   Args:
     eps, step_size: in units of `bounds`.
@@ -43,12 +43,19 @@ def schedule(
     step_size = PAPER_STEP * span if steps is None else 2 * eps / steps
   if steps is None:
     steps = max(1, math.ceil(2 * eps / step_size - 1e-9))
+  return step_size, steps
+
+
+def warn_of_reach(
+  eps: float, step_size: float, steps: int, bounds: tuple[float, float] = (0.0, 1.0)
+) -> None:
+  """Says when steps are too few or too small to use up the budget; units as in `schedule`."""
   if steps * step_size < eps * (1 - 1e-6):
+    unit = 256 / (bounds[1] - bounds[0])
     logging.warning(
       "%d steps of %.3g/256 of the range cannot reach eps = %.3g/256",
-      steps, step_size / span * 256, eps / span * 256,
+      steps, unit * step_size, unit * eps,
     )  # fmt: skip
-  return step_size, steps
 
 
 def budget(value: Any, bounds: tuple[float, float]) -> float:

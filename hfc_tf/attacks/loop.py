@@ -11,7 +11,7 @@ import tensorflow as tf
 from hfc_tf.attacks import inputs
 from hfc_tf.attacks.balls import Linf
 from hfc_tf.attacks.base import Attack
-from hfc_tf.attacks.budget import budget, schedule
+from hfc_tf.attacks.budget import budget, schedule, warn_of_reach
 from hfc_tf.attacks.first_step import Attacked, dead
 from hfc_tf.attacks.objectives import Batch, Objective, classification
 from hfc_tf.attacks.updates.base import Here, Sign, Update, pick
@@ -69,6 +69,7 @@ class GradientAttack(Attack):
     self._given_steps = steps
     self._given_step = None if step_size is None else (step_size, self._eps)
     self._replan()
+    warn_of_reach(self._eps, self._step_size, self._steps, self._bounds)
     self.random_start = type(self).random_start if random_start is None else random_start
     self.restarts = restarts
     objective = classification(targeted) if objective is None else objective
@@ -95,6 +96,7 @@ class GradientAttack(Attack):
   def step_size(self, value: float) -> None:
     self._given_step, self._given_steps = (value, self._eps), self._steps
     self._replan()
+    warn_of_reach(self._eps, self._step_size, self._steps, self._bounds)
 
   @property
   def steps(self) -> int:

@@ -44,6 +44,18 @@ def test_another_number_of_steps_changes_a_step_that_was_not_given():
   assert (given.step_size, given.steps) == (0.002, 40)
 
 
+def test_a_path_that_cannot_reach_the_budget_is_told_where_it_is_chosen(caplog):
+  attack = BIM(tapped(), eps=8 / 256, step_size=1 / 256, steps=16)
+  attack.steps = 4  # on purpose: as far as it gets
+  attack.eps = 4 / 256
+  assert not caplog.text
+  attack.step_size = 0.5 / 256
+  assert "4 steps of 0.5/256 of the range cannot reach eps = 4/256" in caplog.text
+  caplog.clear()
+  BIM(tapped(), eps=8 / 256, step_size=1 / 256, steps=4)
+  assert "4 steps of 1/256 of the range cannot reach eps = 8/256" in caplog.text
+
+
 def test_changed_numbers_are_those_of_a_new_attack():
   model, images = tapped(), random_images(count=4)
   attack = PGD(model, eps=2 / 256, steps=3)
