@@ -14,6 +14,7 @@ from absl import logging
 from hfc_tf.errors import InputError
 from hfc_tf.surroundings import default_settings
 from hfc_tf.tapping import Network
+from hfc_tf.threads import COMPUTE_LOCK
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 Tensor = Any
@@ -252,7 +253,8 @@ class TappedModel:
     for batch, batch_labels in _batches(images, batch_size):
       unit = self.to_unit(batch)
       padded = np.pad(unit, [(0, batch_size - len(unit))] + [(0, 0)] * (unit.ndim - 1))
-      batch_logits, features = self._function(tf.constant(padded))
+      with COMPUTE_LOCK:
+        batch_logits, features = self._function(tf.constant(padded))
       logits.append(batch_logits.numpy()[: len(unit)])
       for name, values in features.items():
         means[name].append(values.numpy()[: len(unit)])

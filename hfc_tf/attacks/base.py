@@ -193,7 +193,7 @@ class Attack:
       batch = Batch(
         tf.constant(unit[padded]),
         tf.fill([size], tf.constant(label, tf.int32)),
-        tf.constant(keys[padded], tf.int64),
+        tf.constant(keys[padded], tf.int32),
         tf.constant(seed, tf.int32),
       )
       with COMPUTE_LOCK:

@@ -14,14 +14,8 @@ START, STEP, NOISE = 0, 1, 2  # random starts; what steps and terms draw; noisy 
 
 
 def sample_key(purpose: int, seed: Tensor, sample: Tensor) -> Tensor:
-  """The key of one sample's draws, int32 [2]; ids beyond int32 fold in their upper half too."""
-  fold = tf.random.experimental.stateless_fold_in
-  lower = tf.cast(sample, tf.int32)
-  key = fold([purpose, seed], lower, alg="philox")
-  if sample.dtype != tf.int64:
-    return key
-  upper = tf.cast(tf.bitwise.right_shift(sample - tf.cast(lower, tf.int64), 32), tf.int32)
-  return tf.where(upper == 0, key, fold(key, upper, alg="philox"))
+  """The key of one sample's draws, int32 [2]."""
+  return tf.random.experimental.stateless_fold_in([purpose, seed], sample, alg="philox")
 
 
 def uniform(ids: Tensor, count: int, seed: Tensor, step: Tensor) -> Tensor:

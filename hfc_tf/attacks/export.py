@@ -42,7 +42,6 @@ def batch_function(
   shape: tuple[int, ...],
   *,
   start: bool = False,
-  ids: tf.DType = tf.int64,
 ) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
   """An attack on one batch as a function of tensors, and the specs of these tensors by name.
 
@@ -51,13 +50,12 @@ def batch_function(
     batch_size: images of the batch, B.
     shape: of an image in [0, 1].
     start: whether the point to start from is an argument as well, instead of a random draw.
-    ids: the type of ids; int32 for runtimes without int64.
   """
   images = tf.TensorSpec([batch_size, *shape], tf.float32, "images")
   specs = {
     "images": images,
     "targets": tf.TensorSpec([batch_size], tf.int32, "targets"),
-    "ids": tf.TensorSpec([batch_size], ids, "ids"),
+    "ids": tf.TensorSpec([batch_size], tf.int32, "ids"),
     **({"start": tf.TensorSpec(images.shape, tf.float32, "start")} if start else {}),
     "seed": tf.TensorSpec([], tf.int32, "seed"),
     "weights": tf.TensorSpec([len(attack.objective.parts)], tf.float32, "weights"),
@@ -123,16 +121,12 @@ def export_attack(
       "export one batch",
     )
   keys = inputs.sample_ids(ids, batch_size)
-  if (keys != keys.astype(np.int32)).any():
-    raise InputError("ids within int32 in a program", f"{keys.max()}", "number the images anew")
-  arguments = {"images": unit, "targets": classes, "ids": keys.astype(np.int32), **numbers(attack)}
+  arguments = {"images": unit, "targets": classes, "ids": keys, **numbers(attack)}
   attack = _unfolded(attack)
   random_start = bool(getattr(attack, "random_start", False))
   if random_start:
     arguments["start"] = _start(attack, unit, arguments["ids"])
-  function, specs = batch_function(
-    attack, batch_size, unit.shape[1:], start=random_start, ids=tf.int32
-  )
+  function, specs = batch_function(attack, batch_size, unit.shape[1:], start=random_start)
   given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
   program, captured = _stablehlo(function, list(specs.values()))
   names = [*specs, *(name for name, _ in captured)]

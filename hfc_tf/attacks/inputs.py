@@ -106,17 +106,22 @@ def classes(targets: Any, count: int, num_classes: int) -> Array:
 
 
 def sample_ids(ids: Any, count: int) -> Array:
-  """The keys of random draws, int64 [N]; 0 ... N - 1 by default.
+  """The keys of random draws, int32 [N]; 0 ... N - 1 by default.
 
   Raises:
-    InputError: for anything but integers, or another length.
+    InputError: for anything but integers of 32 bits, or another length.
   """
   if ids is None:
-    return np.arange(count)
+    return np.arange(count, dtype=np.int32)
   found = _integers("ids", ids)
   if found.dtype.kind not in "iu":
     raise InputError("integer ids [N]", f"{found.dtype}", "number the images")
-  return _one_each("ids", found, count).astype(np.int64)
+  found = _one_each("ids", found, count)
+  if count and not -(2**31) <= int(found.min()) <= int(found.max()) < 2**31:
+    raise InputError(
+      "ids within 32 bits", f"{found.min()} to {found.max()}", "number the images, 0 to N - 1"
+    )
+  return found.astype(np.int32)
 
 
 def _integers(name: str, values: Any) -> Array:

@@ -15,6 +15,10 @@ from hfc_tf.study import values
 
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 
+# auto: none or raw255, as the first layers of the model tell; torch, tf, caffe: preprocess_input of
+# Keras in that mode.
+PREPROCESSING = ("auto", "none", "raw255", "torch", "tf", "caffe")
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -32,7 +36,7 @@ class Config:
   num_images: int | None = None  # all
   model: str | None = None  # small_resnet on phantoms, else resnet50, of volumes resnet18_3d
   model_path: str | None = None  # train one
-  preprocessing: str = "none"  # or torch, tf, caffe: Keras's preprocess_input of that mode
+  preprocessing: str = "auto"  # of PREPROCESSING
   precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
   weights: str | None = None  # random initialisation
   epochs: int | None = None  # 12 on phantoms, else 6
@@ -100,7 +104,7 @@ class Config:
     values.several("--detectors", self.detectors, DETECTORS)
     if self.model is not None:
       values.among("--model", self.model, MODELS)
-    values.among("--preprocessing", self.preprocessing, ("none", "torch", "tf", "caffe"))
+    values.among("--preprocessing", self.preprocessing, PREPROCESSING)
     values.among("--precision", self.precision, ("float32", "bfloat16"))
     values.among("--aim", self.aim, AIMS)
     if self.distribute is not None:

@@ -28,8 +28,9 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("num_images", flags.DEFINE_integer, "num_images", "Use only so many images, by class."),
   ("model", flags.DEFINE_string, "model", f"{', '.join(MODELS)}; trained here."),
   ("model_path", flags.DEFINE_string, "model_path", "A Keras model of yours (.keras, .h5)."),
-  ("preprocessing", flags.DEFINE_string, "preprocessing", "What your model expects beside it: "
-    "none, torch, tf or caffe (Keras's preprocess_input)."),
+  ("preprocessing", flags.DEFINE_string, "preprocessing", "What your model wants of images: "
+    "auto, 0 to 255 where its first layers say so, else 0 to 1; none, 0 to 1; raw255, 0 to 255; "
+    "torch, tf or caffe (Keras's preprocess_input)."),
   ("precision", flags.DEFINE_string, "precision", "Of attacks: float32, or bfloat16 "
     "(experimental: about three times faster on CPUs that have it; judged in float32)."),
   ("weights", flags.DEFINE_string, "weights", "Start of training: a weights file, imagenet."),
@@ -132,7 +133,7 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
     (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
     (("workers",), not given("ray_address"), "a cluster started here, without --ray_address,"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
-    (("preprocessing",), given("model_path") or given("preprocessing") == "none", "--model_path"),
+    (("preprocessing",), given("model_path") or given("preprocessing") == "auto", "--model_path"),
     (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
      "a classifier trained here, without --model_path,"),
   )  # fmt: skip

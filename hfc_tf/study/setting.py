@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from absl import logging
 
 from hfc_tf.attacks import BIM
 from hfc_tf.data import splits
@@ -15,6 +16,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, stages
 from hfc_tf.study.config import Config
+from hfc_tf.tapping import highest
 from hfc_tf.taps import TappedModel
 
 Warn = Callable[[str], None]
@@ -106,6 +108,9 @@ def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) ->
       strategy(config.distribute),
     )
   mode = config.preprocessing if config.model_path else "none"  # ours are trained without any
+  if mode == "auto":
+    mode = "raw255" if highest(network) else "none"
+    logging.info("--preprocessing=%s, by the first layers of the model", mode)
   model = TappedModel(network, stages.preprocessing(mode))
   found = images.dataset.num_classes
   if model.num_classes != found:

@@ -202,9 +202,13 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
 
 
 def preprocessing(mode: str) -> Callable[[Any], Any] | None:
-  """Keras's preprocess_input of that mode for images in [0, 1]; none for "none"."""
+  """What a model wants of images in [0, 1]: nothing for "none", 0 to 255 for "raw255", else Keras's
+  preprocess_input of that mode.
+  """
   if mode == "none":
     return None
+  if mode == "raw255":
+    return lambda images: images * 255.0
   prepare = keras.applications.imagenet_utils.preprocess_input
   return lambda images: prepare(images * 255.0, data_format="channels_last", mode=mode)
 

@@ -2,3 +2,4 @@
 
 from hfc_tf.tapping.graph import channel_mean as channel_mean
 from hfc_tf.tapping.network import Network as Network
+from hfc_tf.tapping.network import highest as highest

@@ -42,8 +42,8 @@ class Head:
   Attributes:
     logits: symbolic, [B, K], or [B, 1] of a single unit.
     single: whether there is one unit, whose logit z stands for [0, z].
-    penultimate: symbolic z(x), [B, C], of which the logits are an affine function; None where they
-      are not, or z is a map.
+    penultimate: symbolic z(x), [B, C] or [B, 1, 1, C], of which the logits are an affine function;
+      None where they are not, or z is a map.
     source: the tapped node that has the channel means of z(x), if there is one.
     chain: the nodes from z(x) to the logits, in order.
   """
@@ -121,7 +121,8 @@ def affine(head: Head) -> tuple[Array, Array] | None:
   width = head.penultimate.shape[-1]
 
   def values(rows: Array) -> Array:
-    tensor = keras.ops.cast(rows, head.penultimate.dtype)
+    shape = (-1, *head.penultimate.shape[1:])
+    tensor = keras.ops.reshape(keras.ops.cast(rows, head.penultimate.dtype), shape)
     for node in head.chain:
       assert node.apply is not None
       tensor = node.apply(tensor)
@@ -152,7 +153,7 @@ def _with_penultimate(graph: Graph, head: Head) -> Head:
     tensor = node.inputs[0]
     if getattr(node.operation, "weights", None):
       break
-  if len(tensor.shape) != 2 or tensor.shape[-1] is None:
+  if tensor.shape[-1] is None or not _is_row(tensor, tensor.shape[-1]):
     return head
   head.penultimate, head.chain = tensor, tuple(chain[::-1])
   node = graph.producer(tensor)
@@ -169,8 +170,8 @@ def _keeps_means(node: Node) -> bool:
   if type(node.operation) in _KEEP_MEANS:
     return True
   before, after = node.inputs[0], node.output
-  pointwise = all(size == 1 for size in before.shape[1:-1])
-  return type(node.operation) in _FLATTEN and pointwise and len(after.shape) == 2
+  rows = all(_is_row(tensor, before.shape[-1]) for tensor in (before, after))
+  return type(node.operation) in _FLATTEN and rows
 
 
 def _last_operation(graph: Graph, output: Tensor, values: dict[int, Array]) -> Node | None:

@@ -114,7 +114,8 @@ class Network:
     if self.single:
       logits = tf.concat([tf.zeros_like(logits), logits], axis=1)  # [B, 2]
     return logits, {
-      name: tf.cast(mean, tf.float32) for name, mean in zip(self.names, means, strict=True)
+      name: tf.reshape(tf.cast(mean, tf.float32), [-1, self.widths[name]])
+      for name, mean in zip(self.names, means, strict=True)
     }
 
   def refresh(self) -> None:
@@ -161,6 +162,14 @@ class Network:
     if self._head.logits is not self._graph.outputs[0]:
       return outputs
     return expit(outputs) if self.single else np.asarray(softmax(outputs, 1))
+
+
+def highest(model: keras.Model) -> float | None:
+  """255.0 where the model's own first layers tell that it reads 0 to 255, else None."""
+  plain = _plain(model)
+  prepared = callable(getattr(model, "preprocessor", None))
+  reads = plain is not None and (prepared or _reads_bytes(trace(plain)))
+  return 255.0 if reads else None
 
 
 def _plain(model: Any) -> keras.Model | None:

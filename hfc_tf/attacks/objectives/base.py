@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     images: the clean images in [0, 1], [B, ...].
     targets: the class that each is to be taken for (of an untargeted attack: the class that it
       must lose), int32 [B].
-    ids: int64 or int32 [B]; every random draw of a sample is keyed by its id.
+    ids: int32 [B]; every random draw of a sample is keyed by its id.
     seed: int32, of all draws.
     features: channel means of the clean images {layer: [B, C_l]}, where a term `reads_clean`.
   """
