@@ -22,7 +22,7 @@ from hfc_tf.distribute import Executor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
-from hfc_tf.storage.files import write_files
+from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, setting, stages
 from hfc_tf.study.config import Config
@@ -57,7 +57,9 @@ class Study:
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
-    self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
+    out = pathlib.Path(config.out)
+    writable_folder(out)  # told now, not when all is done
+    self.store = store or Store(config.artefacts or out / "artefacts")
     self.sources = self.timed(
       "data", lambda: setting.sources(self.store, config, dataset, self.warn, split)
     )
