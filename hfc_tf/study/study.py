@@ -238,26 +238,3 @@ class Study:
     rows = self.rows_of[part] if some is None else self.rows_of[part][some]
     images: Array = self.sources.dataset.images(rows, self.subject.channels)
     return images
-
-  def results(self, seconds: float) -> dict[str, Any]:
-    """What results.json tells of images, classifier and time."""
-    split, groups = self.sources.split, self.sources.dataset.groups
-    return {
-      "timing": {
-        **{name: round(value, 1) for name, value in self.timing.items()},
-        "total": round(seconds, 1),
-      },
-      "data": {
-        "name": self.config.dataset,
-        "title": self.sources.dataset.name,
-        "source": self.sources.dataset.source,
-        "image_size": self.config.image_size,
-        "train": len(split.train),
-        **{part: len(rows) for part, rows in self.rows_of.items()},
-        "dropped_misclassified": self.dropped,
-        "groups": None if groups is None else len(np.unique(groups)),
-        "class_names": list(self.sources.dataset.class_names),
-      },
-      "classifier": {"name": self.config.model_path or self.config.model, **self.classifier},
-      "warnings": self.warnings,
-    }
