@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hfc_tf.errors import InputError
 from hfc_tf.report import page
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.results import completed, environment, plain, write_run
+from hfc_tf.report.results import completed, environment, of_study, plain, write_run
 from hfc_tf.report.words import DATASETS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def study_results(name: str, study: Study, begun: float) -> dict[str, Any]:
     study: what it was run on.
     begun: time.monotonic() at its start.
   """
-  return described(name, study.config) | study.results(time.monotonic() - begun)
+  return described(name, study.config) | of_study(study, time.monotonic() - begun)
 
 
 def described(name: str, config: Config) -> dict[str, Any]:

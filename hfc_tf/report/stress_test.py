@@ -12,6 +12,7 @@ from hfc_tf.report.arms import grouped
 from hfc_tf.report.charts import Line, line_chart
 from hfc_tf.report.experiment import Section, Table, study_results, write_experiment
 from hfc_tf.report.figures import COLORS, Figure
+from hfc_tf.report.results import of_study
 from hfc_tf.report.rows import percent
 from hfc_tf.report.words import DATASETS, number
 
@@ -52,7 +53,7 @@ def write(studies: Mapping[str, Study], rows: Sequence[StressRow], begun: float)
     results["data"] |= {"source": "mixed"}
   results["warnings"] = found
   if "natural" in studies:
-    natural = studies["natural"].results(0.0)
+    natural = of_study(studies["natural"], 0.0)
     spent = studies["natural"].timing.items()
     results["timing"] |= {f"natural {name}": round(seconds, 1) for name, seconds in spent}
     results["data"] |= {"natural": natural["data"]}

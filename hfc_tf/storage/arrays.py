@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import struct
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -65,3 +67,11 @@ def users_arrays(path: str | os.PathLike[str], expected: str, remedy: str) -> Ar
     raise InputError(expected, str(error), remedy) from error
   except FileNotFoundError as error:
     raise InputError(expected, f"no file at {path}", remedy) from error
+
+
+def mapped_array(folder: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+  """Float32 of that shape in a file that has no name and goes with the array."""
+  with tempfile.TemporaryFile(dir=folder) as file:
+    if hasattr(os, "posix_fallocate"):  # a full disk is told now, not by a signal later
+      os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
+    return np.memmap(file, np.float32, "w+", shape=shape)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import math
-import os
-import pathlib
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -22,7 +18,7 @@ from hfc_tf.distribute import Executor, jobs
 from hfc_tf.distribute.job import Chunk
 from hfc_tf.distribute.memory import automatic_batch_size, halve_on_oom
 from hfc_tf.errors import InputError
-from hfc_tf.storage.arrays import Arrays
+from hfc_tf.storage.arrays import Arrays, mapped_array
 from hfc_tf.storage.hashing import digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
@@ -108,7 +104,7 @@ class _Chunks:
   def gathered(self, executor: Executor | None) -> Array:
     """All images; what the store does not hold yet is made, by one process at a time."""
     shape = self._images(self.rows[:1]).shape[1:]
-    result = _mapped(self.store.root, (len(self.rows), *shape))
+    result = mapped_array(self.store.root, (len(self.rows), *shape))
     for some in np.array_split(np.flatnonzero(~self.aimed), 1 + len(self.rows) // _BLOCK):
       result[some] = self._images(self.rows[some])
     if missing := self._read(result, range(len(self.members))):
@@ -179,14 +175,6 @@ class _Chunks:
     members = self.members[number]
     chunk = {"rows": self.rows[members], "targets": self.targets[members]}
     return "adversarials", VERSIONS["adversarials"], {**self.inputs, **chunk}
-
-
-def _mapped(folder: pathlib.Path, shape: tuple[int, ...]) -> Array:
-  """Float32 of that shape in a file that has no name and goes with the array."""
-  with tempfile.TemporaryFile(dir=folder) as file:
-    if hasattr(os, "posix_fallocate"):  # a full disk is told now, not by a signal later
-      os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
-    return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def batch_size(

@@ -22,7 +22,7 @@ from hfc_tf.distribute import Executor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
-from hfc_tf.storage.files import write_files
+from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, setting, stages
 from hfc_tf.study.config import Config
@@ -58,7 +58,9 @@ class Study:
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
-    self.store = store or Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
+    out = pathlib.Path(config.out)
+    writable_folder(out)  # told now, not when all is done
+    self.store = store or Store(config.artefacts or out / "artefacts")
     self.sources = self.timed(
       "data", lambda: setting.sources(self.store, config, dataset, self.warn, split)
     )
@@ -244,26 +246,3 @@ class Study:
     rows = self.rows_of[part] if some is None else self.rows_of[part][some]
     images: Array = self.sources.dataset.images(rows, self.subject.channels)
     return images
-
-  def results(self, seconds: float) -> dict[str, Any]:
-    """What results.json tells of images, classifier and time."""
-    split, groups = self.sources.split, self.sources.dataset.groups
-    return {
-      "timing": {
-        **{name: round(value, 1) for name, value in self.timing.items()},
-        "total": round(seconds, 1),
-      },
-      "data": {
-        "name": self.config.dataset,
-        "title": self.sources.dataset.name,
-        "source": self.sources.dataset.source,
-        "image_size": self.config.image_size,
-        "train": len(split.train),
-        **{part: len(rows) for part, rows in self.rows_of.items()},
-        "dropped_misclassified": self.dropped,
-        "groups": None if groups is None else len(np.unique(groups)),
-        "class_names": list(self.sources.dataset.class_names),
-      },
-      "classifier": {"name": self.config.model_path or self.config.model, **self.classifier},
-      "warnings": self.warnings,
-    }
