@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import errno
 import json
 import os
 import pathlib
@@ -17,11 +15,11 @@ import tensorflow as tf
 from hfc_tf.detectors.base import Detector
 from hfc_tf.detectors.storage import Tensor
 from hfc_tf.errors import InputError
+from hfc_tf.storage.locks import locked
 from hfc_tf.taps import TappedModel
 
 DESCRIPTION = "detector.json"
 _SPECIAL = frozenset("[]*?\\\0")
-_ATTEMPTS = 10
 
 
 def export_detector(
@@ -106,19 +104,11 @@ def _place(path: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def _replace(place: pathlib.Path, new: pathlib.Path) -> None:
-  """Puts the folder `new` at `place`; of several exports at once one is there in the end."""
-  for attempt in range(_ATTEMPTS):
-    old = new.with_name(f"old{attempt}")
-    with contextlib.suppress(FileNotFoundError):
-      place.rename(old)
-    try:
-      new.rename(place)
-      return
-    except OSError as error:
-      if old.exists() and not place.exists():
-        old.rename(place)
-      if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or attempt == _ATTEMPTS - 1:
-        raise
+  """Puts the folder `new` at `place`; several exports at once do so one after the other."""
+  with locked(place.with_name("export")):  # a lock of a short name
+    if place.exists():
+      place.rename(new.with_name("old"))
+    new.rename(place)
 
 
 class _Served(tf.Module):  # type: ignore[misc]

@@ -152,7 +152,8 @@ def test_killed_runs_end_like_an_undisturbed_one(tmp_path):
       time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
-  subprocess.run(_command(tmp_path / "killed"), env=environment, check=True, capture_output=True)
+  ended = subprocess.run(_command(tmp_path / "killed"), env=environment, capture_output=True)
+  assert ended.returncode == 0, ended.stderr.decode()[-2000:]
   rows = [
     json.loads((tmp_path / name / "results.json").read_text())["rows"]
     for name in ("calm", "killed")

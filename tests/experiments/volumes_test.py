@@ -30,7 +30,7 @@ def test_slices_and_halved_volumes():
 
 
 def test_experiment(thin_models, monkeypatch, tmp_path):
-  thin = functools.partial(models.resnet18_3d, widths=(8, 16))
+  thin = functools.partial(models.MODELS["resnet18_3d"], widths=(8, 16))
   monkeypatch.setitem(models.MODELS, "resnet18_3d", thin)  # which fits no slices
   rng = np.random.default_rng(0)
   labels = np.arange(160) % 2
