@@ -111,9 +111,9 @@ def test_every_import_is_declared() -> None:
   ]
   assert all(">=" in requirement for requirement in requirements)
   declared = {re.split("[>~=<]", requirement)[0] for requirement in requirements}
-  declared |= {"hfc_tf"}
+  declared |= {"hfc_tf", "benchmarks"}
   seen = set()
-  for path in names("hfc_tf", "*.py") | names("bin", "*"):
+  for path in names("hfc_tf", "*.py") | names("benchmarks", "*.py") | names("bin", "*"):
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
       modules: list[str] = []
       if isinstance(node, ast.Import):
@@ -129,7 +129,7 @@ def test_every_import_is_declared() -> None:
   readers = "".join(path.read_text() for path in (ROOT / "hfc_tf/data").glob("*.py"))
   by_name = re.findall(r'(?:_call|package)\("(\w+)', readers)
   # What a peer needs and does not declare, and what only tests import.
-  indirect = {"hfc_tf", "tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
+  indirect = {"hfc_tf", "benchmarks", "tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
   unused = declared - seen - indirect - set(by_name)
   assert not unused, f"declared, not imported: {unused}"
 

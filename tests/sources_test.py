@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 MAX_LINES = 250
 BANNED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 BANNED_KEYWORDS = {"allow_pickle": True, "safe_mode": False}
-LIBRARY = sorted((ROOT / "hfc_tf").rglob("*.py"))
+LIBRARY = sorted(p for top in ("hfc_tf", "benchmarks") for p in (ROOT / top).rglob("*.py"))
 BINARIES = sorted(p for p in (ROOT / "bin").iterdir() if p.is_file())
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hfc_tf.benchmark import page, run
-from hfc_tf.benchmark.process import Process, UnavailableError
-from hfc_tf.benchmark.settings import Settings
+from benchmarks import page, run
+from benchmarks.process import Process, UnavailableError
+from benchmarks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FAKES = """

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hfc_tf.benchmark.peers import em
+from benchmarks.peers import em
 from hfc_tf.densities import GaussianMixture
 
 
