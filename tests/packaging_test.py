@@ -9,9 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import hfc_tf
+from hfc_tf.lazy import load
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -70,6 +69,15 @@ def test_build_has_a_binary_per_executable() -> None:
     assert binary["main"] in binary["srcs"]
     copy = targets["genrule"][name + "_main"]
     assert (copy["srcs"], copy["outs"]) == ([f"bin/{name}"], [binary["main"]])
+
+
+def test_pip_installs_a_command_per_executable() -> None:
+  scripts = PROJECT["project"]["scripts"]
+  assert {f"bin/{name}" for name in scripts} == names("bin", "*") - {"bin/benchmark"}
+  for name, place in scripts.items():
+    assert load(place).__name__ == name
+    text = (ROOT / "bin" / name).read_text()
+    assert f"from {place.split(':')[0]} import {name}\n" in text and text.endswith(f"  {name}()\n")
 
 
 def test_build_has_a_test_per_test_file() -> None:
@@ -149,11 +157,11 @@ def test_ci_runs_the_readme_command() -> None:
   assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == test
 
 
-@pytest.mark.parametrize("tool", ["ruff check", "mypy", "python -m pytest"])
-def test_run_all_runs(tool: str) -> None:
+def test_run_all_runs_every_check() -> None:
   lines = (ROOT / "tests" / "run_all").read_text().splitlines()
   assert "set -euo pipefail" in lines
-  assert any(line.startswith(tool) for line in lines)
+  for tool in ("ruff check", "mypy", "lint-imports", "python -m pytest"):
+    assert any(line.startswith(tool) for line in lines), tool
 
 
 def test_scripts_are_executable() -> None:
