@@ -152,9 +152,19 @@ def test_readme_has_one_command_to_run_and_one_to_test() -> None:
       assert extra in PROJECT["project"]["optional-dependencies"]
 
 
-def test_ci_runs_the_readme_command() -> None:
+def test_ci_runs_the_readme_command_and_the_oldest_keras() -> None:
   _, test = set_up_commands()
-  assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == test
+  lines = (ROOT / ".ci" / "run").read_text().splitlines()
+  assert "set -euo pipefail" in lines and lines[-2:] == [test, "tests/run_oldest"]
+
+
+def test_the_oldest_keras_is_tested() -> None:
+  script = (ROOT / "tests" / "run_oldest").read_text()
+  (pattern,) = re.findall(r"s/(\^.*)/\\1/p", script)
+  lines = (ROOT / "pyproject.toml").read_text().splitlines()
+  assert len([line for line in lines if re.match(pattern, line)]) == 1
+  tests = re.findall(r"tests/\S+_test\.py", script)
+  assert tests and all((ROOT / path).is_file() for path in tests)
 
 
 def test_run_all_runs_every_check() -> None:
@@ -165,7 +175,7 @@ def test_run_all_runs_every_check() -> None:
 
 
 def test_scripts_are_executable() -> None:
-  for path in ("tests/run_all", ".ci/run"):
+  for path in ("tests/run_all", "tests/run_oldest", ".ci/run"):
     assert os.access(ROOT / path, os.X_OK), path
 
 
