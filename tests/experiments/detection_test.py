@@ -121,6 +121,7 @@ def _artefacts(out):
   }
 
 
+@pytest.mark.slow
 def test_killed_runs_end_like_an_undisturbed_one(tmp_path):
   environment = {**os.environ, "PYTHONPATH": str(ROOT)}
   subprocess.run(_command(tmp_path / "calm"), env=environment, check=True, capture_output=True)
