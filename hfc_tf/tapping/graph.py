@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import inspect
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from hfc_tf.errors import InputError
 from hfc_tf.tapping.activations import (
@@ -19,9 +15,9 @@ from hfc_tf.tapping.activations import (
   is_activation,
   sublayers,
 )
+from hfc_tf.tapping.calls import Apply, Call, Tap, expanded, functional
 
 Tensor = Any
-_ACTIVATION_LOCK = threading.RLock()
 
 
 @dataclasses.dataclass(eq=False)
@@ -80,34 +76,6 @@ class Graph:
 Substitute = Callable[[Any, Node | None], tuple[keras.Operation, list[Tensor]] | None]
 
 
-def functional(model: Any) -> keras.Model | None:
-  """The same graph as a plain functional model; None for what is not functional or Sequential.
-
-  A class or an object with a `call` of its own is not: its graph is not what it computes.
-  """
-  if not isinstance(model, keras.Model) or "call" in vars(model):
-    return None
-  try:
-    inputs, outputs = model.inputs, model.outputs
-    plain = keras.Model(list(inputs), list(outputs))
-  except (AttributeError, TypeError, ValueError):  # subclassed, or not built
-    return None
-  calls = (type(plain).call, keras.Sequential.call)
-  return plain if type(model).call in calls else None
-
-
-def expanded(layer: Any, inputs: list[Tensor], **kwargs: Any) -> tuple[keras.Model, Any] | None:
-  """The plain functional model of what a `call` computes on symbolic tensors, and its outputs.
-
-  None where the call does what symbolic tensors cannot.
-  """
-  with contextlib.suppress(Exception):  # whatever a stranger's `call` raises
-    fresh = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in inputs]
-    outputs = layer.call(*fresh, **_inference(layer, kwargs))
-    return keras.Model(fresh, keras.tree.flatten(outputs)), outputs
-  return None
-
-
 def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
   """The graph of a plain functional model on inputs of its own.
 
@@ -149,8 +117,8 @@ class _Tracer:
       self.opaque.append(operation.name)
     kind = activation_name(operation)
     if kind in PROBABILITIES and callable(getattr(operation, "activation", None)):
-      before = self._add(operation, _Call(operation, activated=False), args, kwargs)
-      return self._add(operation, _Apply(operation.activation), (before,), {}, kind)
+      before = self._add(operation, Call(operation, activated=False), args, kwargs)
+      return self._add(operation, Apply(operation.activation), (before,), {}, kind)
     inputs = _symbolic((args, kwargs))
     single = len(inputs) == 1 and args and args[0] is inputs[0]
     maker = self._makers.get(id(inputs[0])) if single else None
@@ -158,7 +126,7 @@ class _Tracer:
     if faster:
       form, read = faster
       return self._add(operation, form, tuple(read or inputs), {}, kind)
-    return self._add(operation, _Call(operation), args, kwargs, kind)
+    return self._add(operation, Call(operation), args, kwargs, kind)
 
   def _add(
     self, operation: Any, form: Any, args: Any, kwargs: Any, kind: str = "linear"
@@ -175,7 +143,7 @@ class _Tracer:
     def record(output: Tensor, apply: Callable[[Tensor], Tensor] | None = None) -> Tensor:
       means = None
       if is_activation(operation) and kind != "linear" and len(output.shape) >= 2:
-        output, means = _Tap()(output)
+        output, means = Tap()(output)
       node = Node(operation.name, operation, inputs, output, means, kind, apply)
       self.nodes.append(node)
       self._makers[id(output)] = node
@@ -262,95 +230,3 @@ def _check(operation: Any) -> None:
     raise InputError(
       "channels-last layers", f"{operation.name!r} with channels first", "convert the model"
     )
-
-
-def _inference(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-  """The keyword arguments of a call, in inference mode."""
-  if not isinstance(operation, keras.layers.Layer):
-    return kwargs
-  accepts = "training" in inspect.signature(operation.call).parameters
-  others = {name: value for name, value in kwargs.items() if name != "training"}
-  return others | {"training": False} if accepts else others
-
-
-class _Call(keras.Operation):  # type: ignore[misc]
-  """A call of a layer or operation in inference mode, with or without its activation."""
-
-  def __init__(self, operation: Any, activated: bool = True) -> None:
-    super().__init__()
-    self._operation, self._activated = operation, activated
-
-  def call(self, *args: Any, **kwargs: Any) -> Any:
-    """What the layer computes."""
-    if not self._activated:
-      with _without_activation(self._operation):
-        return self._operation(*args, **_inference(self._operation, kwargs))
-    return self._operation(*args, **_inference(self._operation, kwargs))
-
-  def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-    """Shapes and types, as the layer tells them."""
-    kwargs = {name: value for name, value in kwargs.items() if name != "training"}
-    return self._operation.compute_output_spec(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _without_activation(layer: Any) -> Iterator[None]:
-  """While TensorFlow traces the layer's call, it applies no activation."""
-  with _ACTIVATION_LOCK:
-    activation = layer.activation
-    layer.activation = keras.activations.linear
-    try:
-      yield
-    finally:
-      layer.activation = activation
-
-
-class _Apply(keras.Operation):  # type: ignore[misc]
-  """A function that keeps shape and type."""
-
-  def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-    super().__init__()
-    self._function = function
-
-  def call(self, tensor: Tensor) -> Tensor:
-    """The function's value."""
-    return self._function(tensor)
-
-  def compute_output_spec(self, tensor: Tensor) -> Tensor:
-    """The same shape and type."""
-    return keras.KerasTensor(tensor.shape, tensor.dtype)
-
-
-class _Tap(keras.Operation):  # type: ignore[misc]
-  """A tensor as it is, and its channel means."""
-
-  def call(self, tensor: Tensor) -> Any:
-    """The tensor [B, ..., C] and its means [B, C]."""
-    return tapped(tensor)
-
-  def compute_output_spec(self, tensor: Tensor) -> Any:
-    """Shapes and types."""
-    means = keras.KerasTensor((tensor.shape[0], tensor.shape[-1]), "float32")
-    return keras.KerasTensor(tensor.shape, tensor.dtype), means
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def tapped(tensor: Tensor) -> Any:
-  """[B, ..., C] as it is, and its channel means [B, C].
-
-  The gradient of a mean is constant over space: it is added to the tensor's own as [B, 1, C], and
-  never written out over the map, where the maps of all taps would wait for the backward pass.
-  """
-
-  def backward(of_tensor: Tensor, of_mean: Tensor) -> Tensor:
-    space = tf.cast(tf.reduce_prod(tf.shape(tensor)[1:-1]), of_mean.dtype)
-    share = tf.cast(of_mean / space, of_tensor.dtype)
-    return of_tensor + tf.reshape(share, [-1, *[1] * (len(tensor.shape) - 2), tensor.shape[-1]])
-
-  return (tf.identity(tensor), channel_mean(tensor)), backward
-
-
-def channel_mean(tensor: Tensor) -> Tensor:
-  """Mean over space of [B, ..., C], float32 [B, C]."""
-  mean_axes = list(range(1, len(tensor.shape) - 1))
-  return tf.reduce_mean(tf.cast(tensor, tf.float32), axis=mean_axes)  # [B, C]
