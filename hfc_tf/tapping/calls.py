@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 Tensor = Any
-_ACTIVATION_LOCK = threading.RLock()
+LOCK = threading.RLock()
 
 
 def functional(model: Any) -> keras.Model | None:
@@ -29,18 +29,6 @@ def functional(model: Any) -> keras.Model | None:
     return None
   calls = (type(plain).call, keras.Sequential.call)
   return plain if type(model).call in calls else None
-
-
-def expanded(layer: Any, inputs: list[Tensor], **kwargs: Any) -> tuple[keras.Model, Any] | None:
-  """The plain functional model of what a `call` computes on symbolic tensors, and its outputs.
-
-  None where the call does what symbolic tensors cannot.
-  """
-  with contextlib.suppress(Exception):  # whatever a stranger's `call` raises
-    fresh = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in inputs]
-    outputs = layer.call(*fresh, **inference(layer, kwargs))
-    return keras.Model(fresh, keras.tree.flatten(outputs)), outputs
-  return None
 
 
 def inference(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +49,10 @@ class Call(keras.Operation):  # type: ignore[misc]
 
   def call(self, *args: Any, **kwargs: Any) -> Any:
     """What the layer computes."""
+    shape = getattr(self._operation, "newshape", None)
+    if isinstance(shape, tuple) and shape.count(None) == 1:  # the size of a batch, once unknown
+      batch = tf.shape(args[0])[0]
+      return keras.ops.reshape(args[0], [batch if size is None else size for size in shape])
     if not self._activated:
       with _without_activation(self._operation):
         return self._operation(*args, **inference(self._operation, kwargs))
@@ -75,7 +67,7 @@ class Call(keras.Operation):  # type: ignore[misc]
 @contextlib.contextmanager
 def _without_activation(layer: Any) -> Iterator[None]:
   """While TensorFlow traces the layer's call, it applies no activation."""
-  with _ACTIVATION_LOCK:
+  with LOCK:
     activation = layer.activation
     layer.activation = keras.activations.linear
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,11 @@ from hfc_tf.errors import InputError
 from hfc_tf.tapping.activations import (
   PROBABILITIES,
   activation_name,
+  inner_activations,
   is_activation,
-  sublayers,
 )
-from hfc_tf.tapping.calls import Apply, Call, Tap, expanded, functional
+from hfc_tf.tapping.calls import Apply, Call, Tap, functional
+from hfc_tf.tapping.inner import Listening, computes, expanded, is_composite
 
 Tensor = Any
 
@@ -58,7 +60,7 @@ class Graph:
 
   def producer(self, tensor: Tensor) -> Node | None:
     """The node that gave a tensor; None for an input."""
-    return next((node for node in self.nodes if node.output is tensor), None)
+    return next((node for node in reversed(self.nodes) if node.output is tensor), None)
 
   def ancestors(self, tensor: Tensor) -> list[Node]:
     """The nodes that a tensor depends on, in order, that of the tensor last."""
@@ -113,7 +115,11 @@ class _Tracer:
     if inner is not None:
       self.opaque += inner[0].opaque
       return self._inline(*inner, args, operation)
-    if isinstance(operation, keras.layers.Layer) and any(map(is_activation, sublayers(operation))):
+    places = inner_activations(operation) if isinstance(operation, keras.layers.Layer) else []
+    if places:
+      listened = self._listened(operation, places, args, kwargs)
+      if listened is not None:
+        return listened
       self.opaque.append(operation.name)
     kind = activation_name(operation)
     if kind in PROBABILITIES and callable(getattr(operation, "activation", None)):
@@ -154,6 +160,22 @@ class _Tracer:
       return record(outputs, apply if len(inputs) == 1 else None)
     return keras.tree.map_structure(record, outputs)
 
+  def _listened(
+    self, operation: Any, places: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+  ) -> Any:
+    """The outputs of a layer, whose inner activations are recorded; None where that fails."""
+    inputs, listening = _symbolic((args, kwargs)), Listening(operation, places)
+    with contextlib.suppress(Exception):  # whatever a stranger's `call` raises when it is traced
+      outputs, *means = listening(*args, **kwargs)
+      given = _symbolic(outputs)
+      if not means or not given:
+        return None
+      for name, mean in zip(listening.names, means, strict=True):
+        self.nodes.append(Node(name, operation, inputs, given[0], mean, "inner"))
+      self.nodes += [Node(operation.name, operation, inputs, output) for output in given]
+      return outputs
+    return None
+
   def _inner(
     self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
   ) -> tuple[Graph, Any] | None:
@@ -161,16 +183,14 @@ class _Tracer:
     plain = functional(operation)
     if plain is not None and _arranged(args, operation, plain) is not None:
       return trace(plain, self._substitute), operation.output
-    composite = isinstance(operation, keras.layers.Layer) and any(
-      map(is_activation, sublayers(operation))
-    )
-    if not composite or not args or len(_symbolic((args, kwargs))) != len(args):
+    if not is_composite(operation) or not args or len(_symbolic((args, kwargs))) != len(args):
       return None
     inner = expanded(operation, list(args), **kwargs)
     if inner is None:
       return None
     graph = trace(inner[0], self._substitute)
-    return (graph, inner[1]) if any(node.means is not None for node in graph.nodes) else None
+    shows = any(node.means is not None for node in graph.nodes)
+    return (graph, inner[1]) if shows and computes(graph, operation, kwargs) else None
 
   def _inline(self, graph: Graph, structure: Any, args: tuple[Any, ...], operation: Any) -> Any:
     """Makes an inner graph part of this one, on the tensors `args`; its outputs."""

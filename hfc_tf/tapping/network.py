@@ -13,7 +13,7 @@ from scipy.special import expit, softmax
 
 from hfc_tf import fast
 from hfc_tf.errors import InputError
-from hfc_tf.tapping.calls import expanded, functional
+from hfc_tf.tapping.calls import functional
 from hfc_tf.tapping.checks import (
   check_ends,
   is_coarse,
@@ -24,6 +24,7 @@ from hfc_tf.tapping.checks import (
 )
 from hfc_tf.tapping.graph import trace
 from hfc_tf.tapping.head import affine, find_head
+from hfc_tf.tapping.inner import expanded
 from hfc_tf.tapping.precision import copy_weights, with_bfloat16_body
 
 Array = np.ndarray[Any, Any]

@@ -199,24 +199,41 @@ def test_a_sequential_model_with_its_own_call_is_followed():
 class _Block(L.Layer):
   """A layer made of layers, as KerasHub's networks have."""
 
-  def __init__(self, open_, **settings):
+  def __init__(self, kind, **settings):
     super().__init__(**settings)
     self.convolution, self.norm, self.relu = L.Conv2D(5, 3), L.BatchNormalization(), L.ReLU()
-    self.open = open_
+    self.kind, self.function = kind, keras.activations.relu
 
   def call(self, inputs, training=None):
-    x = self.relu(self.norm(self.convolution(inputs), training=training))
-    return x * 2 if self.open else keras.ops.convert_to_tensor(tf.multiply(x, 2.0))
+    x = self.norm(self.convolution(inputs), training=training)
+    if self.kind == "Keras":
+      return self.relu(x)
+    if self.kind == "batch":  # whose size symbolic tensors do not know
+      shape = keras.ops.shape(x)
+      return keras.ops.reshape(keras.ops.relu(x), (shape[0], -1, shape[3]))[:, :, None]
+    if self.kind == "TensorFlow":
+      return tf.multiply(self.relu(x), 2.0)
+    if self.kind == "function":
+      return tf.multiply(self.function(x), 2.0)
+    if self.kind == "tuple":
+      return self.relu(x), None
+    return tf.map_fn(lambda each: self.relu(each[None])[0], x)  # "loop"
 
 
-def test_activations_inside_layers_made_of_layers_are_tapped_where_keras_shows_them(caplog):
+@pytest.mark.parametrize("kind", ["Keras", "batch", "TensorFlow", "function", "tuple", "loop"])
+def test_activations_inside_layers_made_of_layers_are_tapped_where_that_can_be(kind, caplog):
   inputs = keras.Input(_SHAPE)
-  x = L.GlobalAveragePooling2D()(_Block(True)(L.Conv2D(4, 3, activation="relu")(inputs)))
-  taps, _ = _agree(keras.Model(inputs, L.Dense(2)(x)))
-  assert [name.split("_")[0] for name in taps.features] == ["conv2d", "re", "penultimate"]
-  x = _Block(False, name="closed")(L.Conv2D(4, 3, activation="relu")(inputs))
-  _agree(keras.Model(inputs, L.Dense(2)(L.GlobalAveragePooling2D()(x))))
-  assert "those inside closed cannot be tapped" in caplog.text
+  block, x = _Block(kind, name="block"), L.Conv2D(4, 3, activation="relu")(inputs)
+  block.build((None, 14, 14, 4))
+  if kind == "tuple":
+    x = L.Lambda(lambda maps: block(maps)[0], output_shape=(12, 12, 5))(x)
+  else:
+    x = block(x)
+  taps, _ = _agree(keras.Model(inputs, L.Dense(2)(L.GlobalAveragePooling2D()(x))))
+  shown = len(taps.features) - (taps.penultimate == "penultimate")
+  assert shown == (1 if kind in ("loop", "tuple") else 2)
+  assert ("those inside block cannot be tapped" in caplog.text) == (kind == "loop")
+  assert "call" not in vars(block.relu) and block.function is keras.activations.relu
 
 
 def test_integer_images_give_what_the_model_gives():
