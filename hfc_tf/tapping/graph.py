@@ -222,8 +222,8 @@ class _Tracer:
 
 def _symbolic(structure: Any) -> list[Tensor]:
   """The symbolic tensors in arguments, each once."""
-  flat = keras.tree.flatten(structure)
-  return list({id(each): each for each in flat if isinstance(each, keras.KerasTensor)}.values())
+  tensors = {id(x): x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)}
+  return list(tensors.values())
 
 
 def _arranged(args: tuple[Any, ...], operation: Any, graph: Any) -> list[Tensor] | None:
