@@ -24,14 +24,15 @@ class Blocks:
   def __init__(self, features: Any, rows: Any = None) -> None:
     if isinstance(features, Blocks):
       features, rows = features._features, features._rows
-    array = np.asanyarray(features)
+    array: np.ndarray[Any, Any] = np.asanyarray(features)
     if array.dtype.kind not in "fiub":
       raise InputError("features that are numbers", f"dtype {array.dtype}", "give float32 features")
     if array.ndim != 2:
       raise InputError(
         "features [N, C]", f"shape {array.shape}", "give a row of C numbers an image"
       )
-    self._features, self._rows = array, rows
+    self._features: np.ndarray[Any, Any] = array
+    self._rows: Any = rows
     self.dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
     self.count = len(array if rows is None else rows)
     self.width = int(array.shape[1])

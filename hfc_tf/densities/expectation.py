@@ -19,7 +19,6 @@ _Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [k], means [k, p], covarian
 _LOG_2PI = math.log(2 * math.pi)
 _NARROW = 1e-6  # variance of components at the start: each point belongs to its nearest centre
 _CHUNK = 2**24  # products of coordinates that are float64 at a time
-_WORTH = 400  # multiplications that a log-density costs at least, if keeping it is to pay
 _COARSE = 1e-4  # a tolerance that float32 responsibilities are good for
 _EMPTY = 10 * 2.0**-52  # points of a component that lost every point
 
@@ -50,10 +49,10 @@ def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fi
       B_m = (sum_n r_nm (z_n - a_m) (z_n - a_m)^T + p I) / (n_m + p).
 
   ln pi_m N(z | a_m, B_m) is linear in phi(z) = (1, z_i, z_i z_j), so both steps are products of
-  matrices. An iteration touches the components and the points whose responsibilities moved: an
-  incremental EM (Neal and Hinton 1998), whose bound cannot fall either. Responsibilities have the
-  precision of the points, or float64 where the tolerance or a GPU asks for it; moments, parameters
-  and the log-likelihood always float64.
+  matrices. An M-step renews the points and components whose responsibilities moved: an incremental
+  EM (Neal and Hinton 1998), whose bound cannot fall either. Responsibilities have the precision of
+  the points, or float64 where the tolerance or a GPU asks for it; moments, parameters and the
+  log-likelihood always float64.
 
   Args:
     points: z [N, p], float32 or float64, of about unit variance.
@@ -90,18 +89,15 @@ class _State(NamedTuple):
 
   Attributes:
     step: iterations so far. natural: the parameters so far.
-    log_joint: [N, M], not yet renewed in `columns`, the components that the last M-step changed.
     shares: responsibilities [N, M]. entropy, moments: theirs, [] and [M, F].
     history: bounds so far. last: the last. done: whether EM converged.
   """
 
   step: Tensor
   natural: _Natural
-  log_joint: Tensor
   shares: Tensor
   entropy: Tensor
   moments: Tensor
-  columns: Tensor
   history: Tensor
   last: Tensor
   done: Tensor
@@ -117,9 +113,8 @@ def _iterate(
   natural = _natural(log_weights, centres, narrow)
 
   def body(state: _State) -> tuple[_State]:
-    log_joint = _renew(state, expanded)
-    shares = tf.nn.softmax(log_joint)
-    rows = _where(tf.reduce_max(tf.abs(shares - state.shares), 1) > still)
+    shares = tf.nn.softmax(_log_joint(expanded, state.natural[0]))
+    rows = tf.where(tf.reduce_max(tf.abs(shares - state.shares), 1) > still)[:, 0]
     renewed, before = tf.gather(shares, rows), tf.gather(state.shares, rows)  # [n, M]
     change = renewed - before
     entropy = state.entropy + _entropy(renewed) - _entropy(before)
@@ -127,25 +122,22 @@ def _iterate(
     bound = tf.reduce_sum(state.natural[0] * moments) + entropy + _log_prior(state.natural)
     bound /= tf.reduce_sum(moments[:, 0])
     # The first component always counts as moved, so that there is one.
-    columns = _where(tf.reduce_any(tf.abs(change) > still, 0) | (tf.range(many) == 0))
-    natural = _natural(*_solve(tf.gather(moments, columns), moments, size))
-    pairs = zip(state.natural, natural, strict=True)
+    columns = tf.where(tf.reduce_any(tf.abs(change) > still, 0) | (tf.range(many) == 0))  # [k, 1]
+    moved = _natural(*_solve(tf.gather_nd(moments, columns), moments, size))
+    pairs = zip(state.natural, moved, strict=True)
     return (
       _State(
         state.step + 1,
-        tuple(tf.tensor_scatter_nd_update(old, columns[:, None], new) for old, new in pairs),
-        log_joint,
+        tuple(tf.tensor_scatter_nd_update(old, columns, new) for old, new in pairs),
         tf.tensor_scatter_nd_update(state.shares, rows[:, None], renewed),
         entropy,
         moments,
-        columns,
         state.history.write(state.step, bound),
         bound,
         tf.abs(bound - state.last) < tolerance,
       ),
     )
 
-  log_joint = _log_joint(expanded, natural[0])
   (state,) = tf.while_loop(
     lambda state: (state.step < iterations) & ~state.done,
     body,
@@ -153,11 +145,9 @@ def _iterate(
       _State(
         tf.constant(0),
         natural,
-        log_joint,
-        tf.zeros_like(log_joint),
+        tf.zeros([tf.shape(points)[0], many], points.dtype),
         tf.constant(0.0, tf.float64),
         tf.zeros_like(natural[0]),
-        _where(tf.range(many) == 0),
         tf.TensorArray(tf.float64, size=0, dynamic_size=True),
         tf.constant(-np.inf, tf.float64),
         tf.constant(False),
@@ -166,19 +156,6 @@ def _iterate(
     parallel_iterations=1,
   )
   return _solve(state.moments, state.moments, size), state.history.stack(), state.done
-
-
-def _renew(state: _State, expanded: Tensor) -> Tensor:
-  """ln pi_m N(z_n), [N, M], anew: of the changed components alone where that is less work."""
-  theta, columns, many = state.natural[0], state.columns, tf.shape(state.log_joint)[1]
-
-  def some() -> Tensor:
-    places = tf.one_hot(columns, many, dtype=expanded.dtype)  # [k, M]
-    fresh = tf.matmul(_log_joint(expanded, tf.gather(theta, columns)), places)
-    return state.log_joint * (1 - tf.reduce_sum(places, 0)) + fresh
-
-  saved = (many - tf.size(columns)) * tf.shape(state.natural[1])[1] ** 2
-  return tf.cond(saved > _WORTH * many, some, lambda: _log_joint(expanded, theta))
 
 
 def _log_joint(expanded: Tensor, theta: Tensor) -> Tensor:
@@ -264,7 +241,3 @@ def _pairs(size: Tensor) -> tuple[Tensor, Tensor]:
 def _entropy(shares: Tensor) -> Tensor:
   """-sum_nm r_nm ln r_nm, float64."""
   return -tf.reduce_sum(tf.cast(tf.reduce_sum(tf.math.xlogy(shares, shares), 1), tf.float64))
-
-
-def _where(mask: Tensor) -> Tensor:
-  return tf.cast(tf.where(mask)[:, 0], tf.int32)

@@ -31,13 +31,14 @@ class GaussianMixture:
       S_m  = S + D^1/2 V_p L_p^1/2 (B_m - I) L_p^1/2 V_p^T D^1/2
 
   so that 64 components of 4096 units cost little more than one. EM maximises the likelihood with
-  an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's own
-  covariance: B_m = (sum_n r_nm d d^T + p I) / (n_m + p).
+  an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's covariance
+  (see `expectation.maximise`). With an identity for V and p = C the S_m are dense.
 
   Attributes:
     base: the class's shrunk Gaussian.
     weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: (penalised) log-likelihood a sample, one value an iteration, the start's first.
+    history: (penalised) log-likelihood a sample, one value an iteration, the start's first; of
+      scikit-learn's fits the last alone.
     converged: whether the last gain was below the tolerance.
   """
 

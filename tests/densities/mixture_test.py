@@ -1,5 +1,8 @@
 """Mixtures against TensorFlow Probability, SciPy and scikit-learn."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -170,3 +173,9 @@ def test_reprs_say_what_it_is():
 def test_fewer_images_than_components_says_what_to_do():
   with pytest.raises(InputError, match="at least 5 images of a class for 5 components"):
     GaussianMixture.fit(_features(4, 3), 5)
+
+
+def test_tensorflow_probability_is_imported_for_a_distribution_alone():
+  program = "import sys, hfc_tf.densities.hierarchical, hfc_tf.densities.energy as _\n"
+  program += "assert 'tensorflow_probability' not in sys.modules"
+  subprocess.run([sys.executable, "-c", program], check=True)

@@ -15,7 +15,7 @@ from hfc_tf.densities import GaussianMixture
 from hfc_tf.densities.em import fit_each
 
 Array = np.ndarray[Any, Any]
-_NARROW = 128  # channels of the widest tap that full covariances are fitted to
+_NARROW = 256  # channels of the widest tap that full covariances are fitted to
 _HELD_OUT = 5  # every fifth image
 
 

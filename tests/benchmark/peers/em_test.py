@@ -13,7 +13,7 @@ def drawn(count=240, width=5):
 
 def test_every_fifth_image_is_held_out_and_wide_taps_are_not_fitted_in_full(tmp_path):
   path = tmp_path / "features.npz"
-  np.savez(path, narrow=drawn(100), wide=drawn(100, 129))
+  np.savez(path, narrow=drawn(100), wide=drawn(100, 257))
   job = {"class_features": path, "components": 2}
   mixtures = em.Mixtures(job | {"covariance": "full"})
   ((train, held_out),) = mixtures._taps
