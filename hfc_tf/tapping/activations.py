@@ -26,6 +26,8 @@ _OPERATIONS = (
 
 def activation_name(operation: Any) -> str:
   """'relu', 'softmax', ... of a layer or operation; 'linear' where it applies none."""
+  if isinstance(operation, keras.layers.Wrapper):
+    return activation_name(operation.layer)
   for kind, name in _LAYERS.items():
     if isinstance(operation, kind):
       return name

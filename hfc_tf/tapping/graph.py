@@ -115,7 +115,7 @@ class _Tracer:
     if inner is not None:
       self.opaque += inner[0].opaque
       return self._inline(*inner, args, operation)
-    places = inner_activations(operation) if isinstance(operation, keras.layers.Layer) else []
+    places = inner_activations(operation) if is_composite(operation) else []
     if places:
       listened = self._listened(operation, places, args, kwargs)
       if listened is not None:
@@ -167,8 +167,7 @@ class _Tracer:
     inputs, listening = _symbolic((args, kwargs)), Listening(operation, places)
     with contextlib.suppress(Exception):  # whatever a stranger's `call` raises when it is traced
       outputs, *means = listening(*args, **kwargs)
-      given = _symbolic(outputs)
-      if not means or not given:
+      if not means or not (given := _symbolic(outputs)):
         return None
       for name, mean in zip(listening.names, means, strict=True):
         self.nodes.append(Node(name, operation, inputs, given[0], mean, "inner"))
@@ -215,9 +214,8 @@ class _Tracer:
       self.nodes.append(placed)
       self._makers[id(placed.output)] = placed
     outputs = [outer[id(each)] for each in graph.outputs]
-    if len(outputs) == 1 and isinstance(operation, keras.Model):
-      return outputs[0]
-    return keras.tree.pack_sequence_as(structure, outputs)
+    single = len(outputs) == 1 and isinstance(operation, keras.Model)
+    return outputs[0] if single else keras.tree.pack_sequence_as(structure, outputs)
 
 
 def _symbolic(structure: Any) -> list[Tensor]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.tapping.activations import inner_activations
+from hfc_tf.tapping.activations import inner_activations, is_activation
 from hfc_tf.tapping.calls import LOCK, Call, inference, tapped
 
 Tensor = Any
@@ -38,6 +38,8 @@ def is_composite(operation: Any) -> bool:
   """Whether a layer may hold activations inside: one that is not Keras's own, or wraps such."""
   if not isinstance(operation, keras.layers.Layer):
     return False
+  if isinstance(operation, keras.layers.Wrapper) and is_activation(operation):
+    return False  # its output is the activation
   foreign = type(operation).__module__.partition(".")[0] != "keras"
   return foreign or bool(inner_activations(operation))
 
