@@ -9,9 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import hfc_tf
+from hfc_tf.lazy import load
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -72,6 +71,15 @@ def test_build_has_a_binary_per_executable() -> None:
     assert (copy["srcs"], copy["outs"]) == ([f"bin/{name}"], [binary["main"]])
 
 
+def test_pip_installs_a_command_per_executable() -> None:
+  scripts = PROJECT["project"]["scripts"]
+  assert {f"bin/{name}" for name in scripts} == names("bin", "*") - {"bin/benchmark"}
+  for name, place in scripts.items():
+    assert load(place).__name__ == name
+    text = (ROOT / "bin" / name).read_text()
+    assert f"from {place.split(':')[0]} import {name}\n" in text and text.endswith(f"  {name}()\n")
+
+
 def test_build_has_a_test_per_test_file() -> None:
   tests = build_targets(ROOT)["py_test"]
   assert {name + ".py" for name in tests} == names("tests", "*_test.py")
@@ -111,9 +119,9 @@ def test_every_import_is_declared() -> None:
   ]
   assert all(">=" in requirement for requirement in requirements)
   declared = {re.split("[>~=<]", requirement)[0] for requirement in requirements}
-  declared |= {"hfc_tf"}
+  local = {"hfc_tf", "benchmarks"}
   seen = set()
-  for path in names("hfc_tf", "*.py") | names("bin", "*"):
+  for path in names("hfc_tf", "*.py") | names("benchmarks", "*.py") | names("bin", "*"):
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
       modules: list[str] = []
       if isinstance(node, ast.Import):
@@ -124,13 +132,13 @@ def test_every_import_is_declared() -> None:
         top = module.split(".")[0]
         if top not in sys.stdlib_module_names:
           seen.add(DISTRIBUTIONS.get(top, top))
-  assert seen <= declared, f"imported, not declared: {seen - declared}"
+  assert seen <= declared | local, f"imported, not declared: {seen - declared - local}"
   # TFP imports tf_keras; readers and downloads import extras by name, when they are called for.
   readers = "".join(path.read_text() for path in (ROOT / "hfc_tf/data").glob("*.py"))
   by_name = re.findall(r'(?:_call|package)\("(\w+)', readers)
   # What a peer needs and does not declare, and what only tests import.
-  indirect = {"hfc_tf", "tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
-  unused = declared - seen - indirect - set(by_name)
+  indirect = {"tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
+  unused = declared - local - seen - indirect - set(by_name)
   assert not unused, f"declared, not imported: {unused}"
 
 
@@ -144,20 +152,30 @@ def test_readme_has_one_command_to_run_and_one_to_test() -> None:
       assert extra in PROJECT["project"]["optional-dependencies"]
 
 
-def test_ci_runs_the_readme_command() -> None:
+def test_ci_runs_the_readme_command_and_the_oldest_keras() -> None:
   _, test = set_up_commands()
-  assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == test
+  lines = (ROOT / ".ci" / "run").read_text().splitlines()
+  assert "set -euo pipefail" in lines and lines[-2:] == [test, "tests/run_oldest"]
 
 
-@pytest.mark.parametrize("tool", ["ruff check", "mypy", "python -m pytest"])
-def test_run_all_runs(tool: str) -> None:
+def test_the_oldest_keras_is_tested() -> None:
+  script = (ROOT / "tests" / "run_oldest").read_text()
+  (pattern,) = re.findall(r"s/(\^.*)/\\1/p", script)
+  lines = (ROOT / "pyproject.toml").read_text().splitlines()
+  assert len([line for line in lines if re.match(pattern, line)]) == 1
+  tests = re.findall(r"tests/\S+_test\.py", script)
+  assert tests and all((ROOT / path).is_file() for path in tests)
+
+
+def test_run_all_runs_every_check() -> None:
   lines = (ROOT / "tests" / "run_all").read_text().splitlines()
   assert "set -euo pipefail" in lines
-  assert any(line.startswith(tool) for line in lines)
+  for tool in ("ruff check", "mypy", "lint-imports", "python -m pytest"):
+    assert any(line.startswith(tool) for line in lines), tool
 
 
 def test_scripts_are_executable() -> None:
-  for path in ("tests/run_all", ".ci/run"):
+  for path in ("tests/run_all", "tests/run_oldest", ".ci/run"):
     assert os.access(ROOT / path, os.X_OK), path
 
 

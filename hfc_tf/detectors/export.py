@@ -106,9 +106,15 @@ def _place(path: str | os.PathLike[str]) -> pathlib.Path:
 def _replace(place: pathlib.Path, new: pathlib.Path) -> None:
   """Puts the folder `new` at `place`; several exports at once do so one after the other."""
   with locked(place.with_name("export")):  # a lock of a short name
+    old = new.with_name("old")
     if place.exists():
-      place.rename(new.with_name("old"))
-    new.rename(place)
+      place.rename(old)
+    try:
+      new.rename(place)
+    except OSError:
+      if old.exists():
+        old.rename(place)
+      raise
 
 
 class _Served(tf.Module):  # type: ignore[misc]

@@ -42,7 +42,11 @@ def fast_kernels(model: keras.Model) -> Iterator[None]:
 def _is_plain(layer: keras.layers.BatchNormalization) -> bool:
   channels_last = layer.axis in (-1, layer.input_spec.ndim - 1)
   return bool(
-    layer.trainable and layer.scale and layer.center and not layer.renorm and channels_last
+    layer.trainable
+    and layer.scale
+    and layer.center
+    and not getattr(layer, "renorm", False)  # since Keras 3.14
+    and channels_last
   )
 
 

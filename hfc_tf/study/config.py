@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.registry import AIMS as AIMS
@@ -20,51 +21,93 @@ _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 PREPROCESSING = ("auto", "none", "raw255", "torch", "tf", "caffe")
 
 
+def _flag(default: Any, text: str, *, flag: str | None = None) -> Any:
+  """A field with the help of its flag, which has the field's name unless `flag` gives another."""
+  return dataclasses.field(default=default, metadata={"help": text, "flag": flag})
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """One study. None takes the default that the comment names.
+  """One study. Each field is a flag too; None takes the default that its help names.
 
   Sizes of steps and budgets are in 1/256; see `hfc_tf.attacks.schedule`.
   """
 
-  dataset: str = "chest"
-  data_dir: str | None = None  # the built-in phantom
-  split: str | None = None  # drawn by the seed
-  image_size: int = 64
-  depth: int | None = None  # of volumes: the median of what is there
-  window: tuple[str, ...] | None = None  # level and width of CT in --dataset=volumes
-  num_images: int | None = None  # all
-  model: str | None = None  # small_resnet on phantoms, else resnet50, of volumes resnet18_3d
-  model_path: str | None = None  # train one
-  preprocessing: str = "auto"  # of PREPROCESSING
-  precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
-  weights: str | None = None  # random initialisation
-  epochs: int | None = None  # 12 on phantoms, else 6
-  learning_rate: float | None = None  # 3e-4 for vgg16, else 1e-3
-  model_seed: int | None = None  # of training; as seed
-  attacks: tuple[str, ...] = ("bim",)
-  hfc: bool = False
-  hfc_weights: tuple[str, ...] = ("1", "auto")
-  aim: str = "mode"  # of HFC
-  eps_256: float | None = None  # 1 from 128 px on, else 4
-  step_size_256: float | None = None
-  steps: int | None = None
-  components: int | None = None  # 16 on chest, 64 on fundus, else 16
-  detectors: tuple[str, ...] = ("kd", "maha", "lid", "svm", "dnn", "bu")
-  retrain: str = "none"  # what else detectors learn from: hfc (instead), mixture (beside)
-  target: str = "random"
-  max_adv_train: int | None = 400  # None: all
-  max_adv_test: int | None = None  # all
-  tuning_images: int | None = None  # 256 on phantoms, else 96
-  min_accuracy: float = 0.6
-  seed: int = 0
-  batch_size: int = 32  # 0: what memory holds
-  distribute: str | None = None  # this process; mirrored: devices of this host; ray: a cluster
-  ray_address: str | None = None  # a cluster that is started on this machine
-  workers: int | None = None  # of that cluster; as many as the processors hold
-  threads: int = 1  # of each worker
-  out: str = "out"
-  artefacts: str | None = None  # OUT/artefacts
+  dataset: str = _flag("chest", f"{', '.join(DATASETS)}; folder has one per class.")
+  data_dir: str | None = _flag(None, "Folder or npz file; none: built-in phantom.")
+  split: str | None = _flag(
+    None, "Manifest (json) of Train and Test to obey; none: drawn by the seed."
+  )
+  image_size: int = _flag(64, "Side in pixels.")
+  depth: int | None = _flag(None, "Slices of NIfTI and DICOM volumes; none: the median.")
+  window: tuple[str, ...] | None = _flag(None, "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM.")
+  num_images: int | None = _flag(None, "Use only so many images, by class.")
+  model: str | None = _flag(
+    None,
+    f"{', '.join(MODELS)}; trained here. None: small_resnet on phantoms, else resnet50, of "
+    "volumes resnet18_3d.",
+  )
+  model_path: str | None = _flag(None, "A Keras model of yours (.keras, .h5).")
+  preprocessing: str = _flag(
+    "auto",
+    "What your model wants of images: auto, 0 to 255 where its first layers say so, else 0 to 1; "
+    "none, 0 to 1; raw255, 0 to 255; torch, tf or caffe (Keras's preprocess_input).",
+  )
+  precision: str = _flag(
+    "float32",
+    "Of attacks: float32, or bfloat16 (experimental: about three times faster on CPUs that have "
+    "it; judged in float32).",
+  )
+  weights: str | None = _flag(None, "Start of training: a weights file, imagenet; none: random.")
+  epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.")
+  learning_rate: float | None = _flag(None, "Of training; none: 3e-4 for vgg16, else 1e-3.")
+  model_seed: int | None = _flag(None, "Of training; none: --seed.")
+  attacks: tuple[str, ...] = _flag(("bim",), f"{', '.join(ATTACKS)}.", flag="attack")
+  hfc: bool = _flag(False, "Attack with the HFC term as well.")
+  hfc_weights: tuple[str, ...] = _flag(
+    ("1", "auto"), "Weights of the HFC term: numbers (1 is the papers'), auto.", flag="hfc_weight"
+  )
+  aim: str = _flag(
+    "mode",
+    "Of the HFC term: mode (the papers'), or typical: features as far from it as clean ones are.",
+  )
+  eps_256: float | None = _flag(
+    None, "Budget in 1/256; none: 1 from 128 px on, else 4.", flag="eps"
+  )
+  step_size_256: float | None = _flag(None, "Step in 1/256; the papers': 0.02.", flag="step_size")
+  steps: int | None = _flag(
+    None,
+    "Alone, it sets the step to 2 eps / steps; none: the papers' 2 eps / 0.02, 40 at the most.",
+  )
+  components: int | None = _flag(None, "M; none: 64 on fundus, else 16.")
+  detectors: tuple[str, ...] = _flag(
+    ("kd", "maha", "lid", "svm", "dnn", "bu"), f"{', '.join(DETECTORS)}."
+  )
+  retrain: str = _flag(
+    "none",
+    "What detectors learn from: none (the attack without HFC), hfc (with it), mixture (both).",
+  )
+  target: str = _flag("random", "random, next, least_likely, a class.")
+  max_adv_train: int | None = _flag(400, "Images in AdvTrain at the most.")  # None: all
+  max_adv_test: int | None = _flag(None, "Images in AdvTest; none: all.")
+  tuning_images: int | None = _flag(
+    None, "AdvTrain images that --hfc_weight=auto tries weights on; none: 256 on phantoms, else 96."
+  )
+  min_accuracy: float = _flag(0.6, "Refuse classifiers below it.")
+  seed: int = _flag(0, "Of every random draw.")
+  batch_size: int = _flag(32, "Images a step; 0: as many as memory holds, found once and kept.")
+  distribute: str | None = _flag(
+    None,
+    "Where attacked images are made: none, this process; mirrored, all devices of this host; ray, "
+    "workers.",
+  )
+  ray_address: str | None = _flag(None, "Of a running cluster; none: one is started here.")
+  workers: int | None = _flag(None, "Of a cluster started here; none: all it holds.")
+  threads: int = _flag(1, "Of each worker.")
+  out: str = _flag("out", "Folder for report, results and artefacts.")
+  artefacts: str | None = _flag(
+    None, "Folder of artefacts to share; none: OUT/artefacts, without --out out/artefacts for all."
+  )
 
   @property
   def synthetic(self) -> bool:

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 
-from hfc_tf.benchmark.figures import FIGURES
-from hfc_tf.benchmark.peers import CONTENDERS
-from hfc_tf.benchmark.run import Row, _rows
-from hfc_tf.benchmark.settings import Settings, parse_peer_python
+from benchmarks.figures import FIGURES
+from benchmarks.peers import CONTENDERS
+from benchmarks.run import Row, _rows
+from benchmarks.settings import Settings, parse_peer_python
 from hfc_tf.errors import InputError
 
 NAMED = {

@@ -1,6 +1,6 @@
 import keras
 
-from hfc_tf.benchmark.flops import Convolution, convolutions, step_flops
+from benchmarks.flops import Convolution, convolutions, step_flops
 from hfc_tf.models import resnet50
 from tests.networks import tiny
 

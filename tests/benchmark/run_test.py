@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hfc_tf.benchmark import page, run
-from hfc_tf.benchmark.process import Process, UnavailableError
-from hfc_tf.benchmark.settings import Settings
+from benchmarks import page, run
+from benchmarks.process import Process, UnavailableError
+from benchmarks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FAKES = """
@@ -73,6 +73,7 @@ def test_other_logits_or_other_steps_are_refused():
     run._compare(own, own | {"adversarials": other})
 
 
+@pytest.mark.slow
 def test_a_run_measures_what_it_can_and_names_the_rest(tmp_path):
   settings = Settings(
     only=("peak_memory_hfc_gib", "hfc_vs_plain_m64", "loop_vs_foolbox", "em_low_rank_minutes"),

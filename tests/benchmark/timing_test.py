@@ -1,6 +1,6 @@
 import pytest
 
-from hfc_tf.benchmark.timing import Spread, interleaved, seconds_per_step
+from benchmarks.timing import Spread, interleaved, seconds_per_step
 
 
 class Clock:

@@ -18,6 +18,7 @@ from tests.distribute import work
 from tests.networks import tapped
 
 pytest.importorskip("ray")
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"eps": 8 / 256, "steps": 6, "seed": 3}

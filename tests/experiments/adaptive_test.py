@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.attacks.objectives import Objective
+from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.experiments import adaptive
 from hfc_tf.report.adaptive import METHODS
 from hfc_tf.study import hiding
@@ -47,7 +47,18 @@ def test_the_search_starts_where_gradients_are_equal(factor):
   assert hiding.balanced(study, attack, "copy") == pytest.approx(1 / factor, rel=1e-4)
 
 
-def test_rivals_are_of_the_target_class():
+def test_rivals_lead_to_the_target_class():
   study = Study(shared.config().resolved())
-  for method, term in adaptive.rivals(study).items():
-    assert term.name in method and np.isfinite(term.weight)
+  rivals = adaptive.rivals(study)
+  assert list(rivals) == ["guide_random", "guide_closest", "kde", "lid"]
+  assert [rivals[method].reads_clean for method in list(rivals)[:2]] == [False, True]
+  clean, images = study.clean["adv_test"], tf.constant(study.images("adv_test"))
+  features = {name: tf.constant(means) for name, means in clean.features.items()}
+  for method in ("guide_random", "guide_closest", "kde"):
+    term, values = rivals[method], []
+    for target in (0, 1):
+      ids = tf.range(len(clean))
+      batch = Batch(images, tf.fill(len(clean), target), ids, tf.constant(0), features)
+      values.append(term.term(term.prepare(batch), batch, clean.logits, features))
+    own = np.where(clean.labels == 0, *values)  # clean images of a class are near the class
+    assert own.mean() < np.where(clean.labels == 1, *values).mean(), method

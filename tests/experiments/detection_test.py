@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
 from hfc_tf.experiments import detection
@@ -94,22 +93,6 @@ def test_a_rerun_reads_what_is_there_and_gives_the_same_rows(finished):
   again = detection.run(Config(**SMALL, out=str(out)))
   assert again["rows"] == results["rows"]
   assert {path: path.stat().st_mtime_ns for path in before} == before
-
-
-def test_adv_test_images_do_not_change_detectors_or_thresholds(finished, tmp_path):
-  out, results = finished
-  split = json.loads((out / "split.json").read_text())
-  split["adv_test"] = split["adv_test"][: len(split["adv_test"]) // 2 + 5]
-  manifest = tmp_path / "split.json"
-  manifest.write_text(json.dumps(split))
-  again = detection.run(Config(**SMALL, out=str(tmp_path / "out"), split=str(manifest)))
-
-  def learnt(folder):
-    files = sorted((pathlib.Path(folder) / "artefacts" / "detector").glob("*/detector.npz"))
-    return [{name: array.tobytes() for name, array in np.load(file).items()} for file in files]
-
-  assert learnt(out) == learnt(tmp_path / "out")
-  assert again["rows"][0]["n_clean"] < results["rows"][0]["n_clean"]
 
 
 def _command(out):

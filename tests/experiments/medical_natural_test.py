@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 
 from hfc_tf.experiments import medical_natural
+from hfc_tf.experiments.common import hiding_study
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.study import hiding
 from tests.experiments import shared
 
 
@@ -24,5 +27,18 @@ def test_both_domains(thin_models, tmp_path):
   found = medical_natural.run(config, natural, (32.0, 64.0))
   own = {(r["domain"], r["eps_256"], r["hfc"]) for r in found["rows"]}
   assert own >= {("medical", 8.0, True), ("natural", 32.0, True), ("natural", 64.0, False)}
-  for domain, eps in found["smallest_eps_256"].items():
-    assert eps is None or 8 / 64 <= eps <= 64 * 64, domain
+  medical, name = hiding_study(config)
+  other = natural.beside(medical, eps_256=32.0, step_size_256=None)
+  studies = {"medical": medical, "natural": other}
+  smallest = found["smallest_eps_256"]
+  for domain, study in studies.items():
+    assert smallest[domain] == pytest.approx(256 * hiding.smallest_budget(study, name))
+    plain = next(r for r in found["rows"] if r["domain"] == domain and not r["hfc"])
+    assert plain["dataset"] == study.config.dataset
+    assert plain["n_clean"] == len(study.rows_of["adv_test"])
+    attack = study.attack(name, eps=plain["eps_256"] / 256)
+    taps, _ = study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")
+    aimed = study.aimed("adv_test")
+    fooled = taps.predictions[aimed] == study.targets["adv_test"][aimed]
+    assert plain["adv_acc"] == pytest.approx(fooled.mean())
+  assert smallest["medical"] < smallest["natural"]

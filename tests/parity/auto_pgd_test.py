@@ -7,6 +7,7 @@ from hfc_tf.attacks import APGD
 from tests.parity.twins import keras_twin, subjects, to_torch, torch_twin
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.parity
 
 
 @pytest.mark.parametrize("eps", [8 / 256, 32 / 256])

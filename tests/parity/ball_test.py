@@ -18,6 +18,7 @@ from tests.parity.twins import (
 )
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.parity
 TIES = 0.01  # share of pixels: a sign that two frameworks' rounding decides, and what follows it
 ALPHA = EPS / 5
 SETTINGS = {"eps": EPS, "step_size": ALPHA, "steps": STEPS, "targeted": False}

@@ -8,6 +8,7 @@ from tests.parity.twins import from_torch, keras_twin, lengths, subjects, to_tor
 
 torch = pytest.importorskip("torch")
 foolbox = pytest.importorskip("foolbox")
+pytestmark = pytest.mark.parity
 
 
 def _theirs(attack, images, criterion):

@@ -9,6 +9,7 @@ import shlex
 import pytest
 from absl import flags
 
+from hfc_tf.commands.flags import define
 from hfc_tf.errors import InputError
 from hfc_tf.report.experiment import (
   Section,
@@ -21,7 +22,6 @@ from hfc_tf.report.figures import Figure
 from hfc_tf.report.page import command
 from hfc_tf.report.results import completed, plain, write_run
 from hfc_tf.study.config import Config
-from hfc_tf.study.flags import define
 
 STRANGE = "<script>alert(1)</script>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")

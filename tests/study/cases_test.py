@@ -115,7 +115,7 @@ def test_attacks_in_bfloat16_are_other_images_judged_in_float32(study, case):
   assert np.mean(images == case.images["attack"]) > 0.5
 
 
-@pytest.mark.parametrize("kind", ["mirrored", "ray"])
+@pytest.mark.parametrize("kind", ["mirrored", pytest.param("ray", marks=pytest.mark.ray)])
 def test_work_that_is_distributed_ends_alike(study, case, kind, tmp_path):
   if kind == "ray":
     pytest.importorskip("ray")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture as ScikitLearn
 
-from hfc_tf.benchmark.peers import em
+from benchmarks.peers import em
 from hfc_tf.densities import GaussianMixture
 
 

@@ -3,10 +3,10 @@ import importlib
 import numpy as np
 import pytest
 
-from hfc_tf.benchmark.peers import CONTENDERS, PACKAGES
-from hfc_tf.benchmark.peers.own import Own
-from hfc_tf.benchmark.settings import Settings
-from hfc_tf.benchmark.subject import Subject
+from benchmarks.peers import CONTENDERS, PACKAGES
+from benchmarks.peers.own import Own
+from benchmarks.settings import Settings
+from benchmarks.subject import Subject
 
 PLAIN = [name for name, one in CONTENDERS.items() if one.plain and one.package]
 
@@ -37,7 +37,7 @@ def test_peers_take_the_same_steps(name, request):
     pytest.skip("takes a minute to compile; bin/benchmark checks it")
   job = request.getfixturevalue("job")  # not before it is known to be needed
   logits, adversarials = request.getfixturevalue("own")
-  module = importlib.import_module(f"hfc_tf.benchmark.peers.{contender.module}")
+  module = importlib.import_module(f"benchmarks.peers.{contender.module}")
   loop = module.start(job | dict(contender.settings))
   np.testing.assert_allclose(loop.logits(), logits, atol=1e-3)
   moved = loop.attack(3)

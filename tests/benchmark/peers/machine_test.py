@@ -2,8 +2,8 @@
 
 import pytest
 
-from hfc_tf.benchmark.flops import step_flops
-from hfc_tf.benchmark.peers import rates, scaling
+from benchmarks.flops import step_flops
+from benchmarks.peers import rates, scaling
 from tests.networks import tiny
 
 

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 
 def test_logits_and_taps_are_those_of_keras():
-  from hfc_tf.benchmark.peers.torch_resnet50 import ResNet50
+  from benchmarks.peers.torch_resnet50 import ResNet50
 
   model = resnet50((64, 64, 3), 2)
   rng = np.random.default_rng(0)

@@ -8,30 +8,30 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from hfc_tf import cli
+from hfc_tf.commands import program
 from hfc_tf.errors import InputError
 
-ROOT = Path(__file__).parents[1]
-# What TensorFlow writes from C++ when imported; cli mutes it unless another module came first.
+ROOT = Path(__file__).parents[2]
+# What TensorFlow writes from C++ when imported; muted unless another module came first.
 NOTES = re.compile(
   r"^(WARNING: All log messages before|[IWE]0000 |To enable the following).*\n", re.M
 )
-flags.DEFINE_string("cli_test_text", None, "For these tests.")
-flags.DEFINE_float("cli_test_number", None, "For these tests.")
-flags.DEFINE_enum("cli_test_kind", "fine", ["fine", "other"], "For these tests.")
+flags.DEFINE_string("program_test_text", None, "For these tests.")
+flags.DEFINE_float("program_test_number", None, "For these tests.")
+flags.DEFINE_enum("program_test_kind", "fine", ["fine", "other"], "For these tests.")
 
 
 @pytest.mark.parametrize(
   ("argument", "line"),
   [
-    ("--cli_test_kind=third", "--cli_test_kind=third: value should be one of <fine|other>"),
-    ("--cli_test_knid=fine", "Unknown command line flag 'cli_test_knid'"),
+    ("--program_test_kind=third", "--program_test_kind=third: value should be one of <fine|other>"),
+    ("--program_test_knid=fine", "Unknown command line flag 'program_test_knid'"),
     ("fine", "argument 'fine' that belongs to no flag"),
   ],
 )
 def test_wrong_flags_are_one_line(capfd, argument, line):
   with pytest.raises(SystemExit) as end:
-    cli._parse(["program", argument])
+    program._parse(["program", argument])
   flags.FLAGS.unparse_flags()
   error = capfd.readouterr().err
   assert end.value.code == 2 and line in error and error.count("\n") == 1
@@ -51,18 +51,18 @@ def test_what_the_user_got_wrong_is_one_line(capfd, error, code, line):
     raise error
 
   with pytest.raises(SystemExit) as end:
-    cli._guarded(main)
+    program._guarded(main)
   printed = capfd.readouterr().err
   assert end.value.code == code and line in printed and printed.count("\n") == 1
 
 
 def test_bugs_keep_their_traceback():
   with pytest.raises(FileNotFoundError):
-    cli._guarded(lambda: os.stat("/no/such/file"))
+    program._guarded(lambda: os.stat("/no/such/file"))
 
 
 def test_muting_ends(capfd):
-  with cli._muted():
+  with program._muted():
     os.write(2, b"hidden")
   os.write(2, b"seen")
   assert capfd.readouterr().err == "seen"
@@ -85,14 +85,15 @@ def test_a_binary_with_a_wrong_flag():
 def test_closed_streams_take_no_file(closed, tmp_path):
   code = f"""
 import os, sys
-from hfc_tf import cli
+from hfc_tf.commands import program
 def main():
   with open({str(tmp_path / "file")!r}, "w") as file:
-    print("to stdout"); print("to stderr", file=sys.stderr); cli.say("said"); os.write(2, b"raw")
-    with cli._muted():
+    print("to stdout"); print("to stderr", file=sys.stderr)
+    program.say("said"); os.write(2, b"raw")
+    with program._muted():
       pass
     file.write(f"{{file.fileno() > 2}}")
-cli.run(main)
+program.run(main)
 """
   script = tmp_path / "script.py"
   script.write_text(code)
@@ -105,11 +106,11 @@ cli.run(main)
 def test_a_pipe_that_ends_early(tmp_path, more):
   script = tmp_path / "script.py"
   script.write_text("""
-from hfc_tf import cli
+from hfc_tf.commands import program
 def main():
   for number in range(9999):
-    cli.say(f"{number} ü \\udcff")
-cli.run(main)
+    program.say(f"{number} ü \\udcff")
+program.run(main)
 """)
   environment = os.environ | {"PYTHONPATH": str(ROOT), **more}
   done = subprocess.run(
@@ -119,10 +120,10 @@ cli.run(main)
   assert done.returncode == 0 and done.stderr == "" and done.stdout.startswith("0 ")
 
 
-@pytest.mark.parametrize("argument", ["--cli_test_text=", "--cli_test_number=nan"])
+@pytest.mark.parametrize("argument", ["--program_test_text=", "--program_test_number=nan"])
 def test_values_that_say_nothing_are_refused(capfd, argument):
   with pytest.raises(SystemExit) as end:
-    cli._parse(["program", argument])
+    program._parse(["program", argument])
   flags.FLAGS.unparse_flags()
-  flags.FLAGS.cli_test_text = flags.FLAGS["cli_test_number"].value = None
+  flags.FLAGS.program_test_text = flags.FLAGS["program_test_number"].value = None
   assert end.value.code == 2 and argument[:12] in capfd.readouterr().err

@@ -9,7 +9,7 @@ import numpy as np
 from art.attacks.evasion import ProjectedGradientDescent
 from art.estimators.classification import TensorFlowV2Classifier
 
-from hfc_tf.benchmark.peers.base import Array, KerasLoop
+from benchmarks.peers.base import Array, KerasLoop
 
 
 class Art(KerasLoop):

@@ -8,7 +8,7 @@ import foolbox
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.benchmark.peers.base import Array, KerasLoop
+from benchmarks.peers.base import Array, KerasLoop
 
 
 class Foolbox(KerasLoop):

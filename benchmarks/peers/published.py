@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hfc_tf.benchmark.peers.torch_loop import TorchLoop
+from benchmarks.peers.torch_loop import TorchLoop
 
 Tensor = Any
 _WIDEST = 512  # wider taps are skipped

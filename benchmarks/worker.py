@@ -1,4 +1,4 @@
-"""One contender in a process of its own: `python -m hfc_tf.benchmark.worker`.
+"""One contender in a process of its own: `python -m benchmarks.worker`.
 
 The first line on stdin is a job (json); each further one a command. A line of json answers each.
 Nothing but the contender's own module is imported, so that a peer's environment need not hold

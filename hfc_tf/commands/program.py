@@ -16,12 +16,12 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from hfc_tf.commands.flags import define
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
-from hfc_tf.study.flags import define
 from hfc_tf.surroundings import check_backend, set_defaults
 
-flags.disclaim_key_flags()  # so that --help of a binary shows the flags as its own
+flags.disclaim_key_flags()  # so that --help of a command shows the flags as its own
 
 _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
 
@@ -31,6 +31,7 @@ def experiment(
   arguments: Callable[[], Mapping[str, Any]] = dict,
   *,
   defaults: Mapping[str, Any] | None = None,
+  text: str | None = None,
 ) -> None:
   """Runs an experiment as a program of its own and says where its page is.
 
@@ -39,6 +40,7 @@ def experiment(
     arguments: what its `run` takes beside the configuration, checked and made from flags; it may
       not import TensorFlow. None leaves an argument at its default.
     defaults: of the common flags, in place of the experiment's.
+    text: what --help says first.
   """
   found = EXPERIMENTS[name]
   given = found.defaults if defaults is None else defaults
@@ -53,15 +55,20 @@ def experiment(
     load(found.module).run(config, **chosen)
     say(f"report: {config.out}/report.html")
 
-  run(main)
+  run(main, text)
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], text: str | None = None) -> None:
   """Parses the flags, calls `main` and exits.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
   with one line on stderr; 130 after control-C.
+
+  Args:
+    main: called without arguments.
+    text: what --help says first.
   """
+  sys.modules["__main__"].__doc__ = text  # where absl looks for it
   _open_streams()
   try:
     app.run(lambda _: _guarded(main), flags_parser=_parse)

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.peers.base import Array, Loop
 from hfc_tf.attacks import BIM, Attack, HFCAttack
-from hfc_tf.benchmark.peers.base import Array, Loop
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.taps import TappedModel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pathlib
@@ -37,10 +38,12 @@ class Process:
   """
 
   def __init__(self, job: Mapping[str, Any], threads: int, python: str = sys.executable) -> None:
-    # The library alone is lent to the other environment, not the packages beside it.
+    # The benchmark and the library alone are lent to the other environment, not what lies beside.
     self._folder = tempfile.TemporaryDirectory()
     place = pathlib.Path(self._folder.name)
-    (place / "hfc_tf").symlink_to(pathlib.Path(__file__).resolve().parents[1])
+    for package in ("benchmarks", "hfc_tf"):
+      (origin,) = importlib.import_module(package).__path__
+      (place / package).symlink_to(pathlib.Path(origin).resolve())
     environment = os.environ | dict.fromkeys(_THREADS, str(threads))
     environment |= {"PYTHONPATH": str(place), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several processes share the device
@@ -48,7 +51,7 @@ class Process:
     try:
       with open(self._log, "wb") as log:
         self._process = subprocess.Popen(
-          [python, "-P", "-m", "hfc_tf.benchmark.worker"],
+          [python, "-P", "-m", "benchmarks.worker"],
           stdin=subprocess.PIPE,
           stdout=subprocess.PIPE,
           stderr=log,

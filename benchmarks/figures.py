@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hfc_tf.benchmark.timing import Samples
+from benchmarks.timing import Samples
 
 Values = dict[str, list[float]]  # row -> a value a round
 

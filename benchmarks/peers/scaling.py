@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.subject import draw_density
+from benchmarks.timing import seconds_per_step
 from hfc_tf.attacks import BIM, Attack, HFCAttack
-from hfc_tf.benchmark.subject import draw_density
-from hfc_tf.benchmark.timing import seconds_per_step
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.models import MODELS
 from hfc_tf.taps import TappedModel

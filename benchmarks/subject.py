@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from hfc_tf.benchmark.settings import Settings
+from benchmarks.settings import Settings
 from hfc_tf.densities import GaussianMixture, HierarchicalDensity, ShrunkGaussian
 from hfc_tf.models import MODELS
 from hfc_tf.study.store import load_taps

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hfc_tf.benchmark.timing import seconds_per_step
+from benchmarks.timing import seconds_per_step
 
 Array = np.ndarray[Any, Any]
 

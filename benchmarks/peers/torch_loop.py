@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from hfc_tf.benchmark.peers.base import Array, Loop
-from hfc_tf.benchmark.peers.torch_resnet50 import ResNet50
+from benchmarks.peers.base import Array, Loop
+from benchmarks.peers.torch_resnet50 import ResNet50
 
 Tensor = Any
 

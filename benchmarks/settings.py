@@ -6,8 +6,8 @@ import dataclasses
 import os
 from collections.abc import Mapping
 
-from hfc_tf.benchmark.figures import FIGURES
-from hfc_tf.benchmark.peers import PACKAGES
+from benchmarks.figures import FIGURES
+from benchmarks.peers import PACKAGES
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from hfc_tf.benchmark import page
-from hfc_tf.benchmark.figures import FIGURES, Values
-from hfc_tf.benchmark.peers import CONTENDERS, Contender
-from hfc_tf.benchmark.process import Process, UnavailableError
-from hfc_tf.benchmark.settings import Settings
-from hfc_tf.benchmark.subject import Subject
-from hfc_tf.benchmark.timing import Samples, Spread, interleaved
+from benchmarks import page
+from benchmarks.figures import FIGURES, Values
+from benchmarks.peers import CONTENDERS, Contender
+from benchmarks.process import Process, UnavailableError
+from benchmarks.settings import Settings
+from benchmarks.subject import Subject
+from benchmarks.timing import Samples, Spread, interleaved
 
 _LOGITS = 1e-3  # how far a peer's logits may be off
 _PIXELS = 0.9  # share of pixels that must take the same step; signs of tiny gradients differ
@@ -120,7 +120,7 @@ def _wanted(figures: list[str], unavailable: dict[str, str]) -> dict[str, None]:
 def _start(contender: Contender, subject: Subject) -> Process:
   settings = subject.settings
   job = {
-    "module": f"hfc_tf.benchmark.peers.{contender.module}",
+    "module": f"benchmarks.peers.{contender.module}",
     "eps": settings.eps,
     "step_size": settings.step_size,
     "model": settings.model,

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from hfc_tf.report.figures import COLORS, INK, Figure, canvas, default_style, to_png
 
 if TYPE_CHECKING:
-  from hfc_tf.benchmark.run import Row
+  from benchmarks.run import Row
 
 _AXES = {"images": "images a batch", "taps": "taps", "components": "components M",
          "size": "image side, pixels"}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from hfc_tf.benchmark.flops import Convolution, convolutions, step_flops
+from benchmarks.flops import Convolution, convolutions, step_flops
 
 Tensor = Any
 SIDES = (1024, 2048, 4096, 8192)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from cleverhans.tf2.attacks.projected_gradient_descent import projected_gradient_descent
 
-from hfc_tf.benchmark.peers.base import Array, KerasLoop
+from benchmarks.peers.base import Array, KerasLoop
 
 
 class CleverHans(KerasLoop):

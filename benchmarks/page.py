@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hfc_tf.benchmark import bars
-from hfc_tf.benchmark.figures import FIGURES
-from hfc_tf.benchmark.settings import Settings
+from benchmarks import bars
+from benchmarks.figures import FIGURES
+from benchmarks.settings import Settings
 from hfc_tf.report.experiment import Table, write_experiment
 from hfc_tf.report.results import environment
 
 if TYPE_CHECKING:
-  from hfc_tf.benchmark.run import Row
+  from benchmarks.run import Row
 
 _HEAD = ("Figure", "Against", "Median", "Quartiles", "Goal", "Reached")
 _SHORT = ("Figure", "Median", "Quartiles")

@@ -1,0 +1,1 @@
+"""The commands: flags, exit codes, and the entry points that pip installs."""

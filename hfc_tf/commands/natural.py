@@ -1,0 +1,49 @@
+"""The flags that name natural images, and the `Natural` that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+from hfc_tf.data import DATASETS
+from hfc_tf.errors import InputError
+from hfc_tf.experiments.natural import Natural
+from hfc_tf.study import values
+
+flags.disclaim_key_flags()  # so that --help of a command shows them as its own
+
+
+def define() -> Callable[[], Natural | None]:
+  """Defines the flags --natural_*; returns what makes the images of them, None without a folder."""
+  folder = flags.DEFINE_string(
+    "natural_dir", None, "Folder or npz file of natural images; none: they are not tested."
+  )
+  default = Natural("")
+  others: dict[str, flags.FlagHolder[Any]] = {
+    "dataset": flags.DEFINE_string(
+      "natural_dataset", default.dataset, "How --natural_dir is read."
+    ),
+    "num_images": flags.DEFINE_integer(
+      "natural_images", default.num_images, "Use only so many, by class."
+    ),
+    "image_size": flags.DEFINE_integer("natural_size", default.image_size, "Their side in pixels."),
+    "epochs": flags.DEFINE_integer("natural_epochs", default.epochs, "Of their training."),
+  }
+
+  def natural() -> Natural | None:
+    if folder.value is None:
+      vain = [f"--{flag.name}" for flag in others.values() if flag.present]
+      if vain:
+        raise InputError(f"--natural_dir with {', '.join(vain)}", "none", "add it")
+      return None
+    made = Natural(folder.value, **{name: flag.value for name, flag in others.items()})
+    values.readable("--natural_dir", made.data_dir)
+    values.among("--natural_dataset", made.dataset, DATASETS)
+    values.whole("--natural_images", made.num_images)
+    values.whole("--natural_size", made.image_size, 8, 4096)
+    values.whole("--natural_epochs", made.epochs)
+    return made
+
+  return natural

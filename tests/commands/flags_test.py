@@ -1,0 +1,97 @@
+import dataclasses
+import sys
+
+import pytest
+from absl import flags
+
+from hfc_tf.commands.flags import define, typed
+from hfc_tf.errors import InputError
+from hfc_tf.study.config import Config
+
+
+def made(*arguments, **defaults):
+  values = flags.FlagValues()
+  make = define(values, **defaults)
+  values(["program", *arguments])
+  return make()
+
+
+def test_without_flags_it_is_the_default():
+  assert made() == Config()
+
+
+def test_flags_fill_their_fields():
+  config = made(
+    "--dataset=fundus", "--eps=2", "--step_size=0.5", "--attack=bim,pgd", "--hfc",
+    "--hfc_weight=0.5,auto", "--detectors=kd", "--max_adv_test=7", "--out=x",
+  )  # fmt: skip
+  assert config == Config(
+    dataset="fundus", eps_256=2.0, step_size_256=0.5, attacks=("bim", "pgd"), hfc=True,
+    hfc_weights=("0.5", "auto"), detectors=("kd",), max_adv_test=7, out="x",
+  )  # fmt: skip
+
+
+def test_a_binary_may_have_other_defaults():
+  assert made(hfc=True, attacks=("pgd",)) == Config(hfc=True, attacks=("pgd",))
+  assert made("--nohfc", "--attack=bim", hfc=True, attacks=("pgd",)) == Config()
+
+
+def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
+  config = made(out="out/layers")
+  assert (config.out, config.artefacts) == ("out/layers", "out/artefacts")
+  assert made("--out=x", out="out/layers").artefacts is None
+  assert made("--artefacts=y", out="out/layers").artefacts == "y"
+
+
+@pytest.mark.parametrize(
+  ("arguments", "needed"),
+  [
+    (["--hfc_weight=2"], "--hfc with --hfc_weight"),
+    (["--aim=typical"], "--hfc with --aim"),
+    (["--hfc_weight=1", "--tuning_images=9"], "--hfc with --"),
+    (["--hfc", "--hfc_weight=1", "--tuning_images=9"], "--hfc_weight=auto with --tuning_images"),
+    (["--window=40,80"], "--data_dir of volumes"),
+    (["--depth=8", "--dataset=brain"], "--data_dir of volumes"),
+    (["--threads=2"], "--distribute=ray with --threads"),
+    (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
+    (["--distribute=ray", "--ray_address=auto", "--workers=2"], "without --ray_address"),
+    (["--preprocessing=tf"], "--model_path with --preprocessing"),
+    (["--model_path=x.keras", "--epochs=3"], "without --model_path, with --epochs"),
+  ],
+)
+def test_flags_without_an_effect_are_refused(arguments, needed):
+  with pytest.raises(InputError, match=f"expected .*{needed}"):
+    made(*arguments)
+
+
+def test_flags_with_an_effect_pass():
+  made("--hfc", "--hfc_weight=auto", "--tuning_images=9", "--aim=typical")
+  made("--hfc_weight=2", hfc=True)
+  made("--hfc_weight=2", "--tuning_images=9", hides=True)
+  made("--dataset=brain", "--data_dir=x", "--depth=8", "--window=40,80")
+  made("--distribute=ray", "--workers=2", "--threads=2")
+  made("--model_path=x.keras", "--preprocessing=tf")
+  made("--model_path=x.keras", "--epochs=3", trains_others=True)
+
+
+def test_every_field_has_a_flag():
+  values = flags.FlagValues()
+  define(values)
+  fields = {field.name for field in dataclasses.fields(Config)}
+  renamed = {"attacks": "attack", "hfc_weights": "hfc_weight", "eps_256": "eps",
+             "step_size_256": "step_size"}  # fmt: skip
+  assert {renamed.get(field, field) for field in fields} <= set(values)
+
+
+def test_flags_count_as_those_of_the_binary_so_that_help_shows_them():
+  values = flags.FlagValues()
+  define(values)
+  here = {flag.name for flag in values.get_key_flags_for_module(sys.modules[__name__])}
+  assert {"dataset", "hfc", "eps", "out"} <= here
+
+
+def test_what_was_typed_is_known_whatever_its_value():
+  values = flags.FlagValues()
+  define(values, attacks=("pgd",))
+  values(["program", "--attack=bim", "--nohfc", "--eps=4"])
+  assert typed(values) == {"attacks", "hfc", "eps_256"}
