@@ -71,36 +71,16 @@ def _against_best_rate(samples: Samples) -> Values:
   }
 
 
-def _em(covariance: str) -> Callable[[Samples], Values]:
-  name, own, other = (
-    f"em_{covariance}_vs_sklearn",
-    f"em_{covariance}_own",
-    f"em_{covariance}_sklearn",
-  )
-
-  def values(samples: Samples) -> Values:
-    mine, theirs = samples[own]["log_likelihood"], samples[other]["log_likelihood"]
-    gain = [a - b for a, b in zip(mine, theirs, strict=True)]
-    return {
-      **_ratio(name, other, own)(samples),
-      f"em_{covariance}_log_likelihood_gain": gain,
-      f"{own}_iterations": samples[own]["iterations"],
-      f"{other}_iterations": samples[other]["iterations"],
-    }
-
-  return values
-
-
 def _densities(samples: Samples) -> Values:
-  found = {
-    "em_low_rank_minutes": [value / 60 for value in samples["density_low_rank"]["seconds"]],
-    "em_low_rank_peak_gib": samples["density_low_rank"]["peak_gib"],
-  }
+  """Of each model of covariance; "narrow" over the taps that have full covariances too."""
+  found = {"em_low_rank_peak_gib": samples["density_low_rank"]["peak_gib"]}
   for covariance in ("low_rank", "diag", "full"):
-    own = samples[f"density_{covariance}"]
+    sample = samples[f"density_{covariance}"]
     if covariance != "full":
-      found[f"em_{covariance}_log_likelihood"] = own["log_likelihood"]
-    found[f"em_{covariance}_log_likelihood_narrow"] = own["log_likelihood_narrow"]
+      found[f"em_{covariance}_minutes"] = [value / 60 for value in sample["seconds"]]
+      found[f"em_{covariance}_log_likelihood"] = sample["log_likelihood"]
+    found[f"em_{covariance}_minutes_narrow"] = [value / 60 for value in sample["seconds_narrow"]]
+    found[f"em_{covariance}_log_likelihood_narrow"] = sample["log_likelihood_narrow"]
   return found
 
 
@@ -180,26 +160,12 @@ FIGURES: dict[str, Figure] = {
     "peak memory of a process that attacks with HFC, GiB",
     higher=False,
   ),
-  "em_diag_vs_sklearn": Figure(
-    "em_diag",
-    ("em_diag_own", "em_diag_sklearn"),
-    _em("diag"),
-    10.0,
-    "scikit-learn's GaussianMixture, diagonal, every tap",
-  ),
-  "em_full_vs_sklearn": Figure(
-    "em_full",
-    ("em_full_own", "em_full_sklearn"),
-    _em("full"),
-    3.0,
-    "scikit-learn's GaussianMixture, full, taps of at most 256 channels",
-  ),
   "em_low_rank_minutes": Figure(
     "densities",
     ("density_low_rank", "density_diag", "density_full"),
     _densities,
     5.0,
-    "minutes to fit the default density, every tap and class",
+    "minutes to fit the default density, every tap and class, beside scikit-learn's EM",
     higher=False,
   ),
   "scaling": Figure(

@@ -75,14 +75,8 @@ class Subject:
     return str(path)
 
   @functools.cached_property
-  def features(self) -> str:
-    """Features of the largest class for EM, layer -> [N, C_l]: from a file, or drawn."""
-    largest = max(self._features, key=lambda label: len(next(iter(self._features[label].values()))))
-    return self._save("features", self._features[largest])
-
-  @functools.cached_property
   def class_features(self) -> str:
-    """The same of every class, "CLASS/LAYER" -> [N, C_l]."""
+    """Features of every class for EM, "CLASS/LAYER" -> [N, C_l]: from a file, or drawn."""
     arrays = {
       f"{label}/{name}": values
       for label, own in self._features.items()

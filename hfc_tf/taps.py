@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.errors import InputError
+from hfc_tf.inputs import batches, class_numbers, group_numbers, unit_images
 from hfc_tf.surroundings import default_settings
 from hfc_tf.tapping import Network
 from hfc_tf.threads import COMPUTE_LOCK
@@ -101,8 +102,6 @@ class TappedModel:
     input_shape: of an image, None where any size fits. num_classes: K.
     layers: names of the taps, in the order of the network. widths: their channels C_l.
     penultimate: the tap that the last dense layer reads, else the last one.
-    head: kernel [C, K] and bias [K] with logits = z(x) kernel + bias; None where no such map ends
-      the network.
     highest: 255.0 where the model's own first layers tell that it reads 0 to 255, else None.
 
   Raises:
@@ -178,7 +177,7 @@ class TappedModel:
 
   @property
   def head(self) -> tuple[FloatArray, FloatArray] | None:
-    """Kernel [C, K] and bias [K] of the last dense layer, or None."""
+    """Kernel [C, K] and bias [K], logits = z(x) kernel + bias; None where no such map ends it."""
     self._network.refresh()
     return self._network.head
 
@@ -191,42 +190,10 @@ class TappedModel:
       InputError: for a wrong shape, values outside the bounds (beyond rounding) or NaN.
     """
     self._network.refresh()
-    array = np.asarray(images)
-    low, high = self.bounds
-    expected = tuple("any" if size is None else size for size in self.input_shape)
-    fits = array.ndim == len(expected) + 1 and all(
-      size in ("any", found) for size, found in zip(expected, array.shape[1:], strict=True)
-    )
-    if not fits:
-      raise InputError(
-        f"images of shape (N, {', '.join(map(str, expected))})",
-        f"shape {array.shape}",
-        "resize them (--image_size) or convert grey to RGB",
-      )
-    unit = ((array.astype(np.float64) - low) / (high - low)).astype(np.float32)
-    if not np.isfinite(unit).all():
-      raise InputError("finite images", "NaN or infinity", "remove the broken images")
-    if unit.size and (unit.min() < -1e-5 or unit.max() > 1 + 1e-5):
-      raise InputError(
-        f"images in [{low:g}, {high:g}]",
-        f"values from {array.min():g} to {array.max():g}",
-        "rescale them or pass bounds= to TappedModel",
-      )
-    return np.clip(unit, 0.0, 1.0)
-
-  def from_unit(self, images: FloatArray, dtype: Any = np.float32) -> np.ndarray[Any, Any]:
-    """Images in [0, 1] back in `bounds`; integer dtypes are rounded."""
-    low, high = self.bounds
-    values = images if (low, high) == (0.0, 1.0) else images * (high - low) + low
-    return (np.rint(values) if np.issubdtype(dtype, np.integer) else values).astype(dtype)
+    return unit_images(images, self.input_shape, self.bounds)
 
   def taps(
-    self,
-    images: Any,
-    labels: Any = None,
-    *,
-    groups: Any = None,
-    batch_size: int = 64,
+    self, images: Any, labels: Any = None, *, groups: Any = None, batch_size: int = 64
   ) -> Taps:
     """Runs the network over images and collects the taps.
 
@@ -238,8 +205,7 @@ class TappedModel:
       batch_size: images a step; the last batch is padded, so that one program serves them all.
 
     Raises:
-      InputError: for images that do not fit, labels or groups of another number, labels that are
-        no classes of the model, and labels beside a Dataset that has its own.
+      InputError: for images, labels or groups that do not fit, and labels beside a Dataset.
     """
     if batch_size < 1:
       raise InputError("a batch size of 1 or more", str(batch_size), "leave it out for 64")
@@ -249,8 +215,8 @@ class TappedModel:
       )
     logits: list[FloatArray] = []
     means: dict[str, list[FloatArray]] = {name: [] for name in self.layers}
-    classes = [] if labels is None else [self.classes_of(labels)]
-    for batch, batch_labels in _batches(images, batch_size):
+    classes = [] if labels is None else [class_numbers(labels, self.num_classes)]
+    for batch, batch_labels in batches(images, batch_size):
       unit = self.to_unit(batch)
       padded = np.pad(unit, [(0, batch_size - len(unit))] + [(0, 0)] * (unit.ndim - 1))
       with COMPUTE_LOCK:
@@ -259,80 +225,24 @@ class TappedModel:
       for name, values in features.items():
         means[name].append(values.numpy()[: len(unit)])
       if labels is None:
-        unknown = np.full(len(unit), -1, np.int32)
-        classes.append(unknown if batch_labels is None else self.classes_of(batch_labels))
+        labelled = np.full(len(unit), -1, np.int32) if batch_labels is None else batch_labels
+        classes.append(class_numbers(labelled, self.num_classes))
     if not logits:
       raise InputError("at least one image", "none", "pass images")
-    all_logits = np.concatenate(logits)
-    if not np.isfinite(all_logits).all():
-      raise InputError("finite logits", "NaN or infinity", "check the model's weights and input")
     taps = Taps(
       features={name: np.concatenate(values) for name, values in means.items()},
-      logits=all_logits,
+      logits=np.concatenate(logits),
       labels=np.concatenate(classes),
       penultimate=self.penultimate,
       head=self.head,
-      groups=None if groups is None else _numbers(groups),
+      groups=None if groups is None else group_numbers(groups),
     )
+    if not np.isfinite(taps.logits).all():
+      raise InputError("finite logits", "NaN or infinity", "check the model's weights and input")
     for name, values in (("labels", taps.labels), ("groups", taps.groups)):
       if values is not None and len(values) != len(taps):
         raise InputError(
           f"{len(taps)} {name}, one an image", f"{len(values)}", f"pass the {name} of these images"
         )
-    self._check_head(taps)
+    self._network.check_head(taps.features, taps.logits)
     return taps
-
-  def classes_of(self, labels: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Classes int32 [N] of labels that are numbers [N] or [N, 1], or one-hot [N, K].
-
-    Raises:
-      InputError: for labels that are neither, or classes that the model does not have.
-    """
-    array = np.asarray(labels)
-    one_hot = array.ndim == 2 and array.shape[1] == self.num_classes and self.num_classes > 1
-    if one_hot and ((array == 0) | (array == 1)).all() and (array.sum(1) == 1).all():
-      return np.asarray(array.argmax(1), np.int32)
-    flat = array.reshape(-1) if array.ndim == 2 and array.shape[1:] == (1,) else array
-    expected = f"labels -1 (unknown) or 0 to {self.num_classes - 1}, int [N] or one-hot [N, K]"
-    if flat.ndim != 1 or flat.dtype.kind not in "iubf":
-      raise InputError(expected, f"{array.dtype} of shape {array.shape}", "pass class numbers")
-    if len(flat) and not (
-      (flat == np.rint(flat)).all() and flat.min() >= -1 and flat.max() < self.num_classes
-    ):
-      raise InputError(expected, f"values {flat.min()} to {flat.max()}", "pass class numbers")
-    return flat.astype(np.int32)
-
-  def _check_head(self, taps: Taps) -> None:
-    """That the head gives the logits on these images too, not on random ones alone."""
-    if taps.head is None:
-      return
-    kernel, bias = taps.head
-    error = np.abs(taps.features[taps.penultimate] @ kernel + bias - taps.logits).max()
-    scale = max(1.0, float(np.abs(taps.logits).max()))
-    if error > 10 * self._network.tolerance * scale:
-      raise InputError(
-        f"logits that are an affine function of tap {taps.penultimate!r}",
-        f"a difference of {error:.3g}",
-        "end the model in a plain Dense layer",
-      )
-
-
-def _batches(images: Any, batch_size: int) -> Iterable[tuple[Any, Any]]:
-  """Batches of at most that size, with the labels that a Dataset has."""
-  if isinstance(images, tf.data.Dataset):
-    for element in images:
-      batch, labels = element[:2] if isinstance(element, tuple) else (element, None)
-      for start in range(0, len(batch), batch_size):
-        stop = start + batch_size
-        yield batch[start:stop], None if labels is None else labels[start:stop]
-    return
-  for start in range(0, len(images), batch_size):
-    yield images[start : start + batch_size], None
-
-
-def _numbers(groups: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
-  """Groups as int64; names are numbered."""
-  array = np.asarray(groups).reshape(-1)
-  if array.dtype.kind in "USO":
-    return np.unique(array, return_inverse=True)[1]
-  return array.astype(np.int64)

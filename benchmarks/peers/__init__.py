@@ -41,15 +41,8 @@ CONTENDERS = {
   "rates": Contender("rates", ("network",)),
   "scaling": Contender("scaling", ()),
   **{
-    f"em_{covariance}_{fit}": Contender(
-      "em", ("features",), settings={"covariance": covariance, "fit": fit}
-    )
-    for covariance in ("diag", "full")
-    for fit in ("own", "sklearn")
-  },
-  **{
     f"density_{covariance}": Contender(
-      "em", ("class_features",), settings={"covariance": covariance, "fit": "density"}
+      "em", ("class_features",), settings={"covariance": covariance}
     )
     for covariance in ("low_rank", "diag", "full")
   },

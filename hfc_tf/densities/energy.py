@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.densities.diagonal import DiagonalMixture
 from hfc_tf.densities.mixture import GaussianMixture
 
 Tensor = Any
@@ -27,19 +26,13 @@ class LayerEnergy:
   covariances, and hold no more than [B, M, p] however wide the layer is.
 
   Args:
-    mixtures: of one layer, one a class, all of one kind.
+    mixtures: of one layer, one a class.
     dtype: of the tensors.
   """
 
-  def __init__(
-    self, mixtures: Sequence[GaussianMixture | DiagonalMixture], dtype: Any = tf.float32
-  ) -> None:
-    packed = [
-      _pack_diagonal(mixture)
-      if isinstance(mixture, DiagonalMixture)
-      else _pack(mixture, max(len(one.base.eigenvalues) for one in mixtures))  # type: ignore
-      for mixture in mixtures
-    ]
+  def __init__(self, mixtures: Sequence[GaussianMixture], dtype: Any = tf.float32) -> None:
+    rank = max(len(mixture.base.eigenvalues) for mixture in mixtures)
+    packed = [_pack(mixture, rank) for mixture in mixtures]
     self._arrays = {
       key: tf.constant(np.stack([one[key] for one in packed]), dtype) for key in packed[0]
     }
@@ -94,10 +87,6 @@ def _likeliest(arrays: Arrays, forms: Tensor) -> Tensor:
   return tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
 
 
-def _forms(arrays: Arrays, features: Tensor) -> _Forms:
-  return (_forms_diagonal if "precisions" in arrays else _forms_low_rank)(arrays, features)
-
-
 def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]]:
   base, size = mixture.base, mixture.means.shape[1]
   found = len(base.eigenvalues)
@@ -129,7 +118,7 @@ def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]
   }
 
 
-def _forms_low_rank(arrays: Arrays, features: Tensor) -> _Forms:
+def _forms(arrays: Arrays, features: Tensor) -> _Forms:
   standard = (features - arrays["mean"]) * arrays["inverse_scale"]  # [B, C]
   if "precision" in arrays:
     weighed = standard @ arrays["precision"]  # [B, C]
@@ -147,27 +136,3 @@ def _forms_low_rank(arrays: Arrays, features: Tensor) -> _Forms:
     return 2.0 * arrays["inverse_scale"] * outer
 
   return tf.reduce_sum(standard * weighed, 1), tf.reduce_sum(residuals**2, 2), gradient
-
-
-def _pack_diagonal(mixture: DiagonalMixture) -> dict[str, np.ndarray[Any, Any]]:
-  precisions = 1 / mixture.covariances  # [M, C]
-  centre = mixture.means.mean(0)
-  return {
-    "mean": centre,
-    "precisions": precisions,
-    "offsets": mixture.means - centre,
-    "log_weights": np.log(mixture.weights) - 0.5 * np.log(mixture.covariances).sum(1),
-    "constant": np.asarray(-0.5 * mixture.width * _LOG_2PI),
-  }
-
-
-def _forms_diagonal(arrays: Arrays, features: Tensor) -> _Forms:
-  residuals = (features - arrays["mean"])[:, None] - arrays["offsets"]  # [B, M, C]
-  forms = tf.einsum("bmc,mc->bm", residuals**2, arrays["precisions"])
-
-  def gradient(chosen: Tensor) -> Tensor:
-    return (
-      2.0 * tf.gather(residuals, chosen, batch_dims=1) * tf.gather(arrays["precisions"], chosen)
-    )
-
-  return tf.zeros_like(forms[:, 0]), forms, gradient

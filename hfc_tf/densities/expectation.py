@@ -3,246 +3,241 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.densities.blocks import Blocks
-from hfc_tf.densities.moments import Diagonal, Full, Quadratic
-from hfc_tf.densities.problem import Fit, Problem
+from hfc_tf.densities.gaussian import Array
 
 Tensor = Any
-Natural = tuple[Tensor, ...]
-Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [M], means [M, C], covariances
+# Of k components: what `_expand` is multiplied with, [k, F]; B^-1/2, [k, p, p]; ln pi, [k].
+_Natural = tuple[Tensor, Tensor, Tensor]
+_Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [k], means [k, p], covariances [k, p, p]
 
-_QUADRATIC = 32  # up to so many channels, products of channels are formed once
-_CHUNK = 2**20  # numbers that are float64 at a time
-_WORTH = 400  # numbers a log-density costs at least, if keeping it is to pay
+_LOG_2PI = math.log(2 * math.pi)
+_NARROW = 1e-6  # variance of components at the start: each point belongs to its nearest centre
+_CHUNK = 2**24  # products of coordinates that are float64 at a time
 _COARSE = 1e-4  # a tolerance that float32 responsibilities are good for
+_EMPTY = 10 * 2.0**-52  # points of a component that lost every point
+
+
+class Fit(NamedTuple):
+  """What EM found.
+
+  Attributes:
+    weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
+    history: penalised log-likelihood a point, one value an iteration, the start's first.
+    converged: whether the last change was below the tolerance.
+  """
+
+  weights: Array
+  means: Array
+  covariances: Array
+  history: tuple[float, ...]
+  converged: bool
+
+
+def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fit:
+  """Fits p(z) = sum_m pi_m N(z | a_m, B_m) with a prior on pi and B   (Fraley and Raftery 2007).
+
+  With responsibilities r_nm, an inverse-Wishart prior of scale and strength p and one pseudo-count
+  a weight, an iteration sets
+
+      n_m = sum_n r_nm,    pi_m = (n_m + 1) / (N + M),    a_m = sum_n r_nm z_n / n_m,
+      B_m = (sum_n r_nm (z_n - a_m) (z_n - a_m)^T + p I) / (n_m + p).
+
+  ln pi_m N(z | a_m, B_m) is linear in phi(z) = (1, z_i, z_i z_j), so both steps are products of
+  matrices. An M-step renews the points and components whose responsibilities moved: an incremental
+  EM (Neal and Hinton 1998), whose bound cannot fall either. Responsibilities have the precision of
+  the points, or float64 where the tolerance or a GPU asks for it; moments, parameters and the
+  log-likelihood always float64.
+
+  Args:
+    points: z [N, p], float32 or float64, of about unit variance.
+    centres: [M, p], where EM starts.
+    tolerance: EM stops when the penalised log-likelihood a point changes less.
+    iterations: at the most.
+  """
+  # A GPU may round the factors of float32 products to ten bits.
+  exact = tolerance < _COARSE or bool(tf.config.list_physical_devices("GPU"))
+  dtype = "float64" if exact else points.dtype.name
+  (log_weights, means, covariances), history, converged = _program(dtype)(
+    points.astype(dtype, copy=False),
+    tf.constant(centres, tf.float64),
+    tf.constant(tolerance, tf.float64),
+    tf.constant(iterations, tf.int32),
+  )
+  past = tuple(float(value) for value in history.numpy())
+  return Fit(np.exp(log_weights.numpy()), means.numpy(), covariances.numpy(), past, bool(converged))
+
+
+@functools.cache
+def _program(dtype: str) -> Any:
+  """The graph of one precision, which serves all shapes."""
+  # What a responsibility may move unheeded.
+  still = 1e-7 if dtype == "float32" else 1e-12
+  matrix, scalar = tf.TensorSpec([None, None], tf.float64), tf.TensorSpec([], tf.float64)
+  signature = [tf.TensorSpec([None, None], dtype), matrix, scalar, tf.TensorSpec([], tf.int32)]
+  run = functools.partial(_iterate, still)
+  return tf.function(run, input_signature=signature, autograph=False)
 
 
 class _State(NamedTuple):
-  """Between two iterations over points that stay in memory: N points, M components.
+  """Between two iterations, of N points and M components.
 
   Attributes:
-    step: iterations so far. natural: the parameters as their model takes them.
-    log_joint: [N, M], not yet renewed in `columns`, the components that the last M-step changed.
+    step: iterations so far. natural: the parameters so far.
     shares: responsibilities [N, M]. entropy, moments: theirs, [] and [M, F].
     history: bounds so far. last: the last. done: whether EM converged.
   """
 
   step: Tensor
-  natural: Natural
-  log_joint: Tensor
+  natural: _Natural
   shares: Tensor
   entropy: Tensor
   moments: Tensor
-  columns: Tensor
   history: Tensor
   last: Tensor
   done: Tensor
 
 
-def expansion(width: int, full: bool) -> int:
-  """How many numbers `maximise` keeps of each of `width` numbers, which sizes its blocks."""
-  if not full:
-    return 2
-  return (width + 3) // 2 if width <= _QUADRATIC else 1
+def _iterate(
+  still: float, points: Tensor, centres: Tensor, tolerance: Tensor, iterations: Tensor
+) -> tuple[_Parameters, Tensor, Tensor]:
+  many, size = tf.shape(centres)[0], tf.shape(centres)[1]
+  expanded = _expand(points)
+  log_weights = tf.zeros([many], tf.float64) - tf.math.log(tf.cast(many, tf.float64))
+  narrow = tf.eye(size, batch_shape=[many], dtype=tf.float64) * _NARROW
+  natural = _natural(log_weights, centres, narrow)
 
-
-def maximise(blocks: Blocks, full: bool, problem: Problem) -> Fit:
-  """Fits a Gaussian mixture to points   (TMI Eq. 14).
-
-  One block stays in memory with its log-densities and responsibilities, and an iteration
-  touches the components and the points whose responsibilities moved: an incremental EM (Neal
-  and Hinton 1998), whose bound cannot fall either. Of several blocks nothing but moments is
-  kept, so that memory does not grow with their number. Responsibilities have the precision of
-  the points, or float64 where the tolerance or a GPU asks for it; moments, parameters and the
-  log-likelihood always float64.
-
-  Args:
-    blocks: the points, [n, C] each, float32 or float64.
-    full: full covariances, or diagonal ones.
-    problem: the start and the stopping rule.
-  """
-  narrow = blocks.width <= _QUADRATIC
-  model = "diagonal" if not full else "quadratic" if narrow else "full"
-  # A GPU may round the factors of float32 products to ten bits.
-  exact = problem.tolerance < _COARSE or bool(tf.config.list_physical_devices("GPU"))
-  program = _program(model, "float64" if exact else blocks.dtype.name)
-  tensors = Problem(*(tf.constant(value, tf.float64) for value in problem))
-  run = program.resident if len(blocks) == 1 else program.streamed
-  (log_weights, means, covariances), history, converged = run(blocks, tensors)
-  past = tuple(float(value) for value in history)
-  return Fit(np.exp(log_weights.numpy()), means.numpy(), covariances.numpy(), past, bool(converged))
-
-
-@functools.cache
-def _program(model: str, dtype: str) -> _Program:
-  models = {"diagonal": Diagonal, "full": Full, "quadratic": Quadratic}
-  return _Program(models[model](), dtype)
-
-
-class _Program:
-  """The graphs of one covariance model and precision, which serve all shapes."""
-
-  def __init__(self, model: Diagonal, dtype: str) -> None:
-    self._model = model
-    self._dtype = dtype
-    # What a responsibility may move unheeded. Of many points such remainders widen a component
-    # that has collapsed to its ridge, so they are as small as the precision allows.
-    self._still = 1e-7 if dtype == "float32" else 1e-12
-    scalar, vector, matrix = (tf.TensorSpec([None] * rank, tf.float64) for rank in range(3))
-    problem = Problem(vector, matrix, vector, vector, scalar, scalar, scalar, vector, vector)
-    points = tf.TensorSpec([None, None], dtype)
-    self._whole = tf.function(self._iterate, input_signature=[points, problem], autograph=False)
-    relaxed = functools.partial(tf.function, autograph=False, reduce_retracing=True)
-    self._start, self._sweep, self._close = map(relaxed, (self._begin, self._visit, self._finish))
-
-  def resident(self, blocks: Blocks, problem: Problem) -> tuple[Parameters, Any, Any]:
-    """Parameters, history and whether EM converged, for points in one block."""
-    (block,) = blocks
-    parameters, history, converged = self._whole(block.astype(self._dtype, copy=False), problem)
-    return parameters, history.numpy(), converged
-
-  def streamed(self, blocks: Blocks, problem: Problem) -> tuple[Parameters, Any, Any]:
-    """The same for any number of blocks, each read once an iteration."""
-    natural = self._start(problem)
-    history: list[float] = []
-    converged = False
-    while len(history) < int(problem.iterations) and not converged:
-      moments, entropy = 0.0, 0.0
-      for block in blocks:
-        gained, more = self._sweep(block.astype(self._dtype, copy=False), natural, problem)
-        moments, entropy = moments + gained, entropy + more
-      bound, parameters, natural = self._close(moments, entropy, natural, problem)
-      converged = bool(history) and abs(float(bound) - history[-1]) < float(problem.tolerance)
-      history.append(float(bound))
-    return parameters, history, converged
-
-  def _begin(self, problem: Problem) -> Natural:
-    """The natural parameters of the start."""
-    return self._model.start(tf.math.log(problem.weights), problem.means, problem.spread)
-
-  def _visit(self, block: Tensor, natural: Natural, problem: Problem) -> tuple[Tensor, Tensor]:
-    """Moments [M, F] of a block, and the entropy of its responsibilities."""
-    points = _points(block, problem)
-    shares = tf.nn.softmax(self._model.log_joint(self._model.expand(points), natural))
-    return self._moments(points, shares, tf.zeros_like(natural[0])), _entropy(shares)
-
-  def _moments(self, points: Tensor, shares: Tensor, moments: Tensor) -> Tensor:
-    """`moments` [M, F] and those of points [n, C] with shares [n, M], a few rows at a time."""
-    size = tf.maximum(_CHUNK // tf.shape(points)[1], 1)
-
-    def add(first: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
-      some = (tf.cast(array[first : first + size], tf.float64) for array in (points, shares))
-      return first + size, moments + self._model.moments(*some)
-
-    count, start = tf.shape(points)[0], (tf.constant(0), moments)
-    return tf.while_loop(lambda first, _: first < count, add, start, parallel_iterations=1)[1]
-
-  def _finish(
-    self, moments: Tensor, entropy: Tensor, natural: Natural, problem: Problem
-  ) -> tuple[Tensor, Parameters, Natural]:
-    """The bound of the parameters so far, and the next ones in both forms."""
-    parameters = self._solve(moments, moments, problem)
-    bound = self._bound(moments, entropy, natural, problem)
-    return bound, parameters, self._model.natural(*parameters)
-
-  def _solve(self, some: Tensor, moments: Tensor, problem: Problem) -> Parameters:
-    """The parameters of components with the moments `some`, of a mixture with `moments`."""
-    shares, means, covariances = self._model.solve(some, problem.ridge, problem.prior)
-    count = tf.cast(problem.prior > 0, tf.float64)
-    total = tf.reduce_sum(moments[:, 0]) + count * tf.cast(tf.shape(moments)[0], tf.float64)
-    return tf.math.log((shares + count) / total), means, covariances
-
-  def _bound(self, moments: Tensor, entropy: Tensor, natural: Natural, problem: Problem) -> Tensor:
-    """sum_nm r_nm (ln pi_m N(z_n) - ln r_nm), the log-likelihood, with the prior; a point."""
-    bound = tf.reduce_sum(natural[0] * moments) + entropy
-    bound += self._model.log_prior(natural, problem.prior)
-    return bound / tf.reduce_sum(moments[:, 0])
-
-  def _renew(self, state: _State, expanded: Tensor) -> Tensor:
-    """ln pi_m N(z_n), [N, M], anew: of the changed components alone where that is less work."""
-    columns, many = state.columns, tf.shape(state.log_joint)[1]
-
-    def some() -> Tensor:
-      changed = tuple(tf.gather(part, columns) for part in state.natural)
-      places = tf.one_hot(columns, many, dtype=expanded.dtype)  # [k, M]
-      fresh = tf.matmul(self._model.log_joint(expanded, changed), places)
-      return state.log_joint * (1 - tf.reduce_sum(places, 0)) + fresh
-
-    saved = (many - tf.size(columns)) * tf.shape(state.moments)[1]
-    every = functools.partial(self._model.log_joint, expanded, state.natural)
-    return tf.cond(saved > _WORTH * many, some, every)
-
-  def _iterate(self, block: Tensor, problem: Problem) -> tuple[Parameters, Tensor, Tensor]:
-    model, many = self._model, tf.shape(problem.weights)[0]
-    points = _points(block, problem)
-    expanded = model.expand(points)
-    natural = self._begin(problem)
-
-    def body(state: _State) -> tuple[_State]:
-      log_joint = self._renew(state, expanded)
-      shares = tf.nn.softmax(log_joint)
-      rows = _where(tf.reduce_max(tf.abs(shares - state.shares), 1) > self._still)
-      renewed, before = tf.gather(shares, rows), tf.gather(state.shares, rows)  # [n, M]
-      change = renewed - before
-      entropy = state.entropy + _entropy(renewed) - _entropy(before)
-      moments = self._moments(tf.gather(points, rows), change, state.moments)
-      bound = self._bound(moments, entropy, state.natural, problem)
-      # The first component always counts as moved, so that there is one.
-      columns = _where(tf.reduce_any(tf.abs(change) > self._still, 0) | (tf.range(many) == 0))
-      natural = model.natural(*self._solve(tf.gather(moments, columns), moments, problem))
-      pairs = zip(state.natural, natural, strict=True)
-      return (
-        _State(
-          state.step + 1,
-          tuple(tf.tensor_scatter_nd_update(old, columns[:, None], new) for old, new in pairs),
-          log_joint,
-          tf.tensor_scatter_nd_update(state.shares, rows[:, None], renewed),
-          entropy,
-          moments,
-          columns,
-          state.history.write(state.step, bound),
-          bound,
-          tf.abs(bound - state.last) < problem.tolerance,
-        ),
-      )
-
-    log_joint = model.first(points, expanded, natural)
-    (state,) = tf.while_loop(
-      lambda state: (tf.cast(state.step, tf.float64) < problem.iterations) & ~state.done,
-      body,
-      (
-        _State(
-          tf.constant(0),
-          natural,
-          log_joint,
-          tf.zeros_like(log_joint),
-          tf.constant(0.0, tf.float64),
-          tf.zeros_like(natural[0]),
-          _where(tf.range(many) == 0),
-          tf.TensorArray(tf.float64, size=0, dynamic_size=True),
-          tf.constant(-np.inf, tf.float64),
-          tf.constant(False),
-        ),
+  def body(state: _State) -> tuple[_State]:
+    shares = tf.nn.softmax(_log_joint(expanded, state.natural[0]))
+    rows = tf.where(tf.reduce_max(tf.abs(shares - state.shares), 1) > still)[:, 0]
+    renewed, before = tf.gather(shares, rows), tf.gather(state.shares, rows)  # [n, M]
+    change = renewed - before
+    entropy = state.entropy + _entropy(renewed) - _entropy(before)
+    moments = _moments(tf.gather(points, rows), change, state.moments)
+    bound = tf.reduce_sum(state.natural[0] * moments) + entropy + _log_prior(state.natural)
+    bound /= tf.reduce_sum(moments[:, 0])
+    # The first component always counts as moved, so that there is one.
+    columns = tf.where(tf.reduce_any(tf.abs(change) > still, 0) | (tf.range(many) == 0))  # [k, 1]
+    moved = _natural(*_solve(tf.gather_nd(moments, columns), moments, size))
+    pairs = zip(state.natural, moved, strict=True)
+    return (
+      _State(
+        state.step + 1,
+        tuple(tf.tensor_scatter_nd_update(old, columns, new) for old, new in pairs),
+        tf.tensor_scatter_nd_update(state.shares, rows[:, None], renewed),
+        entropy,
+        moments,
+        state.history.write(state.step, bound),
+        bound,
+        tf.abs(bound - state.last) < tolerance,
       ),
-      parallel_iterations=1,
     )
-    parameters = self._solve(state.moments, state.moments, problem)
-    return parameters, state.history.stack(), state.done
+
+  (state,) = tf.while_loop(
+    lambda state: (state.step < iterations) & ~state.done,
+    body,
+    (
+      _State(
+        tf.constant(0),
+        natural,
+        tf.zeros([tf.shape(points)[0], many], points.dtype),
+        tf.constant(0.0, tf.float64),
+        tf.zeros_like(natural[0]),
+        tf.TensorArray(tf.float64, size=0, dynamic_size=True),
+        tf.constant(-np.inf, tf.float64),
+        tf.constant(False),
+      ),
+    ),
+    parallel_iterations=1,
+  )
+  return _solve(state.moments, state.moments, size), state.history.stack(), state.done
 
 
-def _points(block: Tensor, problem: Problem) -> Tensor:
-  return (block - tf.cast(problem.shift, block.dtype)) / tf.cast(problem.scale, block.dtype)
+def _log_joint(expanded: Tensor, theta: Tensor) -> Tensor:
+  """ln pi_m N(z_n | a_m, B_m), [N, k], in the precision of the points."""
+  theta = tf.cast(theta, expanded.dtype)
+  return tf.matmul(expanded, theta[:, 1:], transpose_b=True) + theta[:, 0]
+
+
+def _moments(points: Tensor, shares: Tensor, moments: Tensor) -> Tensor:
+  """`moments` [M, F] and sum_n shares_nm phi(z_n) of more, a few points at a time."""
+  rows = tf.maximum(_CHUNK // tf.shape(moments)[1], 1)
+
+  def add(first: Tensor, moments: Tensor) -> tuple[Tensor, Tensor]:
+    z, r = (tf.cast(array[first : first + rows], tf.float64) for array in (points, shares))
+    linear = tf.matmul(r, z, transpose_a=True)
+    second = tf.matmul(r, _products(z), transpose_a=True, transpose_b=True)
+    more = tf.concat([tf.reduce_sum(r, 0)[:, None], linear, second], 1)
+    return first + rows, moments + more
+
+  count, start = tf.shape(points)[0], (tf.constant(0), moments)
+  return tf.while_loop(lambda first, _: first < count, add, start, parallel_iterations=1)[1]
+
+
+def _solve(some: Tensor, moments: Tensor, size: Tensor) -> _Parameters:
+  """The parameters of components with the moments `some`, of a mixture with `moments`."""
+  prior = tf.cast(size, tf.float64)
+  shares = some[:, 0] + _EMPTY
+  means = some[:, 1 : 1 + size] / shares[:, None]
+  order = tf.range(size)
+  low, high = tf.minimum(order[:, None], order), tf.maximum(order[:, None], order)
+  places = low * size - low * (low - 1) // 2 + high - low  # [p, p], where z_i z_j lies
+  second = tf.gather(some[:, 1 + size :], places, axis=1)  # [k, p, p]
+  scatter = second - shares[:, None, None] * means[:, :, None] * means[:, None]
+  pseudo = prior * tf.eye(size, dtype=tf.float64)
+  total = tf.reduce_sum(moments[:, 0]) + tf.cast(tf.shape(moments)[0], tf.float64)
+  covariances = (scatter + pseudo) / (shares + prior)[:, None, None]
+  return tf.math.log((shares + 1) / total), means, covariances
+
+
+def _natural(log_weights: Tensor, means: Tensor, covariances: Tensor) -> _Natural:
+  size = tf.shape(means)[1]
+  eye = tf.eye(size, batch_shape=tf.shape(means)[:1], dtype=tf.float64)
+  whitening = tf.linalg.triangular_solve(tf.linalg.cholesky(covariances), eye)
+  precisions = tf.matmul(whitening, whitening, transpose_a=True)
+  log_volume = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(whitening)) - 0.5 * _LOG_2PI, 1)
+  squares = tf.reduce_sum(tf.linalg.matvec(whitening, means) ** 2, 1)
+  constants = log_weights + log_volume - 0.5 * squares
+  rows, columns = _pairs(size)
+  flat = tf.reshape(precisions, [tf.shape(means)[0], -1])
+  pairs = tf.gather(flat, rows * size + columns, axis=1)
+  quadratic = pairs * tf.where(rows == columns, tf.constant(-0.5, tf.float64), -1.0)
+  linear = tf.linalg.matvec(precisions, means)
+  return tf.concat([constants[:, None], linear, quadratic], 1), whitening, log_weights
+
+
+def _log_prior(natural: _Natural) -> Tensor:
+  """ln of the prior, inverse Wishart on B and Dirichlet on pi, up to a constant."""
+  _, whitening, log_weights = natural
+  log_scales = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(whitening)), 1)
+  wishart = log_scales - 0.5 * tf.reduce_sum(whitening**2, [1, 2])
+  return tf.reduce_sum(tf.cast(tf.shape(whitening)[1], tf.float64) * wishart + log_weights)
+
+
+def _expand(points: Tensor) -> Tensor:
+  """phi without its one: (z, z_i z_j with i <= j), [N, p + p (p + 1) / 2]."""
+  return tf.transpose(tf.concat([tf.transpose(points), _products(points)], 0))
+
+
+def _products(points: Tensor) -> Tensor:
+  """z_i z_j with i <= j, [p (p + 1) / 2, n]."""
+  channels = tf.transpose(points)  # [p, n]
+  rows, columns = _pairs(tf.shape(points)[1])
+  return tf.gather(channels, rows) * tf.gather(channels, columns)
+
+
+def _pairs(size: Tensor) -> tuple[Tensor, Tensor]:
+  """All i <= j, row by row."""
+  order = tf.range(size)
+  pairs = tf.cast(tf.where(order[:, None] <= order), tf.int32)
+  return pairs[:, 0], pairs[:, 1]
 
 
 def _entropy(shares: Tensor) -> Tensor:
   """-sum_nm r_nm ln r_nm, float64."""
   return -tf.reduce_sum(tf.cast(tf.reduce_sum(tf.math.xlogy(shares, shares), 1), tf.float64))
-
-
-def _where(mask: Tensor) -> Tensor:
-  return tf.cast(tf.where(mask)[:, 0], tf.int32)

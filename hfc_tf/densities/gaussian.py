@@ -50,9 +50,7 @@ class ShrunkGaussian:
     """
     blocks = Blocks(features)
     count, width = blocks.count, blocks.width
-    mean, scale = mean_and_deviation(blocks)
-    scale = np.maximum(scale, least)
-    scale = np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)
+    mean, scale = mean_and_scale(blocks, least)
     if count > width:
       products = np.zeros((width, width))
       for standard in _standards(blocks, mean, scale):
@@ -89,6 +87,13 @@ def mean_and_deviation(blocks: Blocks) -> tuple[Array, Array]:
   mean = np.sum([block.sum(0, np.float64) for block in blocks], axis=0) / blocks.count
   squares = np.sum([((block - mean) ** 2).sum(0) for block in blocks], axis=0)
   return mean, np.sqrt(squares / blocks.count)
+
+
+def mean_and_scale(blocks: Blocks, least: Any = 0.0) -> tuple[Array, Array]:
+  """Of each channel, [C]: the deviation is its scale, if it is at least `least` and one at all."""
+  mean, scale = mean_and_deviation(blocks)
+  scale = np.maximum(scale, least)
+  return mean, np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)
 
 
 def _standards(blocks: Blocks, mean: Array, scale: Array) -> Iterator[Array]:

@@ -7,17 +7,18 @@ import itertools
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from absl import logging
+from sklearn.exceptions import ConvergenceWarning
 
 from hfc_tf.checked import check_count, check_seed, checked_taps
 from hfc_tf.densities.blocks import Blocks
-from hfc_tf.densities.diagonal import DiagonalMixture
-from hfc_tf.densities.em import COVARIANCES, Mixture, fit_each, fit_mixtures
-from hfc_tf.densities.gaussian import Array, ShrunkGaussian, mean_and_deviation
+from hfc_tf.densities.em import fit_each, fit_mixtures
+from hfc_tf.densities.gaussian import Array, ShrunkGaussian, mean_and_deviation, mean_and_scale
 from hfc_tf.densities.mixture import GaussianMixture
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import save_arrays, users_arrays
@@ -25,6 +26,8 @@ from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
+_COVARIANCES = ("low_rank", "full")
+_NARROW = 128  # channels of the widest taps that have full covariances
 # absl's functions would give the root logger a handler that the program has not asked for.
 _LOG = logging.get_absl_logger()
 _LEAST = 1e-3  # of a channel's deviation over all classes: the least it may have in one
@@ -39,15 +42,16 @@ class HierarchicalDensity:
 
   Args:
     components: M; the papers take 64 on fundus and 16 (TMI) on chest images.
-    covariance: "low_rank" (see GaussianMixture), "diag" or "full"; the first fits held-out
-      features best at every width.
+    covariance: "low_rank" (see GaussianMixture) fits held-out features best at every width. "full"
+      is a control: taps of at most 128 channels, in units of their deviations, have the dense
+      covariances of scikit-learn's GaussianMixture; wider ones stay "low_rank".
     subspace: leading principal directions in which components of "low_rank" differ.
     iterations: EM iterations at the most.
     tolerance: EM stops when the penalised log-likelihood a sample gains less.
-    seed: of the k-means++ starts.
+    seed: of the starts.
   """
 
-  mixtures_: dict[str, list[Mixture]]
+  mixtures_: dict[str, list[GaussianMixture]]
 
   def __init__(
     self,
@@ -65,8 +69,8 @@ class HierarchicalDensity:
     check_seed(seed)
     if not tolerance > 0:
       raise InputError("tolerance > 0", str(tolerance), "leave it at 1e-3")
-    if covariance not in COVARIANCES:
-      raise InputError(f"covariance among {', '.join(COVARIANCES)}", repr(covariance), "name one")
+    if covariance not in _COVARIANCES:
+      raise InputError(f"covariance among {', '.join(_COVARIANCES)}", repr(covariance), "name one")
     self.components = components
     self.covariance = covariance
     self.subspace = subspace
@@ -97,27 +101,29 @@ class HierarchicalDensity:
       name: _LEAST * mean_and_deviation(Blocks(values))[1] for name, values in taps.features.items()
     }
 
-    def fit(job: tuple[str, int]) -> Mixture:
-      features = taps.features[job[0]]
-      return fit_mixtures(
-        Blocks(features, rows=np.flatnonzero(taps.labels == job[1])),
-        self.components,
-        self.covariance,
-        subspace=min(self.subspace, features.shape[1], max(fewest - 1, 1)),
-        iterations=self.iterations,
-        tolerance=self.tolerance,
-        seed=self.seed,
-        least=least[job[0]],
+    def fit(job: tuple[str, int]) -> GaussianMixture:
+      blocks = Blocks(taps.features[job[0]], np.flatnonzero(taps.labels == job[1]))
+      settings: Any = {
+        "iterations": self.iterations, "tolerance": self.tolerance, "seed": self.seed,
+      }  # fmt: skip
+      if self.covariance == "full" and blocks.width <= _NARROW:
+        _, scale = mean_and_scale(blocks, least[job[0]])
+        return fit_mixtures(blocks, self.components, scale=scale, **settings)
+      subspace = min(self.subspace, blocks.width, max(fewest - 1, 1))
+      return GaussianMixture.fit(
+        blocks, self.components, subspace=subspace, least=least[job[0]], **settings
       )
 
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}
     said = time.monotonic()
-    for number, ((name, _), mixture) in enumerate(zip(jobs, fit_each(fit, jobs), strict=True)):
-      self.mixtures_[name].append(mixture)
-      if time.monotonic() > said + 10:
-        said = time.monotonic()
-        _LOG.info("density: mixture %d of %d", number + 1, len(jobs))
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore", ConvergenceWarning)  # it is said once, below
+      for number, ((name, _), mixture) in enumerate(zip(jobs, fit_each(fit, jobs), strict=True)):
+        self.mixtures_[name].append(mixture)
+        if time.monotonic() > said + 10:
+          said = time.monotonic()
+          _LOG.info("density: mixture %d of %d", number + 1, len(jobs))
     slow = sum(not mixture.converged for _, _, mixture in self._each())
     if slow:
       _LOG.warning("density: EM stopped at %d iterations in %d fits", self.iterations, slow)
@@ -167,11 +173,10 @@ class HierarchicalDensity:
     }
     arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings))}
     for name, index, mixture in self._each():
-      own = {key: getattr(mixture, key) for key in ("weights", "means", "covariances")}
-      if isinstance(mixture, GaussianMixture):
-        own |= dataclasses.asdict(mixture.base)
-        own["basis"] = own["basis"].astype(np.float32)
-      for key, value in own.items():
+      values = {key: getattr(mixture, key) for key in ("weights", "means", "covariances")}
+      values |= dataclasses.asdict(mixture.base)
+      values["basis"] = values["basis"].astype(np.float32)
+      for key, value in values.items():
         arrays[f"{self.layers.index(name)}/{index}/{key}"] = value
     save_arrays(path, arrays)
 
@@ -198,20 +203,17 @@ class HierarchicalDensity:
       raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
     return density
 
-  def _each(self) -> Iterator[tuple[str, int, Mixture]]:
+  def _each(self) -> Iterator[tuple[str, int, GaussianMixture]]:
     for name, mixtures in self.mixtures_.items():
       for index, mixture in enumerate(mixtures):
         yield name, index, mixture
 
 
-def _read(arrays: Any, prefix: str) -> Mixture:
+def _read(arrays: Any, prefix: str) -> GaussianMixture:
   def get(key: str) -> Array:
     return np.asarray(arrays[prefix + key], np.float64)
 
-  own = get("weights"), get("means"), get("covariances")
-  if prefix + "mean" not in arrays:
-    return DiagonalMixture(*own)
   base = ShrunkGaussian(
     get("mean"), get("scale"), get("basis"), get("eigenvalues"), float(get("floor"))
   )
-  return GaussianMixture(base, *own)
+  return GaussianMixture(base, get("weights"), get("means"), get("covariances"))

@@ -8,22 +8,20 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 from scipy.special import logsumexp
 from sklearn.cluster import kmeans_plusplus
 
 from hfc_tf.densities.blocks import Blocks
-from hfc_tf.densities.expectation import expansion, maximise
+from hfc_tf.densities.expectation import maximise
 from hfc_tf.densities.gaussian import Array, ShrunkGaussian
-from hfc_tf.densities.problem import Problem
 
 _LOG_2PI = float(np.log(2 * np.pi))
-_NEAREST = 1e-6  # so small a variance that a start is each point's nearest centre
+_SAMPLE = 2**14  # points that stand for all where a start is looked for
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class GaussianMixture:
-  """p(f) = sum_m pi_m N(f | mu_m, S_m)   (TMI Eq. 14).
+  """p(f) = sum_m pi_m N(f | mu_m, S_m)   (TMI Eq. 14), fitted by EM with a prior.
 
   All components share the axes of one shrunk Gaussian of the class (`base`). In its leading
   `p` principal directions, whitened, every component has a mean a_m [p] and a full covariance
@@ -33,13 +31,14 @@ class GaussianMixture:
       S_m  = S + D^1/2 V_p L_p^1/2 (B_m - I) L_p^1/2 V_p^T D^1/2
 
   so that 64 components of 4096 units cost little more than one. EM maximises the likelihood with
-  an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's own
-  covariance: B_m = (sum_n r_nm d d^T + p I) / (n_m + p).
+  an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's covariance
+  (see `expectation.maximise`). With an identity for V and p = C the S_m are dense.
 
   Attributes:
     base: the class's shrunk Gaussian.
     weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: (penalised) log-likelihood a sample, one value an iteration, the start's first.
+    history: (penalised) log-likelihood a sample, one value an iteration, the start's first; of
+      scikit-learn's fits the last alone.
     converged: whether the last gain was below the tolerance.
   """
 
@@ -65,7 +64,7 @@ class GaussianMixture:
     """Fits `components` components to features [N, C] by EM from a k-means++ start.
 
     Args:
-      features: [N, C]: an array, an np.memmap, a list of such, or Blocks.
+      features: [N, C]: an array, an np.memmap or Blocks.
       components: M.
       subspace: p, leading principal directions in which components differ.
       iterations: EM iterations at the most.
@@ -83,25 +82,8 @@ class GaussianMixture:
     leading = np.concatenate(
       [_whiten(base, block, size).astype(blocks.dtype) for block in blocks]
     )  # [N, p]
-    points = Blocks(leading, expansion(size, full=True))
-    centres, _ = kmeans_plusplus(points.sample(seed), components, random_state=seed)
-    one, none = np.ones(size), np.zeros(size)
-    fit = maximise(
-      points,
-      True,
-      Problem(
-        weights=np.full(components, 1 / components),
-        means=centres,
-        spread=_NEAREST * one,
-        ridge=none,
-        prior=size,
-        tolerance=tolerance,
-        iterations=iterations,
-        shift=none,
-        scale=one,
-      ),
-    )
-    return cls(base, *fit)
+    centres, _ = kmeans_plusplus(_sample(leading, seed), components, random_state=seed)
+    return cls(base, *maximise(leading, centres, tolerance, iterations))
 
   def __repr__(self) -> str:
     return f"{type(self).__name__}(components={self.components}, channels={self.width})"
@@ -126,11 +108,13 @@ class GaussianMixture:
   @functools.cached_property
   def distribution(self) -> Any:
     """The same density as a float64 tfp MixtureSameFamily over vectors [C]."""
+    import tensorflow_probability as tfp  # seconds, and nothing else needs it
+
     operator = tf.linalg
     base, size = self.base, self.means.shape[1]
     values, vectors = np.linalg.eigh(self.covariances)  # [M, p], [M, p, p]
     basis = tf.constant(base.basis)  # [C, r]
-    own = tf.constant(base.basis[:, :size] @ vectors)  # [M, C, p]
+    axes = tf.constant(base.basis[:, :size] @ vectors)  # [M, C, p]
     root_floor = np.sqrt(base.floor)
     scale = operator.LinearOperatorComposition(
       [
@@ -145,7 +129,7 @@ class GaussianMixture:
         ),
         operator.LinearOperatorLowRankUpdate(
           operator.LinearOperatorIdentity(self.width, dtype=tf.float64),
-          own,
+          axes,
           tf.constant(_nonzero(np.sqrt(values) - 1)),
           is_non_singular=True,
         ),
@@ -171,6 +155,14 @@ class GaussianMixture:
     log_joint = _log_joint(leading, self.weights, self.means, self.covariances)
     constant = base.log_volume + (self.width - size) * _LOG_2PI
     return np.asarray(logsumexp(log_joint, axis=1) - 0.5 * (trailing + constant))
+
+
+def _sample(points: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+  """All points or, of many, some drawn at random."""
+  if len(points) <= _SAMPLE:
+    return points
+  rows = np.random.default_rng(seed).choice(len(points), _SAMPLE, replace=False)
+  return points[np.sort(rows)]
 
 
 def _nonzero(update: Array) -> Array:

@@ -26,6 +26,8 @@ _OPERATIONS = (
 
 def activation_name(operation: Any) -> str:
   """'relu', 'softmax', ... of a layer or operation; 'linear' where it applies none."""
+  if isinstance(operation, keras.layers.Wrapper):
+    return activation_name(operation.layer)
   for kind, name in _LAYERS.items():
     if isinstance(operation, kind):
       return name
@@ -40,6 +42,21 @@ def activation_name(operation: Any) -> str:
 def is_activation(operation: Any) -> bool:
   """Whether the output is an activation of the network: anything but linear, and no softmax."""
   return activation_name(operation) not in (LINEAR, "softmax", "log_softmax")
+
+
+def inner_activations(layer: Any) -> list[tuple[Any, str, str]]:
+  """The activations inside a layer: (layer that applies it, attribute called for it, name)."""
+  places = []
+  for each in [layer, *sublayers(layer)]:
+    if each is not layer and is_activation(each):
+      places.append((each, "call", str(each.name)))
+    elif type(each).__module__.partition(".")[0] != "keras":
+      for attribute, value in vars(each).items():
+        module = getattr(value, "__module__", None) or ""
+        known = module.startswith("keras.") and ".activations" in module
+        if known and getattr(value, "__name__", LINEAR) not in (LINEAR, "softmax"):
+          places.append((each, attribute, str(each.name)))
+  return places
 
 
 def sublayers(layer: Any) -> list[Any]:

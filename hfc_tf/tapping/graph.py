@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import inspect
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from hfc_tf.errors import InputError
 from hfc_tf.tapping.activations import (
   PROBABILITIES,
   activation_name,
+  inner_activations,
   is_activation,
-  sublayers,
 )
+from hfc_tf.tapping.calls import Apply, Call, Tap, functional
+from hfc_tf.tapping.inner import Listening, computes, expanded, is_composite
 
 Tensor = Any
-_ACTIVATION_LOCK = threading.RLock()
 
 
 @dataclasses.dataclass(eq=False)
@@ -62,7 +60,7 @@ class Graph:
 
   def producer(self, tensor: Tensor) -> Node | None:
     """The node that gave a tensor; None for an input."""
-    return next((node for node in self.nodes if node.output is tensor), None)
+    return next((node for node in reversed(self.nodes) if node.output is tensor), None)
 
   def ancestors(self, tensor: Tensor) -> list[Node]:
     """The nodes that a tensor depends on, in order, that of the tensor last."""
@@ -78,34 +76,6 @@ class Graph:
 # Makes the operation that computes a layer's call in another form, or None: (layer, node) where
 # `node` is what gave the layer's input, None if that is not one tensor of one node.
 Substitute = Callable[[Any, Node | None], tuple[keras.Operation, list[Tensor]] | None]
-
-
-def functional(model: Any) -> keras.Model | None:
-  """The same graph as a plain functional model; None for what is not functional or Sequential.
-
-  A class or an object with a `call` of its own is not: its graph is not what it computes.
-  """
-  if not isinstance(model, keras.Model) or "call" in vars(model):
-    return None
-  try:
-    inputs, outputs = model.inputs, model.outputs
-    plain = keras.Model(list(inputs), list(outputs))
-  except (AttributeError, TypeError, ValueError):  # subclassed, or not built
-    return None
-  calls = (type(plain).call, keras.Sequential.call)
-  return plain if type(model).call in calls else None
-
-
-def expanded(layer: Any, inputs: list[Tensor], **kwargs: Any) -> tuple[keras.Model, Any] | None:
-  """The plain functional model of what a `call` computes on symbolic tensors, and its outputs.
-
-  None where the call does what symbolic tensors cannot.
-  """
-  with contextlib.suppress(Exception):  # whatever a stranger's `call` raises
-    fresh = [keras.Input(batch_shape=each.shape, dtype=each.dtype) for each in inputs]
-    outputs = layer.call(*fresh, **_inference(layer, kwargs))
-    return keras.Model(fresh, keras.tree.flatten(outputs)), outputs
-  return None
 
 
 def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
@@ -145,12 +115,16 @@ class _Tracer:
     if inner is not None:
       self.opaque += inner[0].opaque
       return self._inline(*inner, args, operation)
-    if isinstance(operation, keras.layers.Layer) and any(map(is_activation, sublayers(operation))):
+    places = inner_activations(operation) if is_composite(operation) else []
+    if places:
+      listened = self._listened(operation, places, args, kwargs)
+      if listened is not None:
+        return listened
       self.opaque.append(operation.name)
     kind = activation_name(operation)
     if kind in PROBABILITIES and callable(getattr(operation, "activation", None)):
-      before = self._add(operation, _Call(operation, activated=False), args, kwargs)
-      return self._add(operation, _Apply(operation.activation), (before,), {}, kind)
+      before = self._add(operation, Call(operation, activated=False), args, kwargs)
+      return self._add(operation, Apply(operation.activation), (before,), {}, kind)
     inputs = _symbolic((args, kwargs))
     single = len(inputs) == 1 and args and args[0] is inputs[0]
     maker = self._makers.get(id(inputs[0])) if single else None
@@ -158,7 +132,7 @@ class _Tracer:
     if faster:
       form, read = faster
       return self._add(operation, form, tuple(read or inputs), {}, kind)
-    return self._add(operation, _Call(operation), args, kwargs, kind)
+    return self._add(operation, Call(operation), args, kwargs, kind)
 
   def _add(
     self, operation: Any, form: Any, args: Any, kwargs: Any, kind: str = "linear"
@@ -175,7 +149,7 @@ class _Tracer:
     def record(output: Tensor, apply: Callable[[Tensor], Tensor] | None = None) -> Tensor:
       means = None
       if is_activation(operation) and kind != "linear" and len(output.shape) >= 2:
-        output, means = _Tap()(output)
+        output, means = Tap()(output)
       node = Node(operation.name, operation, inputs, output, means, kind, apply)
       self.nodes.append(node)
       self._makers[id(output)] = node
@@ -186,6 +160,21 @@ class _Tracer:
       return record(outputs, apply if len(inputs) == 1 else None)
     return keras.tree.map_structure(record, outputs)
 
+  def _listened(
+    self, operation: Any, places: list[Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+  ) -> Any:
+    """The outputs of a layer, whose inner activations are recorded; None where that fails."""
+    inputs, listening = _symbolic((args, kwargs)), Listening(operation, places)
+    with contextlib.suppress(Exception):  # whatever a stranger's `call` raises when it is traced
+      outputs, *means = listening(*args, **kwargs)
+      if not means or not (given := _symbolic(outputs)):
+        return None
+      for name, mean in zip(listening.names, means, strict=True):
+        self.nodes.append(Node(name, operation, inputs, given[0], mean, "inner"))
+      self.nodes += [Node(operation.name, operation, inputs, output) for output in given]
+      return outputs
+    return None
+
   def _inner(
     self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
   ) -> tuple[Graph, Any] | None:
@@ -193,16 +182,14 @@ class _Tracer:
     plain = functional(operation)
     if plain is not None and _arranged(args, operation, plain) is not None:
       return trace(plain, self._substitute), operation.output
-    composite = isinstance(operation, keras.layers.Layer) and any(
-      map(is_activation, sublayers(operation))
-    )
-    if not composite or not args or len(_symbolic((args, kwargs))) != len(args):
+    if not is_composite(operation) or not args or len(_symbolic((args, kwargs))) != len(args):
       return None
     inner = expanded(operation, list(args), **kwargs)
     if inner is None:
       return None
     graph = trace(inner[0], self._substitute)
-    return (graph, inner[1]) if any(node.means is not None for node in graph.nodes) else None
+    shows = any(node.means is not None for node in graph.nodes)
+    return (graph, inner[1]) if shows and computes(graph, operation, kwargs) else None
 
   def _inline(self, graph: Graph, structure: Any, args: tuple[Any, ...], operation: Any) -> Any:
     """Makes an inner graph part of this one, on the tensors `args`; its outputs."""
@@ -227,15 +214,14 @@ class _Tracer:
       self.nodes.append(placed)
       self._makers[id(placed.output)] = placed
     outputs = [outer[id(each)] for each in graph.outputs]
-    if len(outputs) == 1 and isinstance(operation, keras.Model):
-      return outputs[0]
-    return keras.tree.pack_sequence_as(structure, outputs)
+    single = len(outputs) == 1 and isinstance(operation, keras.Model)
+    return outputs[0] if single else keras.tree.pack_sequence_as(structure, outputs)
 
 
 def _symbolic(structure: Any) -> list[Tensor]:
   """The symbolic tensors in arguments, each once."""
-  flat = keras.tree.flatten(structure)
-  return list({id(each): each for each in flat if isinstance(each, keras.KerasTensor)}.values())
+  tensors = {id(x): x for x in keras.tree.flatten(structure) if isinstance(x, keras.KerasTensor)}
+  return list(tensors.values())
 
 
 def _arranged(args: tuple[Any, ...], operation: Any, graph: Any) -> list[Tensor] | None:
@@ -262,95 +248,3 @@ def _check(operation: Any) -> None:
     raise InputError(
       "channels-last layers", f"{operation.name!r} with channels first", "convert the model"
     )
-
-
-def _inference(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-  """The keyword arguments of a call, in inference mode."""
-  if not isinstance(operation, keras.layers.Layer):
-    return kwargs
-  accepts = "training" in inspect.signature(operation.call).parameters
-  others = {name: value for name, value in kwargs.items() if name != "training"}
-  return others | {"training": False} if accepts else others
-
-
-class _Call(keras.Operation):  # type: ignore[misc]
-  """A call of a layer or operation in inference mode, with or without its activation."""
-
-  def __init__(self, operation: Any, activated: bool = True) -> None:
-    super().__init__()
-    self._operation, self._activated = operation, activated
-
-  def call(self, *args: Any, **kwargs: Any) -> Any:
-    """What the layer computes."""
-    if not self._activated:
-      with _without_activation(self._operation):
-        return self._operation(*args, **_inference(self._operation, kwargs))
-    return self._operation(*args, **_inference(self._operation, kwargs))
-
-  def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-    """Shapes and types, as the layer tells them."""
-    kwargs = {name: value for name, value in kwargs.items() if name != "training"}
-    return self._operation.compute_output_spec(*args, **kwargs)
-
-
-@contextlib.contextmanager
-def _without_activation(layer: Any) -> Iterator[None]:
-  """While TensorFlow traces the layer's call, it applies no activation."""
-  with _ACTIVATION_LOCK:
-    activation = layer.activation
-    layer.activation = keras.activations.linear
-    try:
-      yield
-    finally:
-      layer.activation = activation
-
-
-class _Apply(keras.Operation):  # type: ignore[misc]
-  """A function that keeps shape and type."""
-
-  def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-    super().__init__()
-    self._function = function
-
-  def call(self, tensor: Tensor) -> Tensor:
-    """The function's value."""
-    return self._function(tensor)
-
-  def compute_output_spec(self, tensor: Tensor) -> Tensor:
-    """The same shape and type."""
-    return keras.KerasTensor(tensor.shape, tensor.dtype)
-
-
-class _Tap(keras.Operation):  # type: ignore[misc]
-  """A tensor as it is, and its channel means."""
-
-  def call(self, tensor: Tensor) -> Any:
-    """The tensor [B, ..., C] and its means [B, C]."""
-    return tapped(tensor)
-
-  def compute_output_spec(self, tensor: Tensor) -> Any:
-    """Shapes and types."""
-    means = keras.KerasTensor((tensor.shape[0], tensor.shape[-1]), "float32")
-    return keras.KerasTensor(tensor.shape, tensor.dtype), means
-
-
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def tapped(tensor: Tensor) -> Any:
-  """[B, ..., C] as it is, and its channel means [B, C].
-
-  The gradient of a mean is constant over space: it is added to the tensor's own as [B, 1, C], and
-  never written out over the map, where the maps of all taps would wait for the backward pass.
-  """
-
-  def backward(of_tensor: Tensor, of_mean: Tensor) -> Tensor:
-    space = tf.cast(tf.reduce_prod(tf.shape(tensor)[1:-1]), of_mean.dtype)
-    share = tf.cast(of_mean / space, of_tensor.dtype)
-    return of_tensor + tf.reshape(share, [-1, *[1] * (len(tensor.shape) - 2), tensor.shape[-1]])
-
-  return (tf.identity(tensor), channel_mean(tensor)), backward
-
-
-def channel_mean(tensor: Tensor) -> Tensor:
-  """Mean over space of [B, ..., C], float32 [B, C]."""
-  mean_axes = list(range(1, len(tensor.shape) - 1))
-  return tf.reduce_mean(tf.cast(tensor, tf.float32), axis=mean_axes)  # [B, C]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +13,23 @@ from scipy.special import expit, softmax
 
 from hfc_tf import fast
 from hfc_tf.errors import InputError
-from hfc_tf.tapping.activations import sublayers
-from hfc_tf.tapping.graph import Graph, expanded, functional, trace
+from hfc_tf.tapping.calls import functional
+from hfc_tf.tapping.checks import (
+  check_ends,
+  is_coarse,
+  probabilities,
+  random_images,
+  reads_bytes,
+  refuse_others,
+)
+from hfc_tf.tapping.graph import trace
 from hfc_tf.tapping.head import affine, find_head
+from hfc_tf.tapping.inner import expanded
 from hfc_tf.tapping.precision import copy_weights, with_bfloat16_body
 
 Array = np.ndarray[Any, Any]
 Tensor = Any
 _FLOAT32, _COARSE = 1e-4, 0.05  # how far probabilities may be off
-_BYTE_SCALE, _BYTE_MEAN = 1 / 60, 2.0  # of Rescaling and Normalization that read 0 to 255
-_SIZES = (64, 128, 224, 32)  # of random images where the network takes any
 
 
 class Network:
@@ -55,7 +61,7 @@ class Network:
         f"{name}, which is subclassed or not built",
         "rebuild it as keras.Model(inputs, outputs)",
       )
-    _check_ends(plain, name)
+    check_ends(plain, name)
     self.input_shape = tuple(plain.inputs[0].shape[1:])
     self.dtype = plain.inputs[0].dtype
     # What `predict` of KerasHub's classifiers puts before the network.
@@ -64,9 +70,9 @@ class Network:
     self._copy = with_bfloat16_body(plain, name) if precision == "bfloat16" else None
     self._forms = fast.Forms() if fold else None
     graph = trace(self._copy or plain, self._forms)
-    self.highest = 255.0 if self._prepare or _reads_bytes(graph) else None
-    tolerance = _COARSE if precision == "bfloat16" or _is_coarse(plain) else _FLOAT32
-    images = _random_images(graph, self.input_shape, str(self.dtype), self.highest or 1.0)
+    self.highest = 255.0 if self._prepare or reads_bytes(graph) else None
+    tolerance = _COARSE if precision == "bfloat16" or is_coarse(plain) else _FLOAT32
+    images = random_images(graph, self.input_shape, str(self.dtype), self.highest or 1.0)
     head = find_head(graph, images, name, tolerance)
     taps: dict[str, Tensor] = {}
     for node in graph.ancestors(head.logits):
@@ -93,7 +99,7 @@ class Network:
     self._function = keras.Function(graph.inputs, [head.logits, *taps.values()])
     self._checksum = self._weights_checksum()
     self.head = affine(head)
-    self._check(images, name, tolerance)
+    self._check(images, name)
     if graph.opaque:
       logging.warning(
         "%s: %d activations; those inside %s cannot be tapped",
@@ -133,29 +139,36 @@ class Network:
   def _weights_checksum(self) -> int:
     return fast.checksum(self._given.weights)
 
-  def _check(self, images: Array, name: str, tolerance: float) -> None:
+  def check_head(self, features: Any, logits: Array) -> None:
+    """That the head gives the logits of these images, not of random ones alone.
+
+    Raises:
+      InputError: where it does not.
+    """
+    if self.head is not None and _distance(self.head, features[self.penultimate], logits) > (
+      10 * self.tolerance
+    ):
+      raise InputError(
+        f"logits that are an affine function of tap {self.penultimate!r}",
+        "others on these images",
+        "end the model in a plain Dense layer",
+      )
+
+  def _check(self, images: Array, name: str) -> None:
     """Compares the probabilities with those of the given model, and the head with the logits."""
-    given, again = (_probabilities(self._given, images) for _ in range(2))
+    given, again = (probabilities(self._given, images) for _ in range(2))
     prepare, self._prepare = self._prepare, None
     logits, features = self(tf.constant(images))
     self._prepare = prepare
     logits = np.asarray(logits, np.float64)
     ours = expit(logits[:, 1:] - logits[:, :1]) if self.single else softmax(logits, 1)
-    if not np.allclose(given, again, rtol=0, atol=tolerance):
+    if np.allclose(given, again, rtol=0, atol=self.tolerance):
+      refuse_others(name, self._as_probabilities(given), ours, self.tolerance)
+    else:
       logging.warning("%s draws at random in inference mode; its taps do not", name)
-    elif not (error := np.abs(ours - self._as_probabilities(given)).max()) <= tolerance:
-      row = int(np.abs(ours - self._as_probabilities(given)).max(1).argmax())
-      raise InputError(
-        f"taps that give the probabilities of {name}, {_text(self._as_probabilities(given)[row])}",
-        f"{_text(ours[row])}, {error:.2g} off",
-        "rebuild the model from layers of Keras, or load it with safe settings",
-      )
     if self.head is not None:
-      kernel, bias = self.head
-      linear = np.asarray(features[self.penultimate], np.float64) @ kernel + bias
-      scale = max(1.0, float(np.abs(logits).max()))
-      if not np.allclose(linear, logits, rtol=0, atol=tolerance * scale):
-        self.head = None
+      distance = _distance(self.head, features[self.penultimate], logits)
+      self.head = self.head if distance <= self.tolerance else None
 
   def _as_probabilities(self, outputs: Array) -> Array:
     """The model's outputs, or their probabilities where they are logits."""
@@ -168,7 +181,7 @@ def highest(model: keras.Model) -> float | None:
   """255.0 where the model's own first layers tell that it reads 0 to 255, else None."""
   plain = _plain(model)
   prepared = callable(getattr(model, "preprocessor", None))
-  reads = plain is not None and (prepared or _reads_bytes(trace(plain)))
+  reads = plain is not None and (prepared or reads_bytes(trace(plain)))
   return 255.0 if reads else None
 
 
@@ -182,88 +195,6 @@ def _plain(model: Any) -> keras.Model | None:
   return None if followed is None else followed[0]
 
 
-def _check_ends(model: keras.Model, name: str) -> None:
-  for kind, ends in (("input", model.inputs), ("output", model.outputs)):
-    if len(ends) != 1:
-      raise InputError(
-        f"a model with one {kind}",
-        f"{name} with {len(ends)} {kind}s",
-        f"wrap it in keras.Model with one {kind}",
-      )
-  shape, output = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape)
-  if len(shape) not in (3, 4) or shape[-1] is None:
-    raise InputError(
-      "an input of shape (H, W, C) or (D, H, W, C)",
-      f"{name} with input {shape}",
-      "only image and volume classifiers can be tapped",
-    )
-  if len(output) != 2 or output[-1] is None:
-    raise InputError(
-      "an output of shape (N, classes): logits, softmax or one sigmoid unit",
-      f"{name} with output {output}",
-      "end the model in a Dense layer with one unit a class",
-    )
-
-
-def _probabilities(model: Any, images: Array) -> Array:
-  with contextlib.suppress(AttributeError):  # a Sequential model takes its input as it is
-    images = keras.tree.pack_sequence_as(model.input, [images])
-  outputs = keras.tree.flatten(model(images, training=False))[0]
-  return np.asarray(keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")), np.float64)
-
-
-def _random_images(
-  graph: Graph, shape: tuple[int | None, ...], dtype: str, highest: float
-) -> Array:
-  """Noise of several contrasts in the range that the network reads, [4, ...]."""
-  rng = np.random.default_rng(0)
-  for size in _SIZES:
-    images = rng.random((4, *(side or size for side in shape)))
-    images[1:] *= np.array([1.0, 0.5, 0.2]).reshape(3, *[1] * len(shape))
-    images[1] = (images[1] > 0.5) * images[0].mean()
-    images *= highest
-    images = np.rint(images) if "int" in dtype else images
-    try:
-      keras.Function(graph.inputs, graph.outputs)([images.astype(np.float32)])
-    except (ValueError, tf.errors.OpError) as error:
-      problem = error
-      continue
-    return images.astype(np.float32)
-  raise InputError(
-    "a network that runs on random images of its input shape",
-    " ".join(str(problem).split())[:300],
-    "give the model an input of fixed size",
-  )
-
-
-def _is_coarse(model: keras.Model) -> bool:
-  """Whether any layer computes in fewer than 32 bits."""
-  return any(
-    layer.compute_dtype in ("float16", "bfloat16") or getattr(layer, "quantization_mode", None)
-    for layer in sublayers(model)
-  )
-
-
-def _reads_bytes(graph: Graph) -> bool:
-  """Whether what stands before the first layer with a kernel is made for 0 to 255."""
-  tensor = graph.inputs[0]
-  if "int" in str(tensor.dtype):
-    return True
-  for node in graph.nodes:
-    if node.inputs != [tensor]:
-      continue
-    layer = node.operation
-    if isinstance(layer, keras.layers.Rescaling):
-      return bool(np.max(np.abs(layer.scale)) < _BYTE_SCALE)
-    if isinstance(layer, keras.layers.Normalization):
-      mean = keras.ops.convert_to_numpy(layer.mean)
-      return bool(np.max(mean) > _BYTE_MEAN)
-    if getattr(layer, "trainable_weights", None):
-      return False
-    tensor = node.output
-  return False
-
-
 def _unique(name: str, names: Any) -> str:
   unique, count = name, 1
   while unique in names:
@@ -272,5 +203,7 @@ def _unique(name: str, names: Any) -> str:
   return unique
 
 
-def _text(values: Array) -> str:
-  return "[" + " ".join(f"{value:.4f}" for value in values[:6]) + "]"
+def _distance(head: tuple[Array, Array], features: Any, logits: Array) -> float:
+  """How far z(x) kernel + bias is from the logits, as a part of their size."""
+  linear = np.asarray(features, np.float64) @ head[0] + head[1]
+  return float(np.abs(linear - logits).max() / max(1.0, np.abs(logits).max()))

@@ -11,7 +11,7 @@ from hfc_tf.errors import InputError
 NAMED = {
   "loop_vs_torch_eager", "loop_vs_torch_compile", "loop_vs_published", "loop_vs_art",
   "loop_vs_foolbox", "loop_vs_cleverhans", "loop_vs_best_rate", "bf16_vs_fp32",
-  "hfc_vs_plain_m64", "published_hfc_vs_plain_m64", "em_diag_vs_sklearn", "em_full_vs_sklearn",
+  "hfc_vs_plain_m64", "published_hfc_vs_plain_m64", "em_low_rank_minutes",
   "peak_memory_hfc_gib",
 }  # fmt: skip
 
@@ -70,32 +70,20 @@ def test_cost_linear_in_images_and_pixels_has_exponent_one():
   assert found["scaling_taps_0"] == [1.0, 1.0] and "scaling_peak_gib" not in found
 
 
-def test_em_tells_the_likelihood_beside_the_time():
-  samples = {
-    "em_diag_own": {"seconds": [1.0], "log_likelihood": [-10.0], "iterations": [30]},
-    "em_diag_sklearn": {"seconds": [12.0], "log_likelihood": [-10.5], "iterations": [32]},
-  }
-  assert FIGURES["em_diag_vs_sklearn"].values(samples) == {
-    "em_diag_vs_sklearn": [12.0],
-    "em_diag_log_likelihood_gain": [0.5],
-    "em_diag_own_iterations": [30],
-    "em_diag_sklearn_iterations": [32],
-  }
-
-
 def test_the_density_has_its_time_its_memory_and_its_likelihood_beside_other_models():
   samples = {
     f"density_{covariance}": {
       "seconds": [60.0 * number], "peak_gib": [2.0], "log_likelihood": [-10.0 * number],
-      "log_likelihood_narrow": [-float(number)],
+      "seconds_narrow": [6.0 * number], "log_likelihood_narrow": [-float(number)],
     }
     for number, covariance in enumerate(("low_rank", "diag", "full"), start=1)
   }  # fmt: skip
   assert FIGURES["em_low_rank_minutes"].values(samples) == {
     "em_low_rank_minutes": [1.0], "em_low_rank_peak_gib": [2.0],
     "em_low_rank_log_likelihood": [-10.0], "em_low_rank_log_likelihood_narrow": [-1.0],
+    "em_low_rank_minutes_narrow": [0.1], "em_diag_minutes": [2.0], "em_diag_minutes_narrow": [0.2],
     "em_diag_log_likelihood": [-20.0], "em_diag_log_likelihood_narrow": [-2.0],
-    "em_full_log_likelihood_narrow": [-3.0],
+    "em_full_minutes_narrow": [0.3], "em_full_log_likelihood_narrow": [-3.0],
   }  # fmt: skip
 
 

@@ -90,10 +90,14 @@ def test_a_run_measures_what_it_can_and_names_the_rest(tmp_path):
   )
   results = run.run(settings)
   rows = {row["figure"]: row for row in results["rows"]}
-  narrow = {f"em_{name}_log_likelihood_narrow" for name in ("low_rank", "diag", "full")}
+  narrow = {
+    f"em_{name}_{what}_narrow"
+    for name in ("low_rank", "diag", "full")
+    for what in ("minutes", "log_likelihood")
+  }
   assert set(rows) == narrow | {
     "peak_memory_hfc_gib", "hfc_vs_plain_m64", "em_low_rank_minutes", "em_low_rank_peak_gib",
-    "em_low_rank_log_likelihood", "em_diag_log_likelihood",
+    "em_low_rank_log_likelihood", "em_diag_log_likelihood", "em_diag_minutes",
   }  # fmt: skip
   assert set(rows["hfc_vs_plain_m64"]) == {"figure", "value", "low", "high", "goal", "better"}
   assert 0.1 < rows["peak_memory_hfc_gib"]["value"] < 4

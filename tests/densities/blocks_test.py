@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hfc_tf.densities import GaussianMixture
 from hfc_tf.densities import blocks as blocks_module
 from hfc_tf.densities.blocks import Blocks
 from hfc_tf.densities.gaussian import ShrunkGaussian
@@ -15,26 +16,24 @@ def small(monkeypatch):
 
 def test_blocks_are_the_rows_in_order():
   features = np.arange(1800, dtype=np.float32).reshape(600, 3)
-  for blocks in (Blocks(features), Blocks([features[:100], features[100:]])):
-    assert blocks.count == 600
-    assert len(blocks) == len(list(blocks)) == 3
-    assert max(map(len, blocks)) <= 256
-    np.testing.assert_array_equal(np.concatenate(list(blocks)), features)
+  blocks = Blocks(features)
+  assert blocks.count == 600
+  assert [len(block) for block in blocks] == [256, 256, 88]
+  np.testing.assert_array_equal(np.concatenate(list(blocks)), features)
   rows = np.arange(599, 0, -2)
   chosen = Blocks(features, rows=rows)
   assert chosen.count == len(rows)
   np.testing.assert_array_equal(np.concatenate(list(chosen)), features[rows])
 
 
-def test_a_sample_is_drawn_once_and_keyed_by_its_seed(monkeypatch):
-  monkeypatch.setattr(blocks_module, "_SAMPLE", 100)
-  features = np.arange(900.0)[:, None]
-  found = Blocks(features).sample(0)
-  assert found.shape == (100, 1)
-  assert len(np.unique(found)) == 100
-  np.testing.assert_array_equal(found, Blocks(features).sample(0))
-  assert not np.array_equal(found, Blocks(features).sample(1))
-  np.testing.assert_array_equal(Blocks(features[:90]).sample(0), features[:90])
+def test_a_mixture_of_a_file_read_in_blocks_is_that_of_memory(tmp_path, monkeypatch):
+  features = np.random.default_rng(0).normal(size=(1000, 12)).astype(np.float32)
+  features.tofile(tmp_path / "features")
+  mapped = np.memmap(tmp_path / "features", np.float32, "r", shape=features.shape)
+  parts = GaussianMixture.fit(mapped, 5, tolerance=1e-6)
+  monkeypatch.setattr(blocks_module, "_BYTES", 2**28)
+  whole = GaussianMixture.fit(features, 5, tolerance=1e-6)
+  np.testing.assert_allclose(parts.log_prob(features), whole.log_prob(features), rtol=1e-4)
 
 
 @pytest.mark.parametrize("count,width", [(700, 12), (300, 400)])

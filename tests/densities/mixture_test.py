@@ -1,11 +1,15 @@
 """Mixtures against TensorFlow Probability, SciPy and scikit-learn."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.stats
 import tensorflow_probability as tfp
 
 from hfc_tf.densities import GaussianMixture, ShrunkGaussian, gaussian
+from hfc_tf.densities import mixture as mixture_module
 from hfc_tf.errors import InputError
 
 
@@ -70,6 +74,16 @@ def test_log_prob_equals_tfp_and_scipy(count, width, subspace):
     )
   ]
   np.testing.assert_allclose(log_prob, np.logaddexp.reduce(dense, axis=0), rtol=1e-5, atol=1e-5)
+
+
+def test_a_start_is_looked_for_in_some_of_many_points_keyed_by_the_seed(monkeypatch):
+  monkeypatch.setattr(mixture_module, "_SAMPLE", 100)
+  points = np.arange(900.0)[:, None]
+  found = mixture_module._sample(points, 0)
+  assert len(np.unique(found)) == len(found) == 100
+  np.testing.assert_array_equal(found, mixture_module._sample(points, 0))
+  assert not np.array_equal(found, mixture_module._sample(points, 1))
+  np.testing.assert_array_equal(mixture_module._sample(points[:90], 0), points[:90])
 
 
 def test_distribution_stands_shrinkage_to_the_identity():
@@ -159,3 +173,9 @@ def test_reprs_say_what_it_is():
 def test_fewer_images_than_components_says_what_to_do():
   with pytest.raises(InputError, match="at least 5 images of a class for 5 components"):
     GaussianMixture.fit(_features(4, 3), 5)
+
+
+def test_tensorflow_probability_is_imported_for_a_distribution_alone():
+  program = "import sys, hfc_tf.densities.hierarchical, hfc_tf.densities.energy as _\n"
+  program += "assert 'tensorflow_probability' not in sys.modules"
+  subprocess.run([sys.executable, "-c", program], check=True)

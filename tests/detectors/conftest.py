@@ -133,23 +133,27 @@ def make_pictures(shape, bounds=(0.0, 1.0), seed=0, train=120, adv_train=40, adv
     moved -= 0.01 * tf.sign(tape.gradient(loss, moved))
     return tf.clip_by_value(moved, images - 0.08, images + 0.08)
 
+  def in_bounds(images):
+    low, high = model.bounds
+    return images * (high - low) + low
+
   def part(count):
     clean = draw(count)
-    labels = model.taps(model.from_unit(clean)).predictions
+    labels = model.taps(in_bounds(clean)).predictions
     adversarial = clean
     for _ in range(12):
       adversarial = step(adversarial, clean, 1 - labels).numpy()
-    fooled = model.taps(model.from_unit(adversarial)).predictions != labels
+    fooled = model.taps(in_bounds(adversarial)).predictions != labels
     assert fooled.mean() > 0.5
     noisy = clean + rng.choice([-0.03, 0.03], clean.shape).astype(np.float32)
     images = {"clean": clean, "noisy": noisy, "adversarial": adversarial[fooled]}
     rows = np.arange(count)
     groups = {"clean": rows, "noisy": rows, "adversarial": rows[fooled]}
-    images = {name: model.from_unit(values) for name, values in images.items()}
+    images = {name: in_bounds(values) for name, values in images.items()}
     taps = {n: model.taps(images[n], labels[groups[n]], groups=groups[n]) for n in images}
     return images, taps
 
-  clean = model.from_unit(draw(train))
+  clean = in_bounds(draw(train))
   labelled = model.taps(clean, model.taps(clean).predictions)
   images, taps = part(adv_train)
   test, _ = part(adv_test)

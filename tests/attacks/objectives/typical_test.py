@@ -22,7 +22,7 @@ def train(model):
   return train_taps(model, 60)
 
 
-@pytest.fixture(scope="module", params=["low_rank", "diag"])
+@pytest.fixture(scope="module", params=["low_rank", "full"])
 def density(request, train):
   return HierarchicalDensity(3, covariance=request.param).fit(train)
 
