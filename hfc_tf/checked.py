@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,20 @@ def checked_taps(
         "take rows of Taps as taps[rows]",
       )
   return dataclasses.replace(taps, features=features, logits=logits, labels=labels)
+
+
+def layer_list(layers: Sequence[str] | None, train: Taps) -> list[str]:
+  """The layers asked for, in the order of the network, or all.
+
+  Raises:
+    InputError: for a layer that Train lacks.
+  """
+  wanted = list(train.features) if layers is None else list(layers)
+  unknown = [name for name in wanted if name not in train.features]
+  if unknown or not wanted:
+    known = ", ".join(train.features)
+    raise InputError(f"layers among {known}", ", ".join(unknown) or "none", "name one of them")
+  return [name for name in train.features if name in wanted]
 
 
 def check_count(noun: str, value: Any) -> None:

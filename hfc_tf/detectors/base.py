@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from sklearn.base import BaseEstimator
 
-from hfc_tf.checked import checked_taps
+from hfc_tf.checked import checked_taps, layer_list
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Stored, Tensor
 from hfc_tf.errors import InputError
@@ -235,20 +235,6 @@ class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
       state = f"fitted, {len(self.layers_)} of {len(self.widths_)} layers read, "
       state += f"{self.num_classes_} classes, threshold {self.threshold_:.4g}"
     return f"{type(self).__name__}({settings}): {state}"
-
-
-def layer_list(layers: Sequence[str] | None, train: Taps) -> list[str]:
-  """The layers asked for, in the order of the network, or all.
-
-  Raises:
-    InputError: for a layer that Train lacks.
-  """
-  wanted = list(train.features) if layers is None else list(layers)
-  unknown = [name for name in wanted if name not in train.features]
-  if unknown or not wanted:
-    known = ", ".join(train.features)
-    raise InputError(f"layers among {known}", ", ".join(unknown) or "none", "name one of them")
-  return [name for name in train.features if name in wanted]
 
 
 _BATCH = 256

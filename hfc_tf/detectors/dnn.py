@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import Detector, Features, layer_list
+from hfc_tf.checked import layer_list
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Tensor

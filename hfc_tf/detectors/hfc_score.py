@@ -9,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.checked import layer_list
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.densities.energy import LayerEnergy, log_prob_tensor
-from hfc_tf.detectors.base import Detector, Features, layer_list
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.storage import Array, Tensor

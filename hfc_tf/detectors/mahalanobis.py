@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import Detector, Features, layer_list
+from hfc_tf.checked import layer_list
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import class_means, spread, whitening
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.logistic import learn_logistic, logistic_score

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.detectors.base import layer_list
+from hfc_tf.checked import layer_list
 from hfc_tf.detectors.images import ImageDetector
 from hfc_tf.detectors.learning import AdvTrain
 from hfc_tf.detectors.logistic import learn_logistic, logistic_score

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
-from hfc_tf.detectors.base import Detector, Features, layer_list
+from hfc_tf.checked import layer_list
+from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import spread
 from hfc_tf.detectors.learning import AdvTrain, select
 from hfc_tf.detectors.lid import stratified_rows

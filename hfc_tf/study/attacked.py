@@ -233,11 +233,8 @@ def image_taps(
     batch_size: images a chunk.
     executor: who taps; None: this process.
   """
-  model = subject.model
-  rounded = (
-    (np.rint(images[start : start + _BLOCK] * 255) / 255).astype(np.float32)
-    for start in range(0, len(images), _BLOCK)
-  )
+  model, starts = subject.model, range(0, len(images), _BLOCK)
+  rounded = ((np.rint(images[i : i + _BLOCK] * 255) / 255).astype(np.float32) for i in starts)
   if executor is None:
     taps = model.taps(images, labels, groups=groups, batch_size=batch_size)
     parts = [model.taps(block, batch_size=batch_size).predictions for block in rounded]
