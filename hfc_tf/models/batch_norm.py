@@ -6,8 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.fast.training import fast_kernels
-
 
 class BatchNormCalibrator:
   """Replaces moving means and variances, which lag behind short trainings, by pooled ones.
@@ -57,8 +55,7 @@ class BatchNormCalibrator:
     try:
       for layer in self.layers:
         layer.momentum = 0.0
-      with fast_kernels(self.model):
-        self.model(images, training=True)
+      self.model(images, training=True)
       return [
         (tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value))
         for layer in self.layers
@@ -79,5 +76,8 @@ def recalibrate_batch_norm(model: keras.Model, images: Any, batch_size: int = 32
   BatchNormCalibrator(model)(images, batch_size)
 
 
-def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-  return [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
+def _batch_norms(layer: keras.Layer) -> list[keras.layers.BatchNormalization]:
+  """Those of nested models too."""
+  if isinstance(layer, keras.layers.BatchNormalization):
+    return [layer]
+  return [norm for inner in getattr(layer, "layers", ()) for norm in _batch_norms(inner)]

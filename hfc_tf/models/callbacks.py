@@ -1,0 +1,179 @@
+"""What joins Keras's fit: BatchNorm statistics, best weights and resuming, progress."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from absl import logging
+
+from hfc_tf.errors import InputError
+from hfc_tf.models.batch_norm import BatchNormCalibrator
+from hfc_tf.storage.arrays import load_arrays, save_arrays
+
+Report = Callable[[str], None]
+_SECONDS = 10.0
+_ROW = {"loss": "loss", "accuracy": "accuracy", "validation_loss": "val_loss",
+        "validation_accuracy": "val_accuracy"}  # fmt: skip
+
+
+class BatchNormCalibration(keras.callbacks.Callback):  # type: ignore[misc]
+  """Recomputes BatchNorm's statistics, which lag in short trainings, before each validation.
+
+  Args:
+    calibrator: of the model that is trained.
+    images: as those of `train`.
+    batch_size: images at once.
+    indices: the images to use.
+  """
+
+  def __init__(
+    self, calibrator: BatchNormCalibrator, images: Any, batch_size: int, indices: np.ndarray
+  ) -> None:
+    super().__init__()
+    self._calibrate = lambda: calibrator(images, batch_size, indices)
+
+  def on_test_begin(self, logs: Any = None) -> None:
+    """Before the validation of an epoch."""
+    self._calibrate()
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+  """Keeps history and best weights; writes the whole state, after each epoch, as one file.
+
+  Keras's BackupAndRestore writes weights and epoch as two files, between which a kill may come, and
+  knows neither dropout's seeds nor history nor best weights; with this a resumed training ends with
+  the same bytes.
+
+  Args:
+    model: its weights and dropout's seeds are read at the end of epochs and written by `resume`.
+    optimizer: built for the model's trainable variables.
+
+  Attributes:
+    history: one dictionary per epoch.
+  """
+
+  def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    super().__init__()
+    self._state = {"model": model.variables, "optimizer": optimizer.variables}
+    self._weights = model.weights
+    self._best: list[np.ndarray] = []
+    self._path: Path | None = None
+    self._key = ""
+    self.history: list[dict[str, float]] = []
+
+  def resume(self, path: Path, key: str) -> None:
+    """Goes on from `path` where it holds this very training, else warns and starts again."""
+    self._path, self._key = path, key
+    try:
+      arrays = load_arrays(path)
+      if str(arrays.get("key")) != key:
+        raise ValueError("it belongs to another training")
+    except FileNotFoundError:
+      return
+    except ValueError as error:
+      logging.warning("Checkpoint %s cannot be used (%s); training starts again.", path, error)
+      return
+    for name, variables in self._state.items():
+      _assign(variables, [arrays[f"{name}/{i}"] for i in range(len(variables))])
+    self._best = [arrays[f"best/{i}"] for i in range(len(self._weights))]
+    self.history = json.loads(str(arrays["history"]))
+
+  def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    """Adds an epoch to the history and to the file.
+
+    Raises:
+      InputError: loss or weights are not finite.
+    """
+    row = {"epoch": epoch + 1, **{name: float(logs[key]) for name, key in _ROW.items()}}
+    # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
+    total = sum(float(np.sum(weight, dtype=np.float64)) for weight in _values(self._weights))
+    check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
+    best = min((earlier["validation_loss"] for earlier in self.history), default=np.inf)
+    if row["validation_loss"] < best:
+      self._best = _values(self._weights)
+    self.history.append(row)
+    if self._path is not None:
+      named = {name: _values(variables) for name, variables in self._state.items()}
+      arrays = {
+        f"{name}/{i}": value
+        for name, values in {**named, "best": self._best}.items()
+        for i, value in enumerate(values)
+      }
+      save_arrays(self._path, {"key": self._key, "history": json.dumps(self.history), **arrays})
+
+  def restore_best(self) -> None:
+    """Gives the model the weights of the epoch of smallest validation loss."""
+    _assign(self._weights, self._best)
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+  """Reports every epoch, about every ten seconds within one, and the time left.
+
+  Args:
+    report: receives the lines.
+  """
+
+  def __init__(self, report: Report) -> None:
+    super().__init__()
+    self._report = report
+    self._epoch = self._done = 0
+    self._start = self._last = time.monotonic()
+
+  def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    """Remembers the epoch, from 0."""
+    self._epoch = epoch
+
+  def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    """After step `batch`, from 0.
+
+    Raises:
+      InputError: the loss is not finite.
+    """
+    epochs, steps, now = self.params["epochs"], self.params["steps"], time.monotonic()
+    check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
+    self._done += 1
+    if self._done == 1:
+      self._start = now  # the first step traces: it says nothing about the others
+    elif now - self._last > _SECONDS:
+      self._last = now
+      self._report(
+        f"training: epoch {self._epoch + 1}/{epochs}, step {batch + 1}/{steps}, loss "
+        f"{logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {self._left(batch + 1)} left"
+      )
+
+  def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    """After the validation."""
+    self._last = time.monotonic()
+    self._report(
+      f"training: epoch {epoch + 1}/{self.params['epochs']}, loss {logs['loss']:.3f}, accuracy "
+      f"{logs['accuracy']:.3f}, validation loss {logs['val_loss']:.3f}, accuracy "
+      f"{logs['val_accuracy']:.3f}, {self._left(self.params['steps'])} left"
+    )
+
+  def _left(self, steps: int) -> str:
+    """After so many steps of this epoch."""
+    left = (self.params["epochs"] - self._epoch) * self.params["steps"] - steps
+    return f"{left * (time.monotonic() - self._start) / max(self._done - 1, 1):.0f} s"
+
+
+def check_finite(value: float, where: str) -> None:
+  """Refuses NaN and infinity in one line that names the epoch."""
+  if not np.isfinite(value):
+    raise InputError(
+      expected="finite loss and weights",
+      found=f"{value} at {where}",
+      remedy="look for NaN in the images or lower the learning rate",
+    )
+
+
+def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
+  return [np.array(variable) for variable in variables]
+
+
+def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
+  for variable, value in zip(variables, values, strict=True):
+    variable.assign(value)
