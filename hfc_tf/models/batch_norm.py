@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.models.weights import leaves
+
 
 class BatchNormCalibrator:
   """Replaces moving means and variances, which lag behind short trainings, by pooled ones.
@@ -22,7 +24,7 @@ class BatchNormCalibrator:
 
   def __init__(self, model: keras.Model) -> None:
     self.model = model
-    self.layers = _batch_norms(model)
+    self.layers = [x for x in leaves(model) if isinstance(x, keras.layers.BatchNormalization)]
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     self._statistics = tf.function(self._batch_statistics, input_signature=[signature])
 
@@ -74,10 +76,3 @@ def recalibrate_batch_norm(model: keras.Model, images: Any, batch_size: int = 32
     batch_size: at most so many images at once.
   """
   BatchNormCalibrator(model)(images, batch_size)
-
-
-def _batch_norms(layer: keras.Layer) -> list[keras.layers.BatchNormalization]:
-  """Those of nested models too."""
-  if isinstance(layer, keras.layers.BatchNormalization):
-    return [layer]
-  return [norm for inner in getattr(layer, "layers", ()) for norm in _batch_norms(inner)]

@@ -1,4 +1,4 @@
-"""What joins Keras's fit: BatchNorm statistics, best weights and resuming, progress."""
+"""What joins Keras's fit: best weights and resuming, progress."""
 
 import json
 import time
@@ -11,34 +11,11 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.errors import InputError
-from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.storage.arrays import load_arrays, save_arrays
 
-Report = Callable[[str], None]
 _SECONDS = 10.0
 _ROW = {"loss": "loss", "accuracy": "accuracy", "validation_loss": "val_loss",
         "validation_accuracy": "val_accuracy"}  # fmt: skip
-
-
-class BatchNormCalibration(keras.callbacks.Callback):  # type: ignore[misc]
-  """Recomputes BatchNorm's statistics, which lag in short trainings, before each validation.
-
-  Args:
-    calibrator: of the model that is trained.
-    images: as those of `train`.
-    batch_size: images at once.
-    indices: the images to use.
-  """
-
-  def __init__(
-    self, calibrator: BatchNormCalibrator, images: Any, batch_size: int, indices: np.ndarray
-  ) -> None:
-    super().__init__()
-    self._calibrate = lambda: calibrator(images, batch_size, indices)
-
-  def on_test_begin(self, logs: Any = None) -> None:
-    """Before the validation of an epoch."""
-    self._calibrate()
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -117,7 +94,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     report: receives the lines.
   """
 
-  def __init__(self, report: Report) -> None:
+  def __init__(self, report: Callable[[str], None]) -> None:
     super().__init__()
     self._report = report
     self._epoch = self._done = 0

@@ -12,7 +12,7 @@ from absl import logging
 from hfc_tf.errors import InputError
 from hfc_tf.models import augmentation
 from hfc_tf.models.batch_norm import BatchNormCalibrator
-from hfc_tf.models.callbacks import BatchNormCalibration, Checkpoint, Progress
+from hfc_tf.models.callbacks import Checkpoint, Progress
 from hfc_tf.models.inference import evaluate, predict
 from hfc_tf.storage.hashing import digest
 from hfc_tf.surroundings import default_settings
@@ -105,8 +105,10 @@ def train(
     shuffle=False,
     verbose=0,
     callbacks=[
-      keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.begin(epoch)),
-      BatchNormCalibration(calibrator, images, batch_size, subset),
+      keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: batches.begin(epoch),
+        on_test_begin=lambda logs: calibrator(images, batch_size, subset),
+      ),
       checkpoint,
       Progress(progress or logging.info),
     ],

@@ -52,3 +52,12 @@ def test_trainable_weights_are_untouched():
   recalibrate_batch_norm(model, images(5, (16, 16, 1)), 2)
   for was, is_ in zip(before, model.trainable_variables, strict=True):
     np.testing.assert_array_equal(was, is_)
+
+
+def test_layers_of_a_model_within_the_model():
+  norm = keras.layers.BatchNormalization()
+  inner = keras.Sequential([keras.Input((4, 4, 2)), norm])
+  inputs = keras.Input((4, 4, 2))
+  x = images(8, (4, 4, 2)) + 3
+  recalibrate_batch_norm(keras.Model(inputs, inner(inputs)), x, 8)
+  np.testing.assert_allclose(norm.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
