@@ -41,15 +41,15 @@ class BatchNormCalibrator:
     # Images sorted by class must not make batches of one class, which normalise it away.
     order = np.random.default_rng(0).permutation(len(images) if indices is None else indices)
     batches = np.array_split(order, -(-len(order) // batch_size))
-    counts = np.array([len(batch) for batch in batches], np.float64)[:, None]  # [S, 1]
+    counts = [len(batch) for batch in batches]
     pairs = [self._statistics(np.asarray(images[batch], np.float32)) for batch in batches]
     for index, layer in enumerate(self.layers):
-      means = np.array([pair[index][0] for pair in pairs], np.float64)  # [S, C]
-      variances = np.array([pair[index][1] for pair in pairs], np.float64)  # [S, C]
-      mean = (counts * means).sum(0) / counts.sum()  # [C]
-      variance = (counts * (variances + (means - mean) ** 2)).sum(0) / counts.sum()  # [C]
+      means, variances = (
+        np.array([pair[index][which] for pair in pairs], np.float64) for which in (0, 1)
+      )  # [S, C] each
+      mean = np.average(means, 0, counts)  # [C]
       layer.moving_mean.assign(mean)
-      layer.moving_variance.assign(variance)
+      layer.moving_variance.assign(np.average(variances + (means - mean) ** 2, 0, counts))
 
   def _batch_statistics(self, images: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """With momentum 0 the moving statistics after a training pass are the batch's own."""
@@ -65,14 +65,3 @@ class BatchNormCalibrator:
     finally:
       for layer, momentum in zip(self.layers, momenta, strict=True):
         layer.momentum = momentum
-
-
-def recalibrate_batch_norm(model: keras.Model, images: Any, batch_size: int = 32) -> None:
-  """Recomputes every BatchNorm's mean and variance over all `images`, unaugmented.
-
-  Args:
-    model: a functional model; only moving means and variances change.
-    images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-    batch_size: at most so many images at once.
-  """
-  BatchNormCalibrator(model)(images, batch_size)

@@ -14,8 +14,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import load_arrays, save_arrays
 
 _SECONDS = 10.0
-_ROW = {"loss": "loss", "accuracy": "accuracy", "validation_loss": "val_loss",
-        "validation_accuracy": "val_accuracy"}  # fmt: skip
+_KEYS = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -35,8 +34,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
   def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
     super().__init__()
-    self._state = {"model": model.variables, "optimizer": optimizer.variables}
-    self._weights = model.weights
+    self._weights, self._variables = model.weights, [*model.variables, *optimizer.variables]
     self._best: list[np.ndarray] = []
     self._path: Path | None = None
     self._key = ""
@@ -54,8 +52,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     except ValueError as error:
       logging.warning("Checkpoint %s cannot be used (%s); training starts again.", path, error)
       return
-    for name, variables in self._state.items():
-      _assign(variables, [arrays[f"{name}/{i}"] for i in range(len(variables))])
+    _assign(self._variables, [arrays[f"state/{i}"] for i in range(len(self._variables))])
     self._best = [arrays[f"best/{i}"] for i in range(len(self._weights))]
     self.history = json.loads(str(arrays["history"]))
 
@@ -65,21 +62,18 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     Raises:
       InputError: loss or weights are not finite.
     """
-    row = {"epoch": epoch + 1, **{name: float(logs[key]) for name, key in _ROW.items()}}
+    row = {_KEYS.get(name, name): float(value) for name, value in logs.items()}
+    weights = [np.array(weight) for weight in self._weights]
     # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
-    total = sum(float(np.sum(weight, dtype=np.float64)) for weight in _values(self._weights))
+    total = sum(float(np.sum(weight, dtype=np.float64)) for weight in weights)
     check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
-    best = min((earlier["validation_loss"] for earlier in self.history), default=np.inf)
-    if row["validation_loss"] < best:
-      self._best = _values(self._weights)
-    self.history.append(row)
+    losses = [earlier["validation_loss"] for earlier in self.history]
+    if not losses or row["validation_loss"] < min(losses):
+      self._best = weights
+    self.history.append({"epoch": epoch + 1, **row})
     if self._path is not None:
-      named = {name: _values(variables) for name, variables in self._state.items()}
-      arrays = {
-        f"{name}/{i}": value
-        for name, values in {**named, "best": self._best}.items()
-        for i, value in enumerate(values)
-      }
+      arrays = {f"best/{i}": weight for i, weight in enumerate(self._best)}
+      arrays |= {f"state/{i}": np.array(value) for i, value in enumerate(self._variables)}
       save_arrays(self._path, {"key": self._key, "history": json.dumps(self.history), **arrays})
 
   def restore_best(self) -> None:
@@ -110,31 +104,25 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     Raises:
       InputError: the loss is not finite.
     """
-    epochs, steps, now = self.params["epochs"], self.params["steps"], time.monotonic()
     check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
     if self._done == 1:
-      self._start = now  # the first step traces: it says nothing about the others
-    elif now - self._last > _SECONDS:
-      self._last = now
-      self._report(
-        f"training: epoch {self._epoch + 1}/{epochs}, step {batch + 1}/{steps}, loss "
-        f"{logs['loss']:.3f}, accuracy {logs['accuracy']:.3f}, {self._left(batch + 1)} left"
-      )
+      self._start = time.monotonic()  # the first step traces: it says nothing about the others
+    elif time.monotonic() - self._last > _SECONDS:
+      self._line(batch + 1, f"step {batch + 1}/{self.params['steps']}, ", logs)
 
   def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
     """After the validation."""
-    self._last = time.monotonic()
-    self._report(
-      f"training: epoch {epoch + 1}/{self.params['epochs']}, loss {logs['loss']:.3f}, accuracy "
-      f"{logs['accuracy']:.3f}, validation loss {logs['val_loss']:.3f}, accuracy "
-      f"{logs['val_accuracy']:.3f}, {self._left(self.params['steps'])} left"
-    )
+    self._line(self.params["steps"], "", logs)
 
-  def _left(self, steps: int) -> str:
-    """After so many steps of this epoch."""
-    left = (self.params["epochs"] - self._epoch) * self.params["steps"] - steps
-    return f"{left * (time.monotonic() - self._start) / max(self._done - 1, 1):.0f} s"
+  def _line(self, step: int, where: str, logs: dict[str, float]) -> None:
+    self._last = time.monotonic()
+    epochs, steps = self.params["epochs"], self.params["steps"]
+    left = (epochs - self._epoch) * steps - step
+    seconds = left * (self._last - self._start) / max(self._done - 1, 1)
+    numbers = ", ".join(f"{_KEYS.get(k, k).replace('_', ' ')} {v:.3f}" for k, v in logs.items())
+    epoch = f"epoch {self._epoch + 1}/{epochs}"
+    self._report(f"training: {epoch}, {where}{numbers}, {seconds:.0f} s left")
 
 
 def check_finite(value: float, where: str) -> None:
@@ -145,10 +133,6 @@ def check_finite(value: float, where: str) -> None:
       found=f"{value} at {where}",
       remedy="look for NaN in the images or lower the learning rate",
     )
-
-
-def _values(variables: list[keras.Variable]) -> list[np.ndarray]:
-  return [np.array(variable) for variable in variables]
 
 
 def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:

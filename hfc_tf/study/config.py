@@ -40,7 +40,7 @@ class Config:
   precision: str = "float32"  # of attacks; bfloat16 is faster, and judged in float32
   weights: str | None = None  # random initialisation
   epochs: int | None = None  # 12 on phantoms, else 6
-  learning_rate: float | None = None  # 3e-4 for vgg16, else 1e-3
+  learning_rate: float | None = None  # 3e-4 for vgg16 and vgg19, else 1e-3
   model_seed: int | None = None  # of training; as seed
   attacks: tuple[str, ...] = ("bim",)
   hfc: bool = False
@@ -90,7 +90,7 @@ class Config:
       self,
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
-      learning_rate=self.learning_rate or (3e-4 if model == "vgg16" else 1e-3),
+      learning_rate=self.learning_rate or (3e-4 if model.startswith("vgg") else 1e-3),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,

@@ -36,7 +36,7 @@ _COMMON: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
   ("weights", flags.DEFINE_string, "weights", "Start of training: a weights file, imagenet."),
   ("epochs", flags.DEFINE_integer, "epochs", "Of training; none: 12 on phantoms, else 6."),
   ("learning_rate", flags.DEFINE_float, "learning_rate", "Of training; none: 3e-4 for "
-    "vgg16, else 1e-3."),
+    "vgg16 and vgg19, else 1e-3."),
   ("model_seed", flags.DEFINE_integer, "model_seed", "Of training; none: --seed."),
   ("attacks", flags.DEFINE_list, "attack", f"{', '.join(ATTACKS)}."),
   ("hfc", flags.DEFINE_boolean, "hfc", "Attack with the HFC term as well."),
