@@ -60,7 +60,7 @@ def define(
     for name, needed in without_effect(vars(made), hides, trains_others).items():
       several = name in ("depth", "window") and "datasets" in values and values["datasets"].present
       if values[name].present and not several:
-        raise InputError(f"{needed} with --{name}", "none", "add it, or leave the flag out")
+        raise InputError(f"{needed} with --{name}", "another command line", f"leave out --{name}")
     return made
 
   return config

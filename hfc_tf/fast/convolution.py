@@ -7,7 +7,6 @@ few channels, as that of an image has.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ import tensorflow as tf
 Tensor = Any
 _GROWTH = 4  # by how much a matrix of the whole map may outgrow the kernel
 _FEW_CHANNELS = 4
+_FEW_POINTS = 64  # in maps of no more, a product of matrices beats a convolution
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D)
 
 
@@ -29,8 +29,6 @@ class Convolution:
     kernel: [*sizes, C_in / groups, C_out]; of a variable that changes, matrices that are made of
       it beforehand follow by `refresh`.
   """
-
-  _few_points = 64  # in maps of no more, a product of matrices beats a convolution
 
   def __init__(self, layer: Any, kernel: Tensor) -> None:
     self._layer, self._kernel = layer, kernel
@@ -76,7 +74,7 @@ class Convolution:
     return keras.ops.conv(maps, self._weights(), strides, layer.padding, "channels_last", dilation)
 
   def _pointwise(self, maps: Tensor) -> Tensor:
-    if math.prod(maps.shape[1:-1]) > self._few_points:
+    if math.prod(maps.shape[1:-1]) > _FEW_POINTS:
       return keras.ops.conv(maps, self._weights(), 1, "valid", "channels_last")
     return tf.tensordot(maps, tf.reshape(self._weights(), self._kernel.shape[-2:]), 1)
 
@@ -128,28 +126,6 @@ class Convolution:
       return maps, backward
 
     return form(images)
-
-
-class TrainedConvolution(Convolution):
-  """The same of a kernel that has a gradient as well."""
-
-  _few_points = 16  # with 64, a training step of ResNet-50 at 64 px was slower
-
-  def _weights(self) -> Tensor:
-    return self._kernel
-
-  def _dense(self, maps: Tensor) -> Tensor:
-    """Every point's neighbourhood as a row, [B, ..., sizes C_in]: a product with the kernel."""
-    space, sizes = maps.shape[1:-1], self._kernel.shape[:-2]
-    margins = [[(size - 1) // 2, size // 2] for size in sizes]
-    padded = tf.pad(maps, [[0, 0], *margins, [0, 0]])
-    shifts = itertools.product(*map(range, sizes))
-    near = [tf.slice(padded, [0, *shift, 0], [-1, *space, -1]) for shift in shifts]
-    rows = tf.reshape(self._kernel, [-1, self._kernel.shape[-1]])
-    return tf.tensordot(tf.concat(near, -1), rows, 1)
-
-  def _of_image(self, images: Tensor) -> Tensor:
-    return self._plain(images)
 
 
 def _phases(kernel: Tensor, reach: Sequence[int], steps: Sequence[int]) -> Tensor:

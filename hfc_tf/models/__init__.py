@@ -16,10 +16,22 @@ else:
 
 __all__ = ["MODELS", "resnet50", "vgg16"]
 
+# Flags are checked without Keras, so its constructors are named here.
+_KERAS = (
+  "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge",
+  "DenseNet121", "DenseNet169", "DenseNet201", "EfficientNetB0", "EfficientNetB1",
+  "EfficientNetB2", "EfficientNetB3", "EfficientNetB4", "EfficientNetB5", "EfficientNetB6",
+  "EfficientNetB7", "EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2",
+  "EfficientNetV2B3", "EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S",
+  "InceptionResNetV2", "InceptionV3", "MobileNet", "MobileNetV2", "MobileNetV3Large",
+  "MobileNetV3Small", "NASNetLarge", "NASNetMobile", "ResNet101", "ResNet101V2", "ResNet152",
+  "ResNet152V2", "ResNet50", "ResNet50V2", "VGG16", "VGG19", "Xception",
+)  # fmt: skip
+APPLICATIONS = {name.lower(): name for name in _KERAS}  # of keras.applications
+
 # name -> constructor(input_shape, num_classes, seed=0, weights=None)
 MODELS: Registry[Callable[..., keras.Model]] = Registry({
   "resnet18_3d": "hfc_tf.models.resnet18_3d:resnet18_3d",
-  "resnet50": "hfc_tf.models.applications:resnet50",
   "small_resnet": "hfc_tf.models.small_resnet:small_resnet",
-  "vgg16": "hfc_tf.models.applications:vgg16",
+  **{name: f"hfc_tf.models.applications:{name}" for name in APPLICATIONS},
 })  # fmt: skip

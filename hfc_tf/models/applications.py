@@ -1,33 +1,60 @@
-"""ResNet-50 and VGG-16 with the graph and the layer names of keras.applications."""
+"""The networks of keras.applications, which read RGB in [0, 1] here."""
+
+import collections
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
 
 import keras
+import numpy as np
 
 from hfc_tf.errors import InputError
-from hfc_tf.models.weights import set_weights
+from hfc_tf.models import APPLICATIONS
+from hfc_tf.models.weights import caffe_to_unit_range, leaves, set_weights
 from hfc_tf.surroundings import default_settings
+
+_MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet, RGB
+_CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
+resnet50: Callable[..., keras.Model]  # by __getattr__
+
+
+def __getattr__(name: str) -> Callable[..., keras.Model]:
+  """A network by its name in lower case, e.g. `resnet50` or `densenet121`."""
+  if name not in APPLICATIONS:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+  return functools.partial(application, APPLICATIONS[name])
 
 
 @default_settings()
-def resnet50(
-  input_shape: tuple[int, ...], num_classes: int, seed: int = 0, weights: str | None = None
+def application(
+  name: str,
+  input_shape: tuple[int, ...],
+  num_classes: int,
+  seed: int = 0,
+  weights: str | None = None,
 ) -> keras.Model:
-  """ResNet-50 (He et al., CVPR 2016): 49 ReLU taps, global average pooling, one dense layer.
+  """A network of keras.applications, global average pooling and one dense layer.
+
+  The first layer prepares RGB in [0, 1] as the network's `preprocess_input` does 0 to 255; where
+  that is the "caffe" mode, ImageNet's weights are changed instead, so that ResNets and VGGs from
+  scratch see the images as they are.
 
   Args:
-    input_shape: (H, W, C), H and W at least 32 pixels.
+    name: of the constructor, e.g. "DenseNet121".
+    input_shape: (H, W, C), H and W at least 32 pixels, more for some networks; C is 3 but for
+      ResNets and VGGs.
     num_classes: units of the layer "logits".
-    seed: decides the initial weights.
+    seed: decides the initial weights and the dropout.
     weights: None, a weights file or "imagenet" (see `hfc_tf.models.weights.set_weights`).
 
   Raises:
     InputError: the shape is too small or not two-dimensional, or `weights` do not fit.
   """
-  body = keras.applications.ResNet50(
-    include_top=False, weights=None, input_tensor=_images(input_shape, "resnet50"), pooling="avg"
-  )
-  logits = keras.layers.Dense(num_classes, name="logits")(body.output)  # [N, K]
-  model = keras.Model(body.input, logits, name="resnet50")
-  return set_weights(model, seed, weights, imagenet=keras.applications.ResNet50)
+  body = _body(name, input_shape, seed, pooling="avg")
+  logits = keras.layers.Dense(num_classes, name="logits")(body.outputs[0])  # [N, K]
+  model = keras.Model(body.inputs[0], logits, name=name.lower())
+  return set_weights(model, seed, weights, functools.partial(_imagenet, name, input_shape))
 
 
 @default_settings()
@@ -53,23 +80,88 @@ def vgg16(
   Raises:
     InputError: the shape is too small or not two-dimensional, or `weights` do not fit.
   """
-  body = keras.applications.VGG16(
-    include_top=False, weights=None, input_tensor=_images(input_shape, "vgg16")
-  )
-  x = keras.layers.Flatten(name="flatten")(body.output)  # [N, 512 H/32 W/32]
+  body = _body("VGG16", input_shape, seed, pooling=None)
+  x = keras.layers.Flatten(name="flatten")(body.outputs[0])  # [N, 512 H/32 W/32]
   for index, name in enumerate(("fc1", "fc2")):
     x = keras.layers.Dense(units, activation="relu", name=name)(x)  # [N, units]
     x = keras.layers.Dropout(0.5, seed=2 * seed + index, name=f"{name}_dropout")(x)
   logits = keras.layers.Dense(num_classes, name="logits")(x)  # [N, K]
-  model = keras.Model(body.input, logits, name="vgg16")
-  return set_weights(model, seed, weights, imagenet=keras.applications.VGG16)
+  model = keras.Model(body.inputs[0], logits, name="vgg16")
+  return set_weights(model, seed, weights, functools.partial(_imagenet, "VGG16", input_shape))
 
 
-def _images(input_shape: tuple[int, ...], name: str) -> keras.KerasTensor:
-  if len(input_shape) != 3 or min(input_shape[:2]) < 32:
+def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | None) -> keras.Model:
+  """All but the head; names and dropout do not depend on what was built before in this process."""
+  channels = "C" if name in _CAFFE else 3
+  least = "H and W at least 32"
+  try:
+    if len(input_shape) != 3 or min(input_shape[:2]) < 32 or channels not in ("C", input_shape[-1]):
+      raise ValueError
+    images = keras.Input(input_shape, name="images")  # [N, H, W, C]
+    made = getattr(keras.applications, name)(
+      include_top=False,
+      weights=None,
+      input_tensor=_prepared(name, images),
+      input_shape=input_shape,
+      pooling=pooling,
+    )
+  except ValueError as error:
+    least = str(error).partition(";")[0] or least
     raise InputError(
-      expected=f"images of (H, W, C) with H and W at least 32 for {name}",
+      expected=f"images of (H, W, {channels}), {least}, for {name.lower()}",
       found=f"{tuple(input_shape)}",
       remedy="raise --image_size or take --model=small_resnet; for volumes that or resnet18_3d",
-    )
-  return keras.Input(input_shape, name="images")  # [N, H, W, C]
+    ) from error
+  names = _names(made)
+
+  def same(layer: keras.Layer) -> keras.Layer:
+    config = {**layer.get_config(), "name": names[layer.name]}
+    if "seed" in config:
+      place = list(names).index(layer.name)
+      config["seed"] = int(np.random.default_rng([seed, place, 1]).integers(2**31))
+    return type(layer).from_config(config)
+
+  return keras.models.clone_model(made, clone_function=same)
+
+
+def _prepared(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
+  """What the network reads, of RGB in [0, 1]."""
+  if name in _CAFFE:
+    return images
+  scale, offset = 2.0, -1.0
+  if name.startswith(("ConvNeXt", "EfficientNet", "MobileNetV3")):  # which prepare 0 to 255
+    scale, offset = 255.0, 0.0
+  elif name.startswith("DenseNet"):
+    scale, offset = (1 / _STD).tolist(), (-_MEAN / _STD).tolist()
+  return keras.layers.Rescaling(scale, offset, name="preprocessing")(images)
+
+
+def _names(model: keras.Model) -> dict[str, str]:
+  """Layer name -> the same, or where Keras counted through the process, counted in the model."""
+  counts: collections.Counter[str] = collections.Counter()
+  names = {}
+  for layer in model.operations:  # layers and keras.ops
+    kind = re.sub(r"_\d+$", "", layer.name)
+    names[layer.name] = layer.name
+    if kind.replace("_", "") == type(layer).__name__.lower():
+      counts[kind] += 1
+      names[layer.name] = f"{kind}_{counts[kind]}"
+  return names
+
+
+def _imagenet(name: str, input_shape: tuple[int, ...]) -> dict[str, list[Any]]:
+  """ImageNet's weights for `_body` by layer name."""
+  source = getattr(keras.applications, name)(
+    include_top=False, weights="imagenet", input_shape=input_shape
+  )
+  names = _names(source)
+  weighted = [layer for layer in leaves(source) if layer.weights]
+  layers = {names.get(layer.name, layer.name): layer.get_weights() for layer in weighted}
+  first = next(iter(layers))
+  if name in _CAFFE:
+    layers[first] = list(caffe_to_unit_range(*layers[first]))
+  if re.match("EfficientNetB", name):
+    # Only with these weights does Keras divide by the square root of the deviation once more.
+    mean, variance, count = layers[first]
+    layers[first] = [mean, (variance * _STD).astype(variance.dtype), count]
+  return layers

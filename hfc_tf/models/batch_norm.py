@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.fast.training import fast_kernels
+from hfc_tf.models.weights import leaves
 
 
 class BatchNormCalibrator:
@@ -24,7 +24,7 @@ class BatchNormCalibrator:
 
   def __init__(self, model: keras.Model) -> None:
     self.model = model
-    self.layers = _batch_norms(model)
+    self.layers = [x for x in leaves(model) if isinstance(x, keras.layers.BatchNormalization)]
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     self._statistics = tf.function(self._batch_statistics, input_signature=[signature])
 
@@ -41,15 +41,15 @@ class BatchNormCalibrator:
     # Images sorted by class must not make batches of one class, which normalise it away.
     order = np.random.default_rng(0).permutation(len(images) if indices is None else indices)
     batches = np.array_split(order, -(-len(order) // batch_size))
-    counts = np.array([len(batch) for batch in batches], np.float64)[:, None]  # [S, 1]
+    counts = [len(batch) for batch in batches]
     pairs = [self._statistics(np.asarray(images[batch], np.float32)) for batch in batches]
     for index, layer in enumerate(self.layers):
-      means = np.array([pair[index][0] for pair in pairs], np.float64)  # [S, C]
-      variances = np.array([pair[index][1] for pair in pairs], np.float64)  # [S, C]
-      mean = (counts * means).sum(0) / counts.sum()  # [C]
-      variance = (counts * (variances + (means - mean) ** 2)).sum(0) / counts.sum()  # [C]
+      means, variances = (
+        np.array([pair[index][which] for pair in pairs], np.float64) for which in (0, 1)
+      )  # [S, C] each
+      mean = np.average(means, 0, counts)  # [C]
       layer.moving_mean.assign(mean)
-      layer.moving_variance.assign(variance)
+      layer.moving_variance.assign(np.average(variances + (means - mean) ** 2, 0, counts))
 
   def _batch_statistics(self, images: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """With momentum 0 the moving statistics after a training pass are the batch's own."""
@@ -57,8 +57,7 @@ class BatchNormCalibrator:
     try:
       for layer in self.layers:
         layer.momentum = 0.0
-      with fast_kernels(self.model):
-        self.model(images, training=True)
+      self.model(images, training=True)
       return [
         (tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value))
         for layer in self.layers
@@ -66,18 +65,3 @@ class BatchNormCalibrator:
     finally:
       for layer, momentum in zip(self.layers, momenta, strict=True):
         layer.momentum = momentum
-
-
-def recalibrate_batch_norm(model: keras.Model, images: Any, batch_size: int = 32) -> None:
-  """Recomputes every BatchNorm's mean and variance over all `images`, unaugmented.
-
-  Args:
-    model: a functional model; only moving means and variances change.
-    images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-    batch_size: at most so many images at once.
-  """
-  BatchNormCalibrator(model)(images, batch_size)
-
-
-def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-  return [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]

@@ -9,26 +9,6 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 
-class Predictor:
-  """Logits in inference mode, one trace for all batches.
-
-  Args:
-    model: a functional model with linear logits.
-  """
-
-  def __init__(self, model: keras.Model) -> None:
-    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-    self._logits = tf.function(lambda x: model(x, training=False), input_signature=[signature])
-
-  def __call__(self, images: Any, batch_size: int) -> np.ndarray:
-    """Float32 [N, K] for images [N, ..., C], as in `predict`."""
-    starts = range(0, len(images), batch_size)
-    parts = [np.arange(start, min(start + batch_size, len(images))) for start in starts]
-    return np.concatenate(
-      [self._logits(np.asarray(images[part], np.float32)).numpy() for part in parts]
-    )  # [N, K]
-
-
 def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray:
   """Logits in inference mode.
 
@@ -40,7 +20,10 @@ def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray
   Returns:
     float32 [N, K].
   """
-  return Predictor(model)(images, batch_size)
+  signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+  logits = tf.function(lambda x: model(x, training=False), input_signature=[signature])
+  batches = np.array_split(np.arange(len(images)), -(-len(images) // batch_size))
+  return np.concatenate([logits(np.asarray(images[rows], np.float32)).numpy() for rows in batches])
 
 
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

@@ -1,7 +1,6 @@
-"""Training that a kill cannot harm: one loop, one checkpoint per epoch."""
+"""Training on Keras's own fit, in an order that neither workers nor restarts change."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.errors import InputError
-from hfc_tf.fast.training import Adam, fast_kernels
 from hfc_tf.models import augmentation
 from hfc_tf.models.batch_norm import BatchNormCalibrator
-from hfc_tf.models.checkpoint import Run
-from hfc_tf.models.inference import Predictor, evaluate, predict
-from hfc_tf.models.progress import Clock
+from hfc_tf.models.callbacks import Checkpoint, Progress
+from hfc_tf.models.inference import evaluate, predict
 from hfc_tf.storage.hashing import digest
 from hfc_tf.surroundings import default_settings
 
@@ -52,7 +49,7 @@ def train(
   replica takes an equal share of each batch and normalises over that share.
 
   Args:
-    model: a functional model with linear logits [N, K]; it is changed.
+    model: a functional model with linear logits [N, K]; it is changed, but not compiled.
     images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
     labels: int [N].
     validation_images: as `images`; they choose the epoch, so let them be a part of Train.
@@ -68,54 +65,99 @@ def train(
     one dictionary per epoch: epoch, loss, accuracy, validation_loss, validation_accuracy.
 
   Raises:
-    InputError: images and labels do not fit one another or the model, or the loss is not finite.
+    InputError: images and labels do not fit one another or the model, a number is not positive, or
+      the loss is not finite.
   """
   labels = _checked_labels(model, images, labels, "training")
   validation_labels = _checked_labels(model, validation_images, validation_labels, "validation")
-  strategy = tf.distribute.get_strategy()  # the default one has a single replica
+  replicas = tf.distribute.get_strategy().num_replicas_in_sync  # 1 without a strategy
   batch_size = min(batch_size, len(labels))
-  batch_size -= batch_size % strategy.num_replicas_in_sync
-  steps = len(labels) // batch_size
-  rank = len(model.input_shape) - 2
-  optimizer = _optimizer(learning_rate, epochs * steps)
-  optimizer.build(model.trainable_variables)
-  run = Run(model, optimizer)
-  step = _train_step(model, optimizer, strategy)
-  predictor = Predictor(model)
-  calibrator = BatchNormCalibrator(model)
-  subset = np.random.default_rng([seed, 2]).permutation(len(labels))[:_CALIBRATION_IMAGES]
-  clock = Clock(progress or logging.info, epochs, steps)
-
+  batch_size -= batch_size % replicas
+  if not (epochs > 0 and batch_size > 0 and learning_rate > 0):
+    raise InputError(
+      expected=f"epochs and learning_rate above 0, batches and images of at least {replicas}",
+      found=f"{epochs} epochs, learning rate {learning_rate:g}, batches of {batch_size}",
+      remedy="correct the one that is not",
+    )
+  batches = _Batches(images, labels, batch_size, seed)
+  trained = keras.Model(model.inputs, model.outputs)  # the user's own is not compiled
+  trained.compile(
+    optimizer=_optimizer(learning_rate, epochs * len(batches)),
+    loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+    # XLA is for accelerators, one at a time: on a CPU the plain graph is several times faster.
+    jit_compile=replicas == 1 and bool(tf.config.list_logical_devices("GPU")),
+  )
+  trained.optimizer.build(trained.trainable_variables)
+  checkpoint = Checkpoint(model, trained.optimizer)
   if checkpoint_dir is not None:
     settings = (epochs, batch_size, learning_rate, seed, len(images), len(validation_labels))
     data = (labels, np.asarray(images[np.arange(min(16, len(labels)))]), validation_labels)
-    run.resume(Path(checkpoint_dir) / "training.npz", digest(settings, data, run.model()))
-  for epoch in range(len(run.history), epochs):
-    losses, hits = [], []
-    for i, batch in enumerate(_batches(images, labels, batch_size, rank, seed, epoch)):
-      loss, accuracy = (float(value) for value in step(*batch))
-      _check_finite(loss, f"epoch {epoch + 1}, step {i + 1}", learning_rate)
-      losses.append(loss)
-      hits.append(accuracy)
-      clock.step(epoch, i, loss, accuracy)
-    calibrator(images, batch_size, subset)
-    logits = predictor(validation_images, batch_size)
-    validation_loss = _cross_entropy(logits, validation_labels)
-    # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
-    total = sum(float(tf.reduce_sum(weight)) for weight in model.weights)
-    _check_finite(validation_loss + total, f"the end of epoch {epoch + 1}", learning_rate)
-    row = {
-      "epoch": epoch + 1,
-      "loss": float(np.mean(losses)),
-      "accuracy": float(np.mean(hits)),
-      "validation_loss": validation_loss,
-      "validation_accuracy": float(np.mean(logits.argmax(-1) == validation_labels)),
-    }
-    run.end_epoch(row)
-    clock.epoch(row)
-  run.restore_best()
+    start = [np.asarray(variable) for variable in model.variables]
+    checkpoint.resume(Path(checkpoint_dir) / "training.npz", digest(settings, data, start))
+  calibrator = BatchNormCalibrator(model)
+  subset = np.random.default_rng([seed, 2]).permutation(len(labels))[:_CALIBRATION_IMAGES]
+  trained.fit(
+    batches,
+    validation_data=_Batches(validation_images, validation_labels, batch_size),
+    epochs=epochs,
+    initial_epoch=len(checkpoint.history),
+    shuffle=False,
+    verbose=0,
+    callbacks=[
+      keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: batches.begin(epoch),
+        on_test_begin=lambda logs: calibrator(images, batch_size, subset),
+      ),
+      checkpoint,
+      Progress(progress or logging.info),
+    ],
+  )
+  checkpoint.restore_best()
   calibrator(images, batch_size)
-  return run.history
+  return checkpoint.history
+
+
+class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
+  """Batches whose order and augmentation follow from (seed, epoch, sample).
+
+  Args:
+    images: as those of `train`.
+    labels: int32 [N].
+    batch_size: images in a batch.
+    seed: of shuffled, augmented, whole batches; None: every image in order.
+  """
+
+  def __init__(
+    self, images: Any, labels: np.ndarray, batch_size: int, seed: int | None = None
+  ) -> None:
+    super().__init__()
+    self._images, self._labels, self._size, self._seed = images, labels, batch_size, seed
+    self.begin(0)
+
+  def begin(self, epoch: int) -> None:
+    """Draws the order and augmentation of an epoch, from 0."""
+    count = len(self._labels)
+    order, draws = np.arange(count), None
+    if self._seed is not None:
+      order = np.random.default_rng([self._seed, epoch, 0]).permutation(count)
+      rank = np.ndim(self._images[order[:1]]) - 2
+      draws = augmentation.draws(self._seed, epoch, count, rank)
+    self._epoch = order, draws
+
+  def __len__(self) -> int:
+    """How many batches."""
+    whole, rest = divmod(len(self._labels), self._size)
+    return whole + (self._seed is None and rest > 0)
+
+  def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images [B, ..., C] and labels [B]."""
+    order, draws = self._epoch
+    rows = order[index * self._size : (index + 1) * self._size]
+    pixels = np.asarray(self._images[rows], np.float32)  # [B, ..., C]
+    if draws is not None:
+      pixels = augmentation.augment(pixels, draws[rows])
+    return pixels, self._labels[rows]
 
 
 def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
@@ -123,71 +165,7 @@ def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
   schedule = keras.optimizers.schedules.CosineDecay(
     learning_rate / 10, max(steps - warm_up, 1), warmup_target=learning_rate, warmup_steps=warm_up
   )
-  kind = keras.optimizers.Adam if tf.distribute.has_strategy() else Adam
-  return kind(schedule)
-
-
-def _train_step(
-  model: keras.Model, optimizer: keras.optimizers.Optimizer, strategy: tf.distribute.Strategy
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-  replicas = strategy.num_replicas_in_sync
-
-  def on_replica(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    if replicas > 1:
-      own = tf.distribute.get_replica_context().replica_id_in_sync_group
-      images, labels = images[own::replicas], labels[own::replicas]  # [B / R, ...]
-    with fast_kernels(model), tf.GradientTape() as tape:
-      logits = model(images, training=True)  # [B / R, K]
-      losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [B / R]
-      loss = tf.reduce_mean(losses)
-      share = loss / replicas  # the optimizer adds the replicas' gradients up
-    optimizer.apply(tape.gradient(share, model.trainable_variables), model.trainable_variables)
-    hits = tf.equal(tf.argmax(logits, -1, tf.int32), labels)  # [B / R]
-    return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
-
-  def step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    loss, accuracy = strategy.run(on_replica, (images, labels))
-    return strategy.reduce("MEAN", loss, None), strategy.reduce("MEAN", accuracy, None)
-
-  # XLA is for accelerators, one at a time: on a CPU oneDNN's plain graph is several times faster.
-  compiled = replicas == 1 and bool(tf.config.list_logical_devices("GPU"))
-  return tf.function(step, jit_compile=compiled)  # type: ignore[no-any-return]
-
-
-def _batches(
-  images: Any, labels: np.ndarray, batch_size: int, rank: int, seed: int, epoch: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-  """The epoch's shuffled, augmented batches; the next is made while the last one trains."""
-  order = np.random.default_rng([seed, epoch, 0]).permutation(len(labels))
-  draws = augmentation.draws(seed, epoch, len(labels), rank)
-
-  def batch(start: int) -> tuple[np.ndarray, np.ndarray]:
-    part = order[start : start + batch_size]
-    pixels = np.asarray(images[part], np.float32)  # [B, ..., C]
-    return augmentation.augment(pixels, draws[part]), labels[part]
-
-  starts = range(0, len(labels) - batch_size + 1, batch_size)
-  with ThreadPoolExecutor(1) as pool:
-    ahead = pool.submit(batch, starts[0])
-    for following in (*starts[1:], None):
-      ready = ahead.result()
-      if following is not None:
-        ahead = pool.submit(batch, following)
-      yield ready
-
-
-def _cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-  losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [N]
-  return float(tf.reduce_mean(losses))
-
-
-def _check_finite(loss: float, where: str, learning_rate: float) -> None:
-  if not np.isfinite(loss):
-    raise InputError(
-      expected="finite loss and weights",
-      found=f"{loss} at {where}",
-      remedy=f"look for NaN in the images or lower the learning rate ({learning_rate:g})",
-    )
+  return keras.optimizers.Adam(schedule)
 
 
 def _checked_labels(model: keras.Model, images: Any, labels: np.ndarray, which: str) -> np.ndarray:

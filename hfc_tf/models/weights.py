@@ -20,7 +20,7 @@ def set_weights(
   model: keras.Model,
   seed: int,
   weights: str | None = None,
-  imagenet: Callable[..., keras.Model] | None = None,
+  imagenet: Callable[[], dict[str, list[np.ndarray]]] | None = None,
 ) -> keras.Model:
   """Draws every kernel from the seed, then loads the body from `weights`, if any.
 
@@ -30,7 +30,7 @@ def set_weights(
     model: a functional model whose last layer is named "logits"; it is changed and returned.
     seed: decides the draws, wherever the process's global seeds stand.
     weights: None; a .keras or .weights.h5 file, read by layer name; or "imagenet".
-    imagenet: the keras.applications constructor of the model's body, None if there is none.
+    imagenet: returns ImageNet's weights by layer name, None if there are none.
 
   Raises:
     InputError: the file is missing or damaged or lacks a layer, a shape differs, or ImageNet's
@@ -61,14 +61,24 @@ def caffe_to_unit_range(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarra
   return 255 * kernel[:, :, ::-1, :], (bias - shift).astype(bias.dtype)
 
 
+def leaves(layer: keras.Layer) -> list[keras.Layer]:
+  """The layers of a model and of the models within it."""
+  inner = getattr(layer, "layers", ())
+  return [leaf for one in inner for leaf in leaves(one)] if inner else [layer]
+
+
 def _draw(model: keras.Model, seed: int) -> None:
   """He-normal kernels (thirteen layers without BatchNorm fade under Glorot); biases stay zero."""
+  by_channel = (keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
   for index, layer in enumerate(model.layers):
-    if isinstance(getattr(layer, "kernel", None), keras.Variable):
-      draw = int(np.random.default_rng([seed, index]).integers(2**31))
-      linear = layer.name == "logits"
+    kernels = [weight for weight in layer.trainable_weights if len(weight.shape) > 1]
+    for place, kernel in enumerate(kernels):
+      draw = int(np.random.default_rng([seed, index, place]).integers(2**31))
+      linear, shape = layer.name == "logits", tuple(kernel.shape)
       initializer = keras.initializers.GlorotUniform if linear else keras.initializers.HeNormal
-      layer.kernel.assign(initializer(draw)(layer.kernel.shape))
+      if isinstance(layer, by_channel) and place == 0:  # [h, w, C, 1]: one channel a kernel
+        shape = (*shape[:2], 1, shape[2] * shape[3])
+      kernel.assign(keras.ops.reshape(initializer(draw)(shape), kernel.shape))
 
 
 def _load(
@@ -76,7 +86,7 @@ def _load(
 ) -> None:
   """Copies by layer name; nothing is copied unless the whole body fits."""
   body = []
-  for layer in model.layers:
+  for layer in leaves(model):
     if not layer.weights or layer.name == "logits":
       continue
     expected = [tuple(w.shape) for w in layer.weights]
@@ -99,6 +109,8 @@ def _load(
     ) from error
   for layer, value in zip(body, values, strict=True):
     layer.set_weights(value)
+    if isinstance(layer, keras.layers.Normalization):
+      layer.finalize_state()  # it computes with what it derived from its weights
 
 
 def _open(path: Path) -> h5py.File:
@@ -137,25 +149,20 @@ def _layers(file: h5py.File) -> dict[str, list[h5py.Dataset]]:
 
 
 def _imagenet(
-  model: keras.Model, constructor: Callable[..., keras.Model] | None
+  model: keras.Model, imagenet: Callable[[], dict[str, list[np.ndarray]]] | None
 ) -> dict[str, list[np.ndarray]]:
   channels = model.input_shape[-1]
-  if constructor is None or channels != 3:
+  if imagenet is None or channels != 3:
     raise InputError(
-      expected="resnet50 or vgg16 on three channels for ImageNet's weights",
+      expected="a network of keras.applications on three channels for ImageNet's weights",
       found=f"{model.name} on {channels} channel(s)",
       remedy="choose another model or leave --weights out",
     )
   try:
-    source = constructor(include_top=False, weights="imagenet", input_shape=model.input_shape[1:])
+    return imagenet()
   except Exception as error:  # keras.utils.get_file raises a bare Exception
     raise InputError(
       expected="ImageNet's weights from Keras's own download",
       found=f"{error}",
       remedy="connect to the network or give --weights a file",
     ) from error
-  layers = {layer.name: layer.get_weights() for layer in source.layers}
-  first = next(layer.name for layer in source.layers if layer.weights)
-  kernel, bias = layers[first]
-  layers[first] = list(caffe_to_unit_range(kernel, bias))
-  return layers

@@ -4,7 +4,7 @@
 VERSIONS = {
   "adversarials": 2,
   "batch_size": 1,
-  "classifier": 1,
+  "classifier": 2,
   "decoded": 1,
   "density": 2,
   "detector": 2,

@@ -60,7 +60,7 @@ class Config:
   )
   weights: str | None = _flag(None, "Start of training: a weights file, imagenet; none: random.")
   epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.")
-  learning_rate: float | None = _flag(None, "Of training; none: 3e-4 for vgg16, else 1e-3.")
+  learning_rate: float | None = _flag(None, "Of training; none: 3e-4 for VGG, else 1e-3.")
   model_seed: int | None = _flag(None, "Of training; none: --seed.")
   attacks: tuple[str, ...] = _flag(("bim",), f"{', '.join(ATTACKS)}.", flag="attack")
   hfc: bool = _flag(False, "Attack with the HFC term as well.")
@@ -133,7 +133,7 @@ class Config:
       self,
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
-      learning_rate=self.learning_rate or (3e-4 if model == "vgg16" else 1e-3),
+      learning_rate=self.learning_rate or (3e-4 if model.startswith("vgg") else 1e-3),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,

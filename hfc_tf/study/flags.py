@@ -26,11 +26,11 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
     (("tuning_images",), automatic, "--hfc_weight=auto"),
     (("hfc_weight", "aim", "tuning_images"), hfc, "--hfc"),
     (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
-    (("workers",), not given("ray_address"), "a cluster started here, without --ray_address,"),
+    (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
     (("preprocessing",), given("model_path") or given("preprocessing") == "auto", "--model_path"),
     (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
-     "a classifier trained here, without --model_path,"),
+     "no --model_path"),
   )  # fmt: skip
   return {name: needed for names, effective, needed in rules if not effective for name in names}
 

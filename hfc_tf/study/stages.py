@@ -53,7 +53,7 @@ def dataset(
 
 def _trained(sources: Sources, name: str, settings: dict[str, Any]) -> keras.Model:
   shape = sources.dataset.pixels.shape[1:]
-  channels = 3 if name in ("resnet50", "vgg16") else shape[-1]
+  channels = 3 if name in models.APPLICATIONS else shape[-1]
   return models.MODELS[name](
     (*shape[:-1], channels),
     sources.dataset.num_classes,

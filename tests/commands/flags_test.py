@@ -56,7 +56,7 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
     (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
     (["--distribute=ray", "--ray_address=auto", "--workers=2"], "without --ray_address"),
     (["--preprocessing=tf"], "--model_path with --preprocessing"),
-    (["--model_path=x.keras", "--epochs=3"], "without --model_path, with --epochs"),
+    (["--model_path=x.keras", "--epochs=3"], "no --model_path with --epochs"),
   ],
 )
 def test_flags_without_an_effect_are_refused(arguments, needed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.fast.convolution import Convolution, TrainedConvolution
+from hfc_tf.fast.convolution import Convolution
 
 CASES = [
   ((5, 6), (1, 1), (2, 2), "same", 3),  # points left out, a side that is no multiple
@@ -52,30 +52,6 @@ def test_forms_and_gradients_are_tensorflows(space, sizes, strides, padding, cha
 
   for ours, theirs in zip(both(Convolution(layer, kernel)), both(reference), strict=True):
     assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize(("space", "sizes", "strides", "padding", "channels"), CASES)
-def test_trained_forms_and_their_gradients_are_tensorflows(
-  space, sizes, strides, padding, channels
-):
-  rng = np.random.default_rng(0)
-  layer = types.SimpleNamespace(strides=strides, padding=padding, dilation_rate=(1,) * len(space))
-  kernel = tf.constant(rng.normal(size=(*sizes, channels, 5)))
-  maps = tf.constant(rng.normal(size=(2, *space, channels)))
-
-  @tf.function
-  def run(form):
-    with tf.GradientTape() as tape:
-      tape.watch([maps, kernel])
-      outputs = form()
-      loss = tf.reduce_sum(tf.sin(outputs))
-    return [outputs, *tape.gradient(loss, [maps, kernel])]
-
-  expected = run(lambda: tf.nn.convolution(maps, kernel, strides, padding.upper()))
-  for ours, theirs in zip(
-    run(lambda: TrainedConvolution(layer, kernel)(maps)), expected, strict=True
-  ):
     np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from hfc_tf.models.batch_norm import recalibrate_batch_norm
+from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.models.small_resnet import small_resnet
 
 
@@ -18,7 +18,7 @@ def test_first_layer_gets_the_population_exactly(batch_size):
   model = keras.Model(inputs, keras.layers.BatchNormalization(name="bn")(inputs))
   x = images(17, (4, 4, 2)) * [1, 5] + [0, 3]
   x[:8] += 10  # sorted by class: batches differ, so the means' variance matters
-  recalibrate_batch_norm(model, x, batch_size)
+  BatchNormCalibrator(model)(x, batch_size)
   layer = model.get_layer("bn")
   np.testing.assert_allclose(layer.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)
   np.testing.assert_allclose(layer.moving_variance, x.var((0, 1, 2)), rtol=1e-5)
@@ -28,7 +28,7 @@ def test_first_layer_gets_the_population_exactly(batch_size):
 def test_one_batch_makes_inference_equal_training():
   model = small_resnet((16, 16, 1), 2, widths=(4, 8))
   x = images(8, (16, 16, 1))
-  recalibrate_batch_norm(model, x, 8)
+  BatchNormCalibrator(model)(x, 8)
   recalibrated = model(x, training=False)
   np.testing.assert_allclose(recalibrated, model(x, training=True), rtol=1e-4, atol=1e-5)
 
@@ -38,9 +38,9 @@ def test_order_by_class_does_not_matter_much():
   model = small_resnet((16, 16, 1), 2, widths=(4,))
   x = images(64, (16, 16, 1))
   x[32:] *= 0.1
-  recalibrate_batch_norm(model, x, 64)
+  BatchNormCalibrator(model)(x, 64)
   whole = model.get_layer("stage1_block2_2_bn").moving_variance.numpy()
-  recalibrate_batch_norm(model, x, 16)
+  BatchNormCalibrator(model)(x, 16)
   np.testing.assert_allclose(
     model.get_layer("stage1_block2_2_bn").moving_variance, whole, rtol=0.25
   )
@@ -49,6 +49,15 @@ def test_order_by_class_does_not_matter_much():
 def test_trainable_weights_are_untouched():
   model = small_resnet((16, 16, 1), 2, widths=(4,))
   before = [w.numpy().copy() for w in model.trainable_variables]
-  recalibrate_batch_norm(model, images(5, (16, 16, 1)), 2)
+  BatchNormCalibrator(model)(images(5, (16, 16, 1)), 2)
   for was, is_ in zip(before, model.trainable_variables, strict=True):
     np.testing.assert_array_equal(was, is_)
+
+
+def test_layers_of_a_model_within_the_model():
+  norm = keras.layers.BatchNormalization()
+  inner = keras.Sequential([keras.Input((4, 4, 2)), norm])
+  inputs = keras.Input((4, 4, 2))
+  x = images(8, (4, 4, 2)) + 3
+  BatchNormCalibrator(keras.Model(inputs, inner(inputs)))(x, 8)
+  np.testing.assert_allclose(norm.moving_mean, x.mean((0, 1, 2)), rtol=1e-5)

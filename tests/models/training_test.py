@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hfc_tf.errors import InputError
 from hfc_tf.models.inference import evaluate, predict
@@ -185,6 +186,45 @@ def test_empty_validation():
   images, labels = data(4)
   with pytest.raises(InputError, match="validation"):
     train(dropout_net(), images, labels, images[:0], labels[:0], epochs=1)
+
+
+@pytest.mark.parametrize(
+  ("settings", "found"),
+  [
+    ({"learning_rate": 0.0}, "learning rate 0,"),
+    ({"learning_rate": float("nan")}, "learning rate nan"),
+    ({"epochs": 0}, "0 epochs"),
+    ({"batch_size": 0}, "batches of 0"),
+  ],
+)
+def test_numbers_that_are_not_positive(settings, found):
+  with pytest.raises(InputError, match=f"above 0, .*{found}"):
+    run(dropout_net(), **settings)
+
+
+def test_every_epoch_has_its_own_order_and_draws(monkeypatch):
+  """Whatever Keras fetches ahead."""
+  images, labels = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1), np.arange(7) % 2
+  seen, step = [], keras.Model.train_step
+
+  def seeing(self, data):
+    tf.py_function(lambda x: seen.append(x.numpy().ravel().astype(int).tolist()), [data[0]], [])
+    return step(self, data)
+
+  monkeypatch.setattr(keras.Model, "train_step", seeing)
+  inputs = keras.Input((1, 1, 1))
+  model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(inputs)))
+  train(model, images, labels, images, labels, epochs=3, batch_size=2, seed=5, progress=str)
+  wanted = [np.random.default_rng([5, epoch, 0]).permutation(7)[:6] for epoch in range(3)]
+  np.testing.assert_array_equal(np.ravel(seen), np.ravel(wanted))
+
+
+def test_a_users_compiled_model_stays_as_it_was_compiled():
+  model = dropout_net()
+  model.compile("sgd", "mse")
+  optimizer = model.optimizer
+  run(model, epochs=1)
+  assert model.optimizer is optimizer and not optimizer.built
 
 
 SCRIPT = """

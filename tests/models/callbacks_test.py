@@ -1,31 +1,27 @@
-"""The lines of a training, by a clock of our own."""
+"""The lines of a training, by a clock of the test."""
 
 import time
 
-from hfc_tf.models.progress import Clock
+from hfc_tf.models.callbacks import Progress
 
-ROW = {
-  "epoch": 1,
-  "loss": 0.5,
-  "accuracy": 0.8,
-  "validation_loss": 0.6,
-  "validation_accuracy": 0.7,
-}
+LOGS = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7}
 
 
 def test_lines_and_time_left(monkeypatch):
   now = [0.0]
   monkeypatch.setattr(time, "monotonic", lambda: now[0])
   lines = []
-  clock = Clock(lines.append, epochs=2, steps=5)
+  progress = Progress(lines.append)
+  progress.set_params({"epochs": 2, "steps": 5})
+  progress.on_epoch_begin(0)
   now[0] = 100.0  # the first step traces
-  clock.step(0, 0, 0.7, 0.5)
+  progress.on_train_batch_end(0, LOGS)
   assert lines == []
   for step in range(1, 5):
     now[0] += 4.0
-    clock.step(0, step, 0.7, 0.5)
+    progress.on_train_batch_end(step, LOGS)
   assert [line.split(",")[1] for line in lines] == [" step 2/5", " step 5/5"]
   assert lines[0].endswith("32 s left")  # eight steps of four seconds
-  clock.epoch(ROW)
+  progress.on_epoch_end(0, LOGS)
   assert lines[-1].startswith("training: epoch 1/2, loss 0.500, accuracy 0.800, validation loss")
   assert lines[-1].endswith("20 s left")

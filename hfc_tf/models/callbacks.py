@@ -1,0 +1,140 @@
+"""What joins Keras's fit: best weights and resuming, progress."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from absl import logging
+
+from hfc_tf.errors import InputError
+from hfc_tf.storage.arrays import load_arrays, save_arrays
+
+_SECONDS = 10.0
+_KEYS = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+  """Keeps history and best weights; writes the whole state, after each epoch, as one file.
+
+  Keras's BackupAndRestore writes weights and epoch as two files, between which a kill may come, and
+  knows neither dropout's seeds nor history nor best weights; with this a resumed training ends with
+  the same bytes.
+
+  Args:
+    model: its weights and dropout's seeds are read at the end of epochs and written by `resume`.
+    optimizer: built for the model's trainable variables.
+
+  Attributes:
+    history: one dictionary per epoch.
+  """
+
+  def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+    super().__init__()
+    self._weights, self._variables = model.weights, [*model.variables, *optimizer.variables]
+    self._best: list[np.ndarray] = []
+    self._path: Path | None = None
+    self._key = ""
+    self.history: list[dict[str, float]] = []
+
+  def resume(self, path: Path, key: str) -> None:
+    """Goes on from `path` where it holds this very training, else warns and starts again."""
+    self._path, self._key = path, key
+    try:
+      arrays = load_arrays(path)
+      if str(arrays.get("key")) != key:
+        raise ValueError("it belongs to another training")
+    except FileNotFoundError:
+      return
+    except ValueError as error:
+      logging.warning("Checkpoint %s cannot be used (%s); training starts again.", path, error)
+      return
+    _assign(self._variables, [arrays[f"state/{i}"] for i in range(len(self._variables))])
+    self._best = [arrays[f"best/{i}"] for i in range(len(self._weights))]
+    self.history = json.loads(str(arrays["history"]))
+
+  def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    """Adds an epoch to the history and to the file.
+
+    Raises:
+      InputError: loss or weights are not finite.
+    """
+    row = {_KEYS.get(name, name): float(value) for name, value in logs.items()}
+    weights = [np.array(weight) for weight in self._weights]
+    # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
+    total = sum(float(np.sum(weight, dtype=np.float64)) for weight in weights)
+    check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
+    losses = [earlier["validation_loss"] for earlier in self.history]
+    if not losses or row["validation_loss"] < min(losses):
+      self._best = weights
+    self.history.append({"epoch": epoch + 1, **row})
+    if self._path is not None:
+      arrays = {f"best/{i}": weight for i, weight in enumerate(self._best)}
+      arrays |= {f"state/{i}": np.array(value) for i, value in enumerate(self._variables)}
+      save_arrays(self._path, {"key": self._key, "history": json.dumps(self.history), **arrays})
+
+  def restore_best(self) -> None:
+    """Gives the model the weights of the epoch of smallest validation loss."""
+    _assign(self._weights, self._best)
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+  """Reports every epoch, about every ten seconds within one, and the time left.
+
+  Args:
+    report: receives the lines.
+  """
+
+  def __init__(self, report: Callable[[str], None]) -> None:
+    super().__init__()
+    self._report = report
+    self._epoch = self._done = 0
+    self._start = self._last = time.monotonic()
+
+  def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    """Remembers the epoch, from 0."""
+    self._epoch = epoch
+
+  def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    """After step `batch`, from 0.
+
+    Raises:
+      InputError: the loss is not finite.
+    """
+    check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
+    self._done += 1
+    if self._done == 1:
+      self._start = time.monotonic()  # the first step traces: it says nothing about the others
+    elif time.monotonic() - self._last > _SECONDS:
+      self._line(batch + 1, f"step {batch + 1}/{self.params['steps']}, ", logs)
+
+  def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    """After the validation."""
+    self._line(self.params["steps"], "", logs)
+
+  def _line(self, step: int, where: str, logs: dict[str, float]) -> None:
+    self._last = time.monotonic()
+    epochs, steps = self.params["epochs"], self.params["steps"]
+    left = (epochs - self._epoch) * steps - step
+    seconds = left * (self._last - self._start) / max(self._done - 1, 1)
+    numbers = ", ".join(f"{_KEYS.get(k, k).replace('_', ' ')} {v:.3f}" for k, v in logs.items())
+    epoch = f"epoch {self._epoch + 1}/{epochs}"
+    self._report(f"training: {epoch}, {where}{numbers}, {seconds:.0f} s left")
+
+
+def check_finite(value: float, where: str) -> None:
+  """Refuses NaN and infinity in one line that names the epoch."""
+  if not np.isfinite(value):
+    raise InputError(
+      expected="finite loss and weights",
+      found=f"{value} at {where}",
+      remedy="look for NaN in the images or lower the learning rate",
+    )
+
+
+def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
+  for variable, value in zip(variables, values, strict=True):
+    variable.assign(value)
