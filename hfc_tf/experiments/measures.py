@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.evaluation.protocol import Arm
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
@@ -144,3 +145,13 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
     float(silhouette_score(points, sides)),
     float(np.median(search.kneighbors(other)[0])) / own if own else None,
   )
+
+
+def at_one_target(clean: Taps, attacks: Mapping[str, Arm]) -> tuple[int, dict[str, Taps]]:
+  """The class that most attacks aim at, and the groups of `FeatureMap` that belong to it."""
+  targets = next(iter(attacks.values())).targets
+  target = int(np.bincount(targets).argmax())
+  reached = {group: x.taps[x.success & (targets == target)] for group, x in attacks.items()}
+  normal = {"clean_original": clean[clean.labels != target],
+            "clean_target": clean[clean.labels == target]}  # fmt: skip
+  return target, normal | reached

@@ -18,9 +18,10 @@ from absl import logging
 
 from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS, claims
+from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import reproduce as page
+from hfc_tf.report import write
 from hfc_tf.storage.files import write_files
 from hfc_tf.storage.hashing import digest, path_digest
 from hfc_tf.storage.keys import VERSIONS
@@ -70,7 +71,7 @@ class Task:
   def run(self) -> None:
     """Makes the results, and says last that they are there."""
     module = importlib.import_module(EXPERIMENTS[self.name].module)
-    module.run(self.config, **self.options)
+    write(module.run(self.config, **self.options))
     folder = pathlib.Path(self.config.out)
     names = [path.relative_to(folder) for pattern in _FILES for path in folder.glob(pattern)]
     asked = {"asked": self.key, "files": checksums(folder, map(str, names))}
@@ -188,9 +189,9 @@ def run(
 
 def _write(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> dict[str, Any]:
   """The page of what is there so far."""
-  found = {
+  done = {
     task.name: json.loads((pathlib.Path(task.config.out) / "results.json").read_text())
     for task in tasks
     if state[task.name] in _DONE
   }
-  return page.write(config, claims.verdicts(found), state, found)
+  return page.write(config, state, done)
