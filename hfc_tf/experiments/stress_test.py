@@ -25,7 +25,7 @@ from hfc_tf.results.features import StressRow
 from hfc_tf.results.figures import COLORS, Line, LineChart
 from hfc_tf.results.labels import DATASETS, budget, number, percent
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.tables import grouped
+from hfc_tf.results.tables import grouped, mean
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
@@ -184,10 +184,11 @@ def _published() -> Iterator[tuple[str, ...]]:
     (cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
     for cell in papers.cells(setting="stress")
   }
-  mean, ways = "mean_activation", ("stress_down", "stress_up")
-  wanted = [(None, mean), *((way, name) for name in (mean, f"{mean}_difference") for way in ways)]
+  metric, ways = "mean_activation", ("stress_down", "stress_up")
+  wanted = [(None, metric)]
+  wanted += [(way, name) for name in (metric, f"{metric}_difference") for way in ways]
   for dataset, layer in dict.fromkeys((key[0], key[1]) for key in cells):
-    values = [cells[dataset, layer, attack, metric] for attack, metric in wanted]
+    values = [cells[dataset, layer, *key] for key in wanted]
     name = f"{DATASETS.get(dataset, dataset)} (papers)"
     yield (name, f"{layer}", *(f"{value:.4f}" for value in values if value is not None))
 
@@ -234,17 +235,9 @@ def _findings(miccai: Sequence[StressRow], tmi: Sequence[StressRow]) -> Iterator
     f"{deepest.layer_number} of {deepest.layers} on {_name(deepest)} from "
     f"{deepest.mean_before:.3g} to {deepest.mean_after:.3g}."
   )
-  ratios = {(row.paper, row.domain, row.layer, row.direction): row.ratio for row in (*miccai, *tmi)}
-  compared = [
-    (ratio, ratios[paper, "natural", layer, direction])
-    for (paper, domain, layer, direction), ratio in ratios.items()
-    if domain == "medical" and (paper, "natural", layer, direction) in ratios
-  ]
-  if not compared:
+  ratios = {domain: mean(row.ratio for row in group)
+            for (domain,), group in grouped((*miccai, *tmi), "domain").items()}  # fmt: skip
+  listed = ", ".join(f"{percent(ratio, unit=True)} ({name})" for name, ratio in ratios.items())
+  yield f"The mean change of a layer's mean is {listed} of itself."
+  if len(ratios) < 2:
     yield "Natural images were not tested: give --natural_dir."
-    return
-  larger = sum((medical or 0.0) > (natural or 0.0) for medical, natural in compared)
-  yield (
-    f"Medical features move by a larger part of themselves than natural ones in {larger} of "
-    f"{len(compared)} comparisons (layer, direction and budget)."
-  )

@@ -9,7 +9,7 @@ def test_experiment(thin_models, tmp_path):
   config = shared.config(
     hfc_weights=("1",), detectors=("kd", "maha"), epochs=4, out=str(tmp_path)
   )  # fmt: skip
-  found = semi_white_box.run(config)
+  found = shared.run(semi_white_box, config)
   rows = {(r["substitute"], r["hfc"], r["detector"]): r for r in found["rows"]}
   assert len(rows) == len(found["rows"]) == 2 * 2 * 2
   own, other = rows[None, False, "kd"], rows["small_resnet", False, "kd"]
