@@ -185,7 +185,7 @@ def _published() -> Iterator[tuple[str, ...]]:
     for cell in papers.cells(setting="stress")
   }
   metric, ways = "mean_activation", ("stress_down", "stress_up")
-  wanted = [(None, metric)]
+  wanted: list[tuple[str | None, str]] = [(None, metric)]
   wanted += [(way, name) for name in (metric, f"{metric}_difference") for way in ways]
   for dataset, layer in dict.fromkeys((key[0], key[1]) for key in cells):
     values = [cells[dataset, layer, *key] for key in wanted]

@@ -10,6 +10,7 @@ import jinja2
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.report.figures import Figure
 from hfc_tf.results.labels import attack_label, model_label, number, percent
+from hfc_tf.results.result import Table
 from hfc_tf.study.flags import without_effect
 
 _MOST_CLASSES = 20  # of a confusion matrix that a page shows
@@ -21,8 +22,8 @@ _FLAGS = {  # of the configuration's fields that have another name
 }
 
 
-def render(template: str, context: Mapping[str, Any]) -> bytes:
-  """A page from one of the templates beside this file; whatever it is given is escaped."""
+def render(context: Mapping[str, Any]) -> bytes:
+  """A page from page.html beside this file; whatever it is given is escaped."""
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader("hfc_tf.report", "."),
     autoescape=True,  # names and paths come from strangers
@@ -30,11 +31,11 @@ def render(template: str, context: Mapping[str, Any]) -> bytes:
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  return environment.get_template(template).render(context).encode(errors="backslashreplace")
+  return environment.get_template("page.html").render(context).encode(errors="backslashreplace")
 
 
 def frame(results: Mapping[str, Any]) -> dict[str, Any]:
-  """What base.html says of every page: warnings, whether images are drawn, how it was made."""
+  """What every page says: warnings, whether images are drawn, how it was made."""
   return {
     "warnings": results.get("warnings") or [],
     "synthetic": (results.get("data") or {}).get("source") == "synthetic",
@@ -52,7 +53,7 @@ def frame(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
-  """How good the classifier is on Test: a sentence, class names, confusion matrix; or None."""
+  """How good the classifier is on Test: a sentence and the confusion matrix; or None."""
   classifier = results.get("classifier") or {}
   confusion = classifier.get("confusion")
   if not confusion:
@@ -62,9 +63,15 @@ def classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
     "line": f"Accuracy {percent(classifier['accuracy'], unit=True)}, balanced accuracy (the mean "
     f"recall of the classes) {percent(classifier['balanced_accuracy'], unit=True)}, AUC "
     f"{percent(classifier.get('auc'), unit=True)}.",
-    "names": names if len(names) == len(confusion) else [str(k) for k in range(len(confusion))],
-    "confusion": confusion if len(confusion) <= _MOST_CLASSES else [],
+    "table": _confusion_table(names, confusion) if len(confusion) <= _MOST_CLASSES else None,
   }
+
+
+def _confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> Table:
+  names = names if len(names) == len(confusion) else list(map(str, range(len(confusion))))
+  body = [[name, *map(str, counts)] for name, counts in zip(names, confusion, strict=True)]
+  caption = "Test images by true class (rows) and predicted class (columns)."
+  return Table(caption, ["True class", *names], body)
 
 
 def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:

@@ -94,7 +94,7 @@ def page_files(
     for number, section in enumerate(sections, start=1)
     for figure in section.figures
   }
-  return pictures | {"report.html": page.render("page.html", context)}
+  return pictures | {"report.html": page.render(context)}
 
 
 def _images(results: Mapping[str, Any]) -> str:
