@@ -20,7 +20,7 @@ from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.detection import AdaptiveRow
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
-from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction, percent
+from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
 from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases, hiding
 from hfc_tf.study.config import Config
@@ -67,7 +67,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
     rows += _bound(study, bound, detectors)
   return study_result(
     "adaptive", study, begun, rows,
-    title=f"Adaptive attacks, {attack_label(name)}", findings=list(_findings(rows)),
+    title=f"Adaptive attacks, {attack_label(name)}", findings=[tables.mean_areas(rows, _label)],
     tables=[_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
   )  # fmt: skip
 
@@ -96,33 +96,14 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
       yield AdaptiveRow(**row, method=method, term_weight=None)
 
 
-def _method(method: str, rule: str | None) -> str:
-  return METHODS[method] + (f" ({rule})" if method == "hfc" else "")
-
-
-def _findings(rows: Sequence[AdaptiveRow]) -> Iterator[str]:
-  areas = {
-    key: tables.mean(row.auc_within_class for row in group)
-    for key, group in tables.grouped(rows, "method", "weight_rule").items()
-    if key[0] not in KNOWING
-  }
-  known = {key: area for key, area in areas.items() if area is not None}
-  order = sorted(known, key=known.__getitem__)
-  listed = ", ".join(f"{_method(*key)} {percent(known[key], unit=True)}" for key in order)
-  yield f"Mean AUC of the detectors, most hidden first: {listed}."
-  for method in KNOWING:
-    group = [row for row in rows if row.method == method and row.auc_within_class is not None]
-    if group:
-      yield (
-        f"{METHODS[method]}, which knows the detector, leaves it {tables.mean_area(group)} on "
-        "average."
-      )
+def _label(row: AdaptiveRow) -> str:
+  return METHODS[row.method] + (f" ({row.weight_rule})" if row.method == "hfc" else "")
 
 
 def _table(rows: Sequence[AdaptiveRow]) -> Table:
   return tables.detector_table(
     f"{tables.AREAS}, by method.", rows,
-    {"Method": lambda row: _method(row.method, row.weight_rule)},
+    {"Method": _label},
     {"Adv. Acc": tables.adv_acc, "Weight": lambda group: fraction(group[0].term_weight)},
   )  # fmt: skip
 

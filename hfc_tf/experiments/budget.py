@@ -7,7 +7,7 @@ dotted with HFC, on ResNet-50 and VGG-16.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
@@ -27,9 +27,7 @@ _NOTES = (
 )
 
 
-def run(
-  config: Config, models: Sequence[str] = (), budgets_256: Sequence[float] = ()
-) -> Result:
+def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float] = ()) -> Result:
   """Attacks every backbone at every budget.
 
   Args:
@@ -59,22 +57,19 @@ def run(
   return study_result(
     "budget", study, begun, rows,
     title=f"Hiding {attack_label(name)} in larger and larger budgets",
-    findings=[sentence for group in by_model for sentence in _findings(group)],
+    findings=[_finding(group) for group in by_model],
     tables=[_table(group) for group in by_model],
     figures=[_figure(group) for group in by_model], notes=_NOTES,
   )  # fmt: skip
 
 
-def _findings(rows: Sequence[BudgetRow]) -> Iterator[str]:
-  """Per weight on HFC, the detectors' mean AUC at the smallest and at the largest budget."""
-  groups = tables.grouped(rows, "weight_rule", "eps_256")
-  ends = [pick(eps for _, eps in groups) for pick in (min, max)]
-  for rule in dict.fromkeys(rule for rule, _ in groups):
-    first, last = (
-      f"{tables.mean_area(groups.get((rule, eps), []))} at {number(eps, 3)}/256" for eps in ends
-    )
-    attack = f"{model_label(rows[0].model)}, {tables.with_hfc(rule)}"
-    yield f"{attack}: the detectors' mean AUC goes from {first} to {last}."
+def _finding(rows: Sequence[BudgetRow]) -> str:
+  ends = [pick(row.eps_256 for row in rows) for pick in (min, max)]
+  return tables.mean_areas(
+    (row for row in rows if row.eps_256 in ends),
+    lambda row: f"{tables.with_hfc(row.weight_rule)} at {number(row.eps_256, 3)}/256",
+    f"the detectors on {model_label(rows[0].model)}",
+  )
 
 
 def _table(rows: Sequence[BudgetRow]) -> Table:
@@ -91,5 +86,5 @@ def _figure(rows: Sequence[BudgetRow]) -> LineChart:
     f"budget_{rows[0].model}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
     "eps_256", places, x_label="ε (1/256)",
     x_ticks={place: number(eps, 3) for eps, place in places.items()},
-    alt=" ".join(_findings(rows)), marker="o",
+    alt=_finding(rows), marker="o",
   )  # fmt: skip

@@ -64,26 +64,14 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   ]
   return study_result(
     "components", study, begun, rows,
-    title=f"Components of HFC, {attack_label(name)}", findings=[_finding(rows)],
+    title=f"Components of HFC, {attack_label(name)}",
+    findings=[tables.mean_areas(rows, _label)],
     tables=[_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
   )  # fmt: skip
 
 
-def _finding(rows: Sequence[ComponentsRow]) -> str:
-  hidden = tables.grouped((row for row in rows if row.components is not None), "components")
-  areas = {
-    count: tables.mean(row.auc_within_class for row in group)
-    for (count,), group in hidden.items()
-  }
-  known = {count: area for count, area in areas.items() if area is not None}
-  if not known:
-    return "HFC reached no target with any number of components."
-  best, worst = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-  return (
-    f"The detectors' average AUC lies between {percent(known[best], unit=True)} (M = {best}) and "
-    f"{percent(known[worst], unit=True)} (M = {worst}): the number of components moves it by "
-    f"{100 * (known[worst] - known[best]):.1f} points."
-  )
+def _label(row: ComponentsRow) -> str:
+  return "without HFC" if row.components is None else f"M = {row.components}"
 
 
 def _highest(rows: Sequence[ComponentsRow]) -> str:
@@ -95,7 +83,7 @@ def _table(rows: Sequence[ComponentsRow]) -> Table:
   return tables.detector_table(
     f"{tables.AREAS}, by number of components M.",
     rows,
-    {"M": lambda row: "without HFC" if row.components is None else str(row.components)},
+    {"M": lambda row: _label(row).removeprefix("M = ")},
     {
       "Average": lambda group: percent(tables.mean(row.auc_within_class for row in group)),
       "Maximum": _highest,

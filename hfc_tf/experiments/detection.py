@@ -30,7 +30,7 @@ from hfc_tf.results.labels import attack_label, budget, detector_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.verdict import rule_label, verdict
 from hfc_tf.study import cases
-from hfc_tf.study.cases import Case as Case
+from hfc_tf.study.cases import Case
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -124,16 +124,11 @@ def _overview(rows: Sequence[DetectionRow]) -> Iterator[LineChart]:
     by_rule = tables.grouped(group, "weight_rule")
     for place, ((rule,), each) in enumerate(by_rule.items()):
       scored = [row for row in each if row.auc_within_class is not None]
-      ends = [
-        [100 * float(getattr(r, f"auc_within_class_{end}", None) or r.auc_within_class or 0)
-         for r in scored]
-        for end in ("low", "high")
-      ]  # fmt: skip
       lines.append(Line(
         "without HFC" if rule is None else f"with {rule_label(rule, each)}",
         [places[r.detector] + 0.16 * (place - (len(by_rule) - 1) / 2) for r in scored],
         [100 * (r.auc_within_class or 0) for r in scored], PALETTE[(1, 2, 0, 3)[place % 4]],
-        "", MARKERS[place % len(MARKERS)], *ends,
+        "", MARKERS[place % len(MARKERS)], *(_ends(scored, end) for end in ("low", "high")),
       ))  # fmt: skip
     yield LineChart(
       f"areas_{attack}", f"AUC within class, {attack_label(attack)}, {budget(eps)}", lines=lines,
@@ -143,6 +138,12 @@ def _overview(rows: Sequence[DetectionRow]) -> Iterator[LineChart]:
                     f"{percent(r.auc_within_class, 0)} %" for r in group),
       caption="Bars are 95 % intervals; 50 % is guessing.",
     )  # fmt: skip
+
+
+def _ends(rows: Sequence[DetectionRow], end: str) -> list[float]:
+  """Low or high ends of the intervals in percent, NaN where there is none."""
+  values = (getattr(row, f"auc_within_class_{end}") for row in rows)
+  return [float("nan") if value is None else 100 * value for value in values]
 
 
 def _figures(study: Study, name: str, case: Case) -> list[Any]:

@@ -89,14 +89,10 @@ def _rows(
 
 
 def _finding(rows: Sequence[LayerRow]) -> str:
-  groups = tables.grouped(rows, "detector", "weight_rule")
-  means = {key: tables.mean_area(group) for key, group in groups.items()}
-  last = rows[-1].weight_rule  # of several weights on HFC the last
-  each = [
-    f"{detector_label(name)} {means[name, None]} without and {means[name, last]} with HFC"
-    for name in dict.fromkeys(row.detector for row in rows)
-  ]
-  return f"Mean AUC over the layers: {', '.join(each)}."
+  return tables.mean_areas(
+    rows, lambda row: f"{detector_label(row.detector)} {tables.with_hfc(row.weight_rule)}",
+    "single layers",
+  )  # fmt: skip
 
 
 def _table(rows: Sequence[LayerRow]) -> Table:

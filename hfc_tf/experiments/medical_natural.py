@@ -81,15 +81,11 @@ def _findings(rows: Sequence[DomainRow], smallest: Mapping[str, float | None]) -
     for domain, eps in smallest.items()
     if eps is not None
   ]
-  groups = tables.grouped(rows, "domain", "eps_256", "weight_rule")
-  for (domain, eps, rule), group in groups.items():
-    if rule is not None:
-      before = tables.mean_area(groups.get((domain, eps, None), []))
-      sentences.append(
-        f"With HFC ({rule}) at {number(eps, 3)}/256 the detectors' mean AUC on {domain} images "
-        f"goes from {before} to {tables.mean_area(group)}."
-      )
-  return sentences
+  areas = tables.mean_areas(
+    rows,
+    lambda row: f"{row.domain} {tables.with_hfc(row.weight_rule)} at {number(row.eps_256, 3)}/256",
+  )
+  return [*sentences, areas]
 
 
 def _table(rows: Sequence[DomainRow]) -> Table:

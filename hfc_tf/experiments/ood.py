@@ -47,9 +47,7 @@ _NOTES = (
 )
 
 
-def run(
-  config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int = 10
-) -> Result:
+def run(config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int = 10) -> Result:
   """Puts lesions into AdvTest images and scores them.
 
   Args:

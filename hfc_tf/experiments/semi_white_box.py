@@ -8,7 +8,7 @@ substitute: the attacker has nothing else.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
 from hfc_tf.results import tables
@@ -58,18 +58,15 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))
   return study_result(
     "semi_white_box", victim, begun, rows,
-    title=f"{attack_label(name)} from a substitute", findings=list(_findings(rows)),
+    title=f"{attack_label(name)} from a substitute", findings=[tables.mean_areas(rows, _label)],
     tables=[_table(rows), *_papers(victim.config.dataset)], notes=_NOTES,
   )  # fmt: skip
 
 
-def _findings(rows: Sequence[SubstituteRow]) -> Iterator[str]:
-  for (model, rule), group in tables.grouped(rows, "substitute", "weight_rule").items():
-    source = "the victim itself" if model is None else f"a {model_label(model)} trained apart"
-    yield (
-      f"Made on {source}, {tables.with_hfc(rule)}: {tables.adv_acc(group)}\u202f% of the images "
-      f"move the victim, the detectors' mean AUC is {tables.mean_area(group)}."
-    )
+def _label(row: SubstituteRow) -> str:
+  model = row.substitute
+  made = "the victim itself" if model is None else f"a {model_label(model)} trained apart"
+  return f"made on {made}, {tables.with_hfc(row.weight_rule)}"
 
 
 def _table(rows: Sequence[SubstituteRow]) -> Table:

@@ -127,9 +127,8 @@ def _findings(points: Sequence[SuccessRow], rows: Sequence[DetectionRow]) -> Ite
       f"{form.capitalize()} ({group[0].voxels} values, accuracy {percent(group[0].accuracy)}): "
       f"{percent(average, unit=True)} of the images reach their target on average over the budgets."
     )
-  for (rule,), scored in tables.grouped(rows, "weight_rule").items():
-    mean = tables.mean_area(scored)
-    yield f"On volumes {tables.with_hfc(rule)}, the detectors' mean AUC is {mean}."
+  if rows:
+    yield tables.mean_areas(rows, lambda row: f"on volumes {tables.with_hfc(row.weight_rule)}")
 
 
 def _table(rows: Sequence[DetectionRow]) -> Table:

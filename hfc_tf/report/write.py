@@ -23,9 +23,7 @@ def write(result: Result) -> dict[str, Any]:
   Raises:
     InputError: the folder cannot be written.
   """
-  complete = completed(
-    {**described(result.name, result.config), **result.summary}, result.rows
-  )
+  complete = completed({**described(result.name, result.config), **result.summary}, result.rows)
   section = Section(
     result.title, result.findings, result.tables, [draw(figure) for figure in result.figures],
     result.notes, page.command(complete),

@@ -54,9 +54,7 @@ def _areas(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
   return [row[name] for row in rows if row.get(name) is not None]
 
 
-def _joined(
-  judged: Sequence[Verdict], enough: Callable[[Iterable[bool]], bool]
-) -> Verdict | None:
+def _joined(judged: Sequence[Verdict], enough: Callable[[Iterable[bool]], bool]) -> Verdict | None:
   """The verdict on several weights or backbones."""
   if not judged:
     return None

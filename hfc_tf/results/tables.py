@@ -48,6 +48,15 @@ def mean_area(rows: Iterable[Any], field: str = "auc_within_class") -> str:
   return percent(mean(getattr(row, field) for row in rows), unit=True)
 
 
+def mean_areas(rows: Iterable[R], label: Callable[[R], str], whose: str = "the detectors") -> str:
+  """The finding in a sentence: the mean AUC within class by what `label` says of a row."""
+  groups: dict[str, list[R]] = {}
+  for row in rows:
+    groups.setdefault(label(row), []).append(row)
+  means = "; ".join(f"{name}: {mean_area(group)}" for name, group in groups.items())
+  return f"Mean AUC within class of {whose} – {means}."
+
+
 def adv_acc(rows: Sequence[Any]) -> str:
   """Adv. Acc of an attack, or its span where the rows differ."""
   shares = [row.adv_acc for row in rows]

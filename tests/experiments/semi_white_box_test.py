@@ -16,7 +16,7 @@ def test_experiment(thin_models, tmp_path):
   # Whoever knows the victim does better, on the same images.
   assert own["adv_acc"] > other["adv_acc"] and own["n_clean"] == other["n_clean"]
   page = shared.page(found)
-  assert "Made on a small ResNet trained apart" in page
+  assert "made on a small ResNet trained apart, without HFC" in page
   assert "TMI, Table IV" in page
   # The substitute has a classifier and a density of its own; Train is the victim's.
   kept = tmp_path / "artefacts"

@@ -51,9 +51,7 @@ def test_points_are_not_joined_and_goals_are_grey():
     for style in ("-", "")
   )
   assert 20 < 4 * near(points, PALETTE[0]) < near(joined, PALETTE[0])
-  goals = pixels(
-    draw(LineChart(lines=[Line("a", x, y, PALETTE[0])], level=1, upright=2, **LABELS))
-  )
+  goals = pixels(draw(LineChart(lines=[Line("a", x, y, PALETTE[0])], level=1, upright=2, **LABELS)))
   grey = (np.abs(goals - 0xBB).max(axis=-1) <= 12).sum(axis=1)
   assert (grey > 0).mean() > 0.5 and grey.max() > 300  # a column and a row
 

@@ -68,3 +68,9 @@ def test_curves_skip_what_is_not_there():
   ]  # fmt: skip
   assert chart.lines[0].color == chart.lines[2].color == tables.COLORS["kd"]
   assert set(tables.COLORS.values()) <= set(figures.PALETTE)
+
+
+def test_a_finding_is_the_mean_of_each_attack():
+  assert tables.mean_areas(ROWS, tables.weight_label) == (
+    "Mean AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 20.0\u202f%."
+  )
