@@ -47,7 +47,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
   study, name = hiding_study(config)
   plain = study.attack(name)
   detectors = cases.fitted(study, name, {"attack": plain})
-  shots = {"none": cases.shoot(study, name, plain)}
+  adversarials = {"none": cases.shoot(study, name, plain)}
   weights: dict[str, float | None] = {"none": None}
   for method, term in rivals(study).items():
     attack = study.attack(name, term)
@@ -55,13 +55,13 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
     weight = hiding.tuned(study, name, attack, term.name, start, start)
     if weight is not None:
       hidden = hiding.weighted(attack, term.name, weight)
-      shots[method], weights[method] = cases.shoot(study, name, hidden, "auto"), weight
+      adversarials[method], weights[method] = cases.shoot(study, name, hidden, "auto"), weight
   for rule, hidden in hiding.hidden(study, name).items():
-    shots[f"hfc {rule}"] = cases.shoot(study, name, hidden, rule)
+    adversarials[f"hfc {rule}"] = cases.shoot(study, name, hidden, rule)
     weights[f"hfc {rule}"] = hidden.weights["hfc"]
   rows = [
     AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
-    for label, row in labelled_rows(cases.scored(study, detectors, shots))
+    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
   ]
   for bound in bounds:
     rows += _bound(study, bound, detectors)

@@ -93,7 +93,7 @@ def _row(
   sources = setting.sources(store, config, None, warn)
   subject = setting.subject(store, config, sources, warn)
   taps, _ = stages.clean_taps(store, sources, subject, sources.split.test, 64)
-  found, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
+  figures, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
   recalls = [float(right[taps.labels == label].mean()) for label in np.unique(taps.labels)]
   interval, curve = None, None
   if taps.logits.shape[1] == 2 and taps.groups is not None:
@@ -105,8 +105,8 @@ def _row(
   return ClassifierRow(
     dataset=config.dataset, source=sources.dataset.source, model=name,
     image_size=config.image_size, train=len(sources.split.train), test=len(taps),
-    accuracy=found["accuracy"], accuracy_paper=papers.ACCURACY.get((config.dataset, name)),
-    balanced_accuracy=found["balanced_accuracy"], lowest_recall=min(recalls), auc=found["auc"],
+    accuracy=figures["accuracy"], accuracy_paper=papers.ACCURACY.get((config.dataset, name)),
+    balanced_accuracy=figures["balanced_accuracy"], lowest_recall=min(recalls), auc=figures["auc"],
     auc_low=low, auc_high=high, auc_paper=papers.AUC.get((config.dataset, name)),
   ), curve  # fmt: skip
 

@@ -34,8 +34,8 @@ def block_ends(taps: Iterable[str]) -> list[str]:
   names = list(taps)
   blocks = {}
   for name in names:
-    found = re.match(r"[a-z_]*?\d+", name)
-    blocks[found.group() if found else name] = name
+    block = re.match(r"[a-z_]*?\d+", name)
+    blocks[block.group() if block else name] = name
   ends = list(blocks.values())
   return ends if 2 <= len(ends) <= 8 else choose_layers((), names, _BLOCK_ENDS)
 

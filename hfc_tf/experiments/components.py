@@ -49,7 +49,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
     study.warn(f"A class has {fewest} Train images: more components than that are left out.")
   plain = study.attack(name)
   detectors = cases.fitted(study, name, {"attack": plain})
-  shots = {"none": cases.shoot(study, name, plain)}
+  adversarials = {"none": cases.shoot(study, name, plain)}
   weight: float | None = 1.0
   for count in usable:
     attack = study.attack(name, HFC(study.density_of(count)[0]))
@@ -57,10 +57,10 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
     weight = hiding.tuned(study, name, attack, "hfc", weight or 1.0) if auto else float(rule)
     if weight is not None:
       hidden = hiding.weighted(attack, "hfc", weight)
-      shots[str(count)] = cases.shoot(study, name, hidden, hiding.rule_of(rule))
+      adversarials[str(count)] = cases.shoot(study, name, hidden, hiding.rule_of(rule))
   rows = [
     ComponentsRow(**row, components=None if label == "none" else int(label))
-    for label, row in labelled_rows(cases.scored(study, detectors, shots))
+    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
   ]
   return study_result(
     "components", study, begun, rows,

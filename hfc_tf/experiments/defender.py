@@ -58,14 +58,14 @@ def run(config: Config) -> Result:
       every |= lessons[aim]
   if len(lessons) > 1:
     lessons["mixture"] = every
-  shots = {
+  adversarials = {
     label: cases.shoot(study, name, attack, None if label == "attack" else label)
     for label, attack in every.items()
   }
   rows: list[DefenderRow] = []
   worst: list[WorstRow] = []
   for lesson, attacks in lessons.items():
-    case = cases.scored(study, cases.fitted(study, name, attacks), shots)
+    case = cases.scored(study, cases.fitted(study, name, attacks), adversarials)
     rows += [
       DefenderRow(**row, learnt_from=lesson, aim=None if label == "attack" else label.split()[0])
       for label, row in labelled_rows(case)

@@ -52,15 +52,15 @@ def run(config: Config) -> Result:
   plain = study.attack(name)
   every = {"kd": {"layers": list(study.train.features)}}  # else the penultimate layer's alone
   fitted = cases.fitted(study, name, {"attack": plain}, every)
-  shots = [cases.shoot(study, name, plain)]
+  adversarials = [cases.shoot(study, name, plain)]
   hidden = hiding.hidden(study, name)
-  shots += [cases.shoot(study, name, attack, rule) for rule, attack in hidden.items()]
+  adversarials += [cases.shoot(study, name, attack, rule) for rule, attack in hidden.items()]
   rows: list[LayerRow] = []
   for detector in able:
     clean = fitted[detector].layer_scores(study.clean["adv_test"])
-    for shot in shots:
-      scores = fitted[detector].layer_scores(shot.arm.taps)
-      rows += _rows(study, detector, shot.arm, clean, scores)
+    for attacked in adversarials:
+      scores = fitted[detector].layer_scores(attacked.arm.taps)
+      rows += _rows(study, detector, attacked.arm, clean, scores)
   return study_result(
     "layers", study, begun, rows,
     title=f"Layers that give {attack_label(name)} away", findings=[_finding(rows)],

@@ -69,18 +69,18 @@ def gradient_path(
     the shares of (image, channel) that have kept the sign of the start, on these channels and
     elsewhere; None where there are none.
   """
-  scale, kept = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
-  found, start = [], None
+  scale, stays = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
+  figures, start = [], None
   for features in path:
     gradient = automatic_gradient(features, kernel, bias, targets)
     error = np.abs(gradient - analytic_gradient(features, kernel, bias, targets)).max() / scale
     start = np.sign(gradient) if start is None else start
-    kept &= np.sign(gradient) == start
+    stays &= np.sign(gradient) == start
     same, other = (
-      float(kept[some].mean()) if some.any() else None for some in (channels, ~channels)
+      float(stays[some].mean()) if some.any() else None for some in (channels, ~channels)
     )
-    found.append((float(error), same, other))
-  return found
+    figures.append((float(error), same, other))
+  return figures
 
 
 def commonest(labels: Array, targets: Array) -> Array:
@@ -139,11 +139,11 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
   sides = np.repeat([0, 1], size)
   nearest = NearestNeighbors(n_neighbors=1).fit(points).kneighbors()[1][:, 0]
   search = NearestNeighbors(n_neighbors=1).fit(normal)
-  own = float(np.median(search.kneighbors()[0]))
+  spacing = float(np.median(search.kneighbors()[0]))
   return Separability(
     float(np.mean(sides[nearest] == sides)),
     float(silhouette_score(points, sides)),
-    float(np.median(search.kneighbors(other)[0])) / own if own else None,
+    float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None,
   )
 
 

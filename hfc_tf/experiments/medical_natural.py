@@ -64,8 +64,8 @@ def run(
 
 
 def _smallest(study: Study, name: str) -> float | None:
-  found = hiding.smallest_budget(study, name)
-  return None if found is None else 256 * found
+  eps = hiding.smallest_budget(study, name)
+  return None if eps is None else 256 * eps
 
 
 def _rows(study: Study, domain: str, name: str, budgets: Sequence[float]) -> Iterator[DomainRow]:

@@ -86,9 +86,9 @@ def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
     taps = study.subject.model.taps(changed)
     return {"features": taps.features[taps.penultimate], "logits": taps.logits}
 
-  found, _ = study.store.arrays("lesions", VERSIONS["lesions"], inputs, compute)
-  features = {clean.penultimate: found["features"]}
-  return dataclasses.replace(clean, features=features, logits=found["logits"])
+  arrays, _ = study.store.arrays("lesions", VERSIONS["lesions"], inputs, compute)
+  features = {clean.penultimate: arrays["features"]}
+  return dataclasses.replace(clean, features=features, logits=arrays["logits"])
 
 
 def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> LesionRow:
@@ -110,8 +110,8 @@ def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> Lesi
 
 def published(dataset: str, size: str, count: int) -> dict[str, float]:
   """AUC and false rate of TMI Table VI as fractions, by metric; empty where it has none."""
-  found = papers.cells(setting="ood", dataset=dataset, lesion_size=size, lesion_count=count)
-  return {cell.metric: cell.value / 100 for cell in found if cell.value is not None}
+  printed = papers.cells(setting="ood", dataset=dataset, lesion_size=size, lesion_count=count)
+  return {cell.metric: cell.value / 100 for cell in printed if cell.value is not None}
 
 
 def _table(rows: Sequence[LesionRow]) -> Table:
@@ -168,8 +168,8 @@ def _curves(rows: Sequence[LesionRow]) -> LineChart:
 
 
 def _values(rows: Sequence[LesionRow], field: str) -> Array:
-  found = [getattr(row, field) for row in rows]
-  return np.array([np.nan if value is None else 100 * value for value in found])
+  values = [getattr(row, field) for row in rows]
+  return np.array([np.nan if value is None else 100 * value for value in values])
 
 
 def _findings(rows: Sequence[LesionRow]) -> list[str]:

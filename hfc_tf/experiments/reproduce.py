@@ -59,14 +59,14 @@ class Task:
     """Whether the results are there, whole, and those asked for; damage is told."""
     folder = pathlib.Path(self.config.out)
     try:
-      asked, found = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
+      asked, broken = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
     except FileNotFoundError:
       return False
     except (OSError, ValueError, KeyError, TypeError) as error:
-      asked, found = self.key, f"{_ASKED}: {type(error).__name__}"
-    if found and asked == self.key:
-      logging.warning("%s is damaged (%s); it is made again", folder, found)
-    return found is None and bool(asked == self.key)
+      asked, broken = self.key, f"{_ASKED}: {type(error).__name__}"
+    if broken and asked == self.key:
+      logging.warning("%s is damaged (%s); it is made again", folder, broken)
+    return broken is None and bool(asked == self.key)
 
   def run(self) -> None:
     """Makes the results, and says last that they are there."""
@@ -110,15 +110,15 @@ def plan(
   for name, experiment in EXPERIMENTS.items():
     if names and name not in names:
       continue
-    own = {field: value for field, value in experiment.defaults.items() if field not in typed}
+    fields = {field: value for field, value in experiment.defaults.items() if field not in typed}
     instead = _instead(name, config)
-    told = {field: value for field, value in instead.items() if field in typed}
-    if told:
-      flags = ", ".join(f"{field}={value}" for field, value in told.items())
+    taken = {field: value for field, value in instead.items() if field in typed}
+    if taken:
+      flags = ", ".join(f"{field}={value}" for field, value in taken.items())
       logging.warning("%s cannot be made with all flags: it takes %s", name, flags)
-    own |= instead
-    own |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
-    made = dataclasses.replace(config, **own)
+    fields |= instead
+    fields |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
+    made = dataclasses.replace(config, **fields)
     options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
     paths = [made.data_dir, made.split, made.model_path, made.weights]
     paths += [natural.data_dir] if options and natural else []

@@ -13,7 +13,7 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import at_one_target, separability
 from hfc_tf.results.features import SeparabilityRow
 from hfc_tf.results.figures import FeatureMap
-from hfc_tf.results.labels import arm_label, attack_label, budget, percent
+from hfc_tf.results.labels import attack_label, budget, group_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.tables import grouped
 from hfc_tf.study import cases
@@ -46,16 +46,16 @@ def run(config: Config, layers: Sequence[str] = ()) -> Result:
   config, name = study.config, study.config.attacks[0]
   hidden = list(cases.hidden(study, name).values()) if config.hfc else []
   attacks = dict(zip(("attack", "hfc"), (study.attack(name), *hidden[-1:]), strict=False))
-  shots = {group: cases.shoot(study, name, attack).arm for group, attack in attacks.items()}
+  adversarials = {group: cases.shoot(study, name, attack).arm for group, attack in attacks.items()}
   clean = study.clean["adv_test"]
-  target, taps = at_one_target(clean, shots)
+  target, taps = at_one_target(clean, adversarials)
   rows, maps = [], []
   for layer in choose_layers(layers, clean.features, _DEPTHS):
     features = {group: each.features[layer] for group, each in taps.items()}
     place = list(clean.features).index(layer) + 1
-    for group in ("clean_original", *shots):
+    for group in ("clean_original", *adversarials):
       figures = separability(features["clean_target"], features[group], config.seed)
-      weight = shots[group].hfc_weight if group in shots else 0.0
+      weight = adversarials[group].hfc_weight if group in adversarials else 0.0
       rows.append(SeparabilityRow(
         layer=layer, layer_number=place, group=group, attack=name, hfc_weight=weight,
         eps_256=float(config.eps_256 or 0), steps=int(config.steps or 0), target=target,
@@ -76,7 +76,7 @@ def run(config: Config, layers: Sequence[str] = ()) -> Result:
 def _table(rows: Sequence[SeparabilityRow]) -> Table:
   head = ["Layer"]
   for group in dict.fromkeys(row.group for row in rows):
-    head += [f"{arm_label(rows[0].attack, group)}: neighbours (%)", "silhouette", "distance"]
+    head += [f"{group_label(rows[0].attack, group)}: neighbours (%)", "silhouette", "distance"]
   body = []
   for (place, layer), group_rows in grouped(rows, "layer_number", "layer").items():
     body.append([f"{place} {layer}"])
@@ -92,7 +92,7 @@ def _findings(rows: Sequence[SeparabilityRow]) -> Iterator[str]:
   for row in rows:
     if row.layer_number == last and row.group != "clean_original" and row.distance is not None:
       yield (
-        f"In layer {last}, images attacked by {arm_label(row.attack, row.group)} lie "
+        f"In layer {last}, images attacked by {group_label(row.attack, row.group)} lie "
         f"{row.distance:.1f} times as far from the nearest clean image of their target class as "
         f"such images from one another; {percent(row.neighbours, 0, unit=True)} of both have their "
         "own kind as nearest neighbour (50\u202f% would be indistinguishable)."

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from hfc_tf.evaluation.curves import roc_curve
 from hfc_tf.report.figures import INK, Figure, canvas, default_style, to_png
 from hfc_tf.results.figures import COLORS, Array, ROCCurves, ScoreHistograms, Scores
-from hfc_tf.results.labels import arm_label, attack_label, detector_label
+from hfc_tf.results.labels import attack_label, detector_label, group_label
 
 _LINES: dict[str, Any] = {"clean": ":", "attack": "-", "hfc": "--"}
 
@@ -60,7 +60,7 @@ def score_histograms(chart: ScoreHistograms) -> Figure:
       above = {group: float(np.mean(np.asarray(x) > threshold)) for group, x in groups.items()}
       findings.append(
         f"{detector_label(detector)}: "
-        + ", ".join(f"{share:.0%} of {arm_label(chart.attack, g)}" for g, share in above.items())
+        + ", ".join(f"{share:.0%} of {group_label(chart.attack, g)}" for g, share in above.items())
       )
     return ""
 
@@ -84,7 +84,8 @@ def score_histograms(chart: ScoreHistograms) -> Figure:
 def _legend(figure: Canvas, scores: Scores, attack: str, threshold: bool = False) -> None:
   groups = dict.fromkeys(group for panel in scores.values() for group in panel)
   handles = [
-    Line2D([], [], color=COLORS[g], linestyle=_LINES[g], label=arm_label(attack, g)) for g in groups
+    Line2D([], [], color=COLORS[g], linestyle=_LINES[g], label=group_label(attack, g))
+    for g in groups
   ]
   if threshold:
     handles.append(Line2D([], [], color=INK, linewidth=1, label="threshold"))
@@ -116,7 +117,7 @@ def roc_curves(chart: ROCCurves) -> Figure:
     axes.set(xlim=(0, 1), ylim=(0, 1.01), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     axes.set_xlabel("clean images flagged", fontsize=7.5, color=INK)
     axes.set_ylabel("attacked images flagged", fontsize=7.5, color=INK)
-    listed = (f"{area} for {arm_label(chart.attack, group)}" for group, area in areas.items())
+    listed = (f"{area} for {group_label(chart.attack, group)}" for group, area in areas.items())
     findings.append(f"{detector_label(detector)}: {', '.join(listed)}")
     return ": " + " → ".join(areas.values()) if areas else ""
 

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hfc_tf.report.figures import INK, Figure, canvas, default_style, one_line, to_png
 from hfc_tf.results.figures import COLORS, Array, ExampleImages, FeatureMap
-from hfc_tf.results.labels import arm_label, attack_label, number
+from hfc_tf.results.labels import attack_label, group_label, number
 
 _MARKERS = {"clean_original": "o", "clean_target": "s", "attack": "^", "hfc": "D"}
 
@@ -23,16 +23,17 @@ def _middle_slice(images: Array) -> Array:
 @default_style()
 def example_images(chart: ExampleImages) -> Figure:
   """Draws a `ExampleImages`."""
-  arms = [("attack", chart.attacked)] + ([] if chart.hidden is None else [("hfc", chart.hidden)])
+  attacks = {group_label(chart.attack, "attack"): chart.attacked}
+  if chart.hidden is not None:
+    attacks[group_label(chart.attack, "hfc")] = chart.hidden
   volume = chart.clean.ndim == 5
   original = _middle_slice(np.asarray(chart.clean, np.float32))  # [n, H, W, C]
   columns: list[tuple[str, Array]] = [("clean", original)]
-  columns += [(arm_label(chart.attack, arm), _middle_slice(np.asarray(x))) for arm, x in arms]
+  columns += [(label, _middle_slice(np.asarray(x))) for label, x in attacks.items()]
   scale = 256 / (2 * chart.eps_256)  # a change of +-eps spans the grey scale
-  for arm, images in arms:
+  for label, images in attacks.items():
     change = _middle_slice(np.asarray(images, np.float32)) - original
-    title = f"change by {arm_label(chart.attack, arm)}\n× {number(scale, 1)}"
-    columns.append((title, 0.5 + scale * change))
+    columns.append((f"change by {label}\n× {number(scale, 1)}", 0.5 + scale * change))
   count, height, width = original.shape[:3]
   figure = canvas(1.75 * len(columns), 1.55 * count * height / width + 0.45)
   grid = figure.subplots(count, len(columns), squeeze=False)
@@ -47,10 +48,9 @@ def example_images(chart: ExampleImages) -> Figure:
         axes.set_title(title, fontsize=8.5, color=INK)
     if chart.labels is not None:
       grid[row, 0].set_ylabel(one_line(chart.labels[row], 26), fontsize=7.5, color=INK)
-  largest = [float(np.abs(np.asarray(x) - np.asarray(chart.clean)).max()) * 256 for _, x in arms]
+  largest = [float(np.abs(np.asarray(x) - np.asarray(chart.clean)).max()) for x in attacks.values()]
   sizes = ", ".join(
-    f"{number(size, 2)}/256 by {arm_label(chart.attack, arm)}"
-    for size, (arm, _) in zip(largest, arms, strict=True)
+    f"{number(256 * size, 2)}/256 by {label}" for label, size in zip(attacks, largest, strict=True)
   )
   where = " The middle slice of each volume is shown." if volume else ""
   return Figure(
@@ -86,7 +86,7 @@ def feature_map(chart: FeatureMap) -> Figure:
     start += len(x)
     axes.scatter(
       part[:, 0], part[:, 1], s=13, marker=_MARKERS[group], color=COLORS[group], alpha=0.65,
-      linewidths=0, label=arm_label(chart.attack, group),
+      linewidths=0, label=group_label(chart.attack, group),
     )  # fmt: skip
   axes.set(xticks=[], yticks=[])
   axes.spines[:].set_color("#CCCCCC")
@@ -108,15 +108,13 @@ def _distances(drawn: Mapping[str, Array], attack: str) -> str:
   if target is None or len(target) < 2:
     return ""
   search = neighbors.NearestNeighbors(n_neighbors=1).fit(target)
-  own = float(np.median(search.kneighbors()[0]))
-  parts = [
-    f"{np.median(search.kneighbors(drawn[group])[0]) / own:.1f} for {arm_label(attack, group)}"
-    for group in ("attack", "hfc")
-    if group in drawn and own > 0
-  ]
+  spacing = float(np.median(search.kneighbors()[0]))
+  medians = {group: np.median(search.kneighbors(drawn[group])[0])
+             for group in ("attack", "hfc") if group in drawn and spacing > 0}  # fmt: skip
+  listed = [f"{x / spacing:.1f} for {group_label(attack, group)}" for group, x in medians.items()]
   return (
     "Median distance to the nearest clean image of the target class, before t-SNE, where 1 is "
-    f"what these images have among themselves: {', '.join(parts)}."
-    if parts
+    f"what these images have among themselves: {', '.join(listed)}."
+    if listed
     else ""
   )

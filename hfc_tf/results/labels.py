@@ -48,7 +48,7 @@ def model_label(key: str) -> str:
   return _MODELS.get(key, key)
 
 
-def arm_label(attack: str, group: str) -> str:
+def group_label(attack: str, group: str) -> str:
   """A group of images in words: clean, the attack, or the attack with HFC."""
   if group in _GROUPS:
     return _GROUPS[group]

@@ -129,8 +129,8 @@ def papers_table(
   columns = [*((name, "auc") for name in detectors), *((None, metric) for metric in last)]
   body = []
   for first, side, fields in lines:
-    found = [papers.cells(**fields, detector=name, metric=metric) for name, metric in columns]
-    values = [getattr(cells[-1], side) if cells else None for cells in found]
+    printed = [papers.cells(**fields, detector=name, metric=metric) for name, metric in columns]
+    values = [getattr(cells[-1], side) if cells else None for cells in printed]
     body.append([*first, *("–" if value is None else f"{value:.1f}" for value in values)])
   if all(cell == "–" for line in body for cell in line[len(head) :]):
     return []

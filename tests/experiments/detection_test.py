@@ -80,8 +80,8 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
     list(areas.values()), abs=0.051
   )
   assert [line[3] for line in success.rows] == [line[1] for line in table.rows]
-  told = [line for line in details[0].rows if line[2] != "–"]
-  assert [float(line[3].split()[0]) for line in told] == pytest.approx(
+  hidden = [line for line in details[0].rows if line[2] != "–"]
+  assert [float(line[3].split()[0]) for line in hidden] == pytest.approx(
     list(areas.values()), abs=0.051
   )
   assert details[1].caption.startswith("Only images that the attack moves without HFC and at every")
