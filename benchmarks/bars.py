@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from hfc_tf.report.figures import COLORS, INK, Figure, canvas, default_style, to_png
+from hfc_tf.report.figures import INK, Figure, canvas, default_style, to_png
+from hfc_tf.results.figures import COLORS
 
 if TYPE_CHECKING:
   from benchmarks.run import Row

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import bars
 from benchmarks.figures import FIGURES
 from benchmarks.settings import Settings
-from hfc_tf.report.experiment import Table, write_experiment
+from hfc_tf.report import write as write_files
 from hfc_tf.report.results import environment
+from hfc_tf.results.result import Result, Table
 
 if TYPE_CHECKING:
   from benchmarks.run import Row
@@ -39,25 +39,18 @@ def write(
   Returns:
     What results.json holds.
   """
-  results = {
-    "schema": {"name": "benchmark", "version": 1},
+  summary = {
     "command": list(command),
-    "config": dataclasses.asdict(settings),
     "environment": environment() | {"threads": settings.threads},
     "timing": {"total": seconds, "finished": time.strftime("%Y-%m-%d %H:%M:%S")},
     "left_out": dict(left_out),
     "warnings": [f"{name} is left out ({reason})." for name, reason in left_out.items()],
   }
-  return write_experiment(
-    settings.out,
-    results,
-    rows,
-    title="Speed beside its peers",
-    lead=_lead(rows),
-    tables=_tables(settings, rows),
-    figures=bars.draw(rows),
-    notes=_notes(settings),
-  )
+  return write_files(Result(
+    name="benchmark", config=settings, rows=rows, summary=summary,
+    title="Speed beside its peers", findings=_lead(rows), tables=_tables(settings, rows),
+    figures=bars.draw(rows), notes=_notes(settings),
+  ))  # fmt: skip
 
 
 def reached(row: Row) -> bool:

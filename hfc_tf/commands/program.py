@@ -52,7 +52,7 @@ def experiment(
     if len(config.attacks) > 1 and not found.every_attack:
       raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
     chosen = {key: value for key, value in arguments().items() if value is not None}
-    load(found.module).run(config, **chosen)
+    load("hfc_tf.report").write(load(found.module).run(config, **chosen))
     say(f"report: {config.out}/report.html")
 
   run(main, text)

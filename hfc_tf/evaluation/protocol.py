@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
+from hfc_tf.results.detection import DetectionRow as DetectionRow
 from hfc_tf.taps import Taps
 
 Scores = npt.NDArray[np.float32]
@@ -67,44 +68,6 @@ class Arm:
   def adv_acc(self) -> float:
     """The share of attacked images that reach their target."""
     return float(np.mean(self.success[self.attacked]))
-
-
-@dataclasses.dataclass(frozen=True)
-class DetectionRow:
-  """One detector against one arm; rates and areas are fractions, None where nothing was scored.
-
-  `population` says which adversarials were scored, always against all clean AdvTest images:
-  "successful" are all that fooled the classifier in this arm; "both_arms" those whose image fooled
-  it in every arm of this attack (without HFC, and with it at each weight). `tpr_at_90_tnr` and
-  `tnr_at_threshold` are at the threshold learnt on AdvTrain.
-  """
-
-  attack: str
-  hfc: bool
-  hfc_weight: float
-  weight_rule: str | None
-  eps_256: float
-  step_size_256: float
-  steps: int
-  detector: str
-  population: str
-  auc: float | None
-  auc_low: float | None
-  auc_high: float | None
-  auc_within_class: float | None
-  auc_within_class_low: float | None
-  auc_within_class_high: float | None
-  auc_two_sided: float | None
-  auc_within_class_two_sided: float | None
-  tpr_at_90_tnr: float | None
-  tpr_at_90_tnr_test_threshold: float | None
-  tnr_at_threshold: float
-  adv_acc: float
-  adv_acc_low: float
-  adv_acc_high: float
-  adv_acc_8bit: float
-  n_adversarial: int
-  n_clean: int
 
 
 def detection_rows(

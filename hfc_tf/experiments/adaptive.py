@@ -9,50 +9,45 @@ keeps Adv. Acc at 95 % on AdvTrain. Beyond the papers, two attacks that know the
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from hfc_tf.attacks import OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.objectives import KDE, LID, Guide, Objective
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.detectors.base import Detector
-from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import hiding_study, labelled_rows
-from hfc_tf.report import adaptive as page
-from hfc_tf.report.experiment import write_study
-from hfc_tf.report.words import detector_label
+from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.results import tables
+from hfc_tf.results.detection import AdaptiveRow
+from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
+from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases, hiding
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
-BOUNDS = dict(zip(page.KNOWING, (SelectivePGD, OrthogonalPGD), strict=True))
+BOUNDS = dict(zip(KNOWING, (SelectivePGD, OrthogonalPGD), strict=True))
+_NOTES = (
+  "The detectors learnt from the attack without any term. The search for a term's weight starts "
+  "where its gradient is as large as the classification loss's, and for HFC at the papers' 1.",
+  "Guides are alike in all layers, each divided by its variance on Train. Selective and Orthogonal "
+  "PGD know the one detector whose column they stand in; no other attack knows any.",
+  tables.CELLS,
+)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row(DetectionRow):
-  """One detector against one method, a key of page.METHODS; `term_weight` is that of its term."""
-
-  method: str
-  term_weight: float | None
-
-
-def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> dict[str, Any]:
-  """Attacks with every method and writes the report into config.out.
+def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
+  """Attacks with every method.
 
   Args:
     config: its first attack, and HFC at its weights.
     bounds: which of the attacks that know the detector are made, keys of BOUNDS.
-
-  Returns:
-    What results.json holds.
   """
   begun = time.monotonic()
   study, name = hiding_study(config)
   plain = study.attack(name)
   detectors = cases.fitted(study, name, {"attack": plain})
-  shots = {"none": cases.shoot(study, name, plain)}
+  adversarials = {"none": cases.shoot(study, name, plain)}
   weights: dict[str, float | None] = {"none": None}
   for method, term in rivals(study).items():
     attack = study.attack(name, term)
@@ -60,18 +55,21 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> dict[str, Any]
     weight = hiding.tuned(study, name, attack, term.name, start, start)
     if weight is not None:
       hidden = hiding.weighted(attack, term.name, weight)
-      shots[method], weights[method] = cases.shoot(study, name, hidden, "auto"), weight
+      adversarials[method], weights[method] = cases.shoot(study, name, hidden, "auto"), weight
   for rule, hidden in hiding.hidden(study, name).items():
-    shots[f"hfc {rule}"] = cases.shoot(study, name, hidden, rule)
+    adversarials[f"hfc {rule}"] = cases.shoot(study, name, hidden, rule)
     weights[f"hfc {rule}"] = hidden.weights["hfc"]
   rows = [
-    Row(**row, method=label.split()[0], term_weight=weights[label])
-    for label, row in labelled_rows(cases.scored(study, detectors, shots))
+    AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
+    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
   ]
   for bound in bounds:
     rows += _bound(study, bound, detectors)
-  section = page.section(name, rows, study.config.dataset)
-  return write_study("adaptive", study, begun, rows, section)
+  return study_result(
+    "adaptive", study, begun, rows,
+    title=f"Adaptive attacks, {attack_label(name)}", findings=[tables.mean_areas(rows, _label)],
+    tables=[_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
+  )  # fmt: skip
 
 
 def rivals(study: Study) -> dict[str, Objective]:
@@ -86,13 +84,39 @@ def rivals(study: Study) -> dict[str, Objective]:
   }
 
 
-def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterator[Row]:
+def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterator[AdaptiveRow]:
   """Each detector against the attack that knows it."""
   for name, detector in detectors.items():
     if detector.reads == "images" or not DETECTORS[name].differentiable:
-      study.warn(f"{page.METHODS[method]} needs a gradient that {detector_label(name)} has not.")
+      study.warn(f"{METHODS[method]} needs a gradient that {detector_label(name)} has not.")
       continue
     attack = BOUNDS[method](study.attacked_model, detector, **study.attack_settings())
     case = cases.scored(study, {name: detector}, {method: cases.shoot(study, "pgd", attack)})
     for _, row in labelled_rows(case):
-      yield Row(**row, method=method, term_weight=None)
+      yield AdaptiveRow(**row, method=method, term_weight=None)
+
+
+def _label(row: AdaptiveRow) -> str:
+  return METHODS[row.method] + (f" ({row.weight_rule})" if row.method == "hfc" else "")
+
+
+def _table(rows: Sequence[AdaptiveRow]) -> Table:
+  return tables.detector_table(
+    f"{tables.AREAS}, by method.", rows,
+    {"Method": _label},
+    {"Adv. Acc": tables.adv_acc, "Weight": lambda group: fraction(group[0].term_weight)},
+  )  # fmt: skip
+
+
+def _papers(dataset: str) -> list[Table]:
+  fields = {"setting": "adaptive", "dataset": dataset}
+  lines = [
+    ([METHODS[method]], "value", fields | {"attack": method})
+    for method in ("guide_random", "guide_closest", "kde", "lid")
+  ]
+  return tables.papers_table(
+    "The papers: pooled AUC, percent, ε = 1/256 (TMI, Table II).",
+    ["Method"],
+    [*lines, ([METHODS["hfc"]], "with_hfc", fields | {"attack": "bim"})],
+    note="The Random row for chest repeats the Closest row for fundus.",
+  )

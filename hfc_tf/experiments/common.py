@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from hfc_tf.results.result import Result
 from hfc_tf.study.cases import Case
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
@@ -30,14 +34,56 @@ def block_ends(taps: Iterable[str]) -> list[str]:
   names = list(taps)
   blocks = {}
   for name in names:
-    found = re.match(r"[a-z_]*?\d+", name)
-    blocks[found.group() if found else name] = name
+    block = re.match(r"[a-z_]*?\d+", name)
+    blocks[block.group() if block else name] = name
   ends = list(blocks.values())
   return ends if 2 <= len(ends) <= 8 else choose_layers((), names, _BLOCK_ENDS)
 
 
 def labelled_rows(case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
-  """Each arm's label with the fields of a `DetectionRow`: one a detector, all that succeeded."""
+  """Each attack's label with the fields of a `DetectionRow`: one a detector, all that succeeded."""
   for label in case.images:
     for row in case.rows_of(label):
       yield label, vars(row)
+
+
+def study_result(
+  name: str, study: Study, begun: float, rows: Sequence[Any], more: Mapping[str, Any] | None = None,
+  **page: Any,
+) -> Result:  # fmt: skip
+  """The result of one study.
+
+  Args:
+    name: of the experiment. study: what it was run on. begun: time.monotonic() at its start.
+    rows: one per row of results.csv.
+    more: what else results.json holds.
+    page: title, findings, tables, figures and notes of the `Result`.
+  """
+  described = {**summary(study, time.monotonic() - begun), **(more or {})}
+  return Result(
+    name=name, config=study.config, rows=rows, summary=described, files=study.split_file, **page
+  )
+
+
+def summary(study: Study, seconds: float) -> dict[str, Any]:
+  """What results.json tells of a study's images, classifier, warnings and time."""
+  config, dataset = study.config, study.sources.dataset
+  return {
+    "timing": {
+      **{name: round(value, 1) for name, value in study.timing.items()},
+      "total": round(seconds, 1),
+    },
+    "data": {
+      "name": config.dataset,
+      "title": dataset.name,
+      "source": dataset.source,
+      "image_size": config.image_size,
+      "train": len(study.split.train),
+      **{part: len(rows) for part, rows in study.rows_of.items()},
+      "dropped_misclassified": study.dropped,
+      "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
+      "class_names": list(dataset.class_names),
+    },
+    "classifier": {"name": config.model_path or config.model, **study.classifier},
+    "warnings": study.warnings,
+  }

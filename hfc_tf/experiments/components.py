@@ -6,47 +6,34 @@ and their maximum. The attacker wants both small.
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from hfc_tf.attacks.objectives import HFC
 from hfc_tf.errors import InputError
-from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import hiding_study, labelled_rows
-from hfc_tf.report import arms
-from hfc_tf.report.experiment import Section, Table, write_study
-from hfc_tf.report.rows import fraction, percent
-from hfc_tf.report.words import attack_label
+from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.results import tables
+from hfc_tf.results.detection import ComponentsRow
+from hfc_tf.results.labels import attack_label, fraction, percent
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases, hiding
 from hfc_tf.study.config import Config
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
 _NOTES = (
   "The detectors learnt from the attack without HFC and are the same in every row.",
-  f"{arms.CELLS} Average and maximum are of the AUCs within class.",
+  f"{tables.CELLS} Average and maximum are of the AUCs within class.",
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row(DetectionRow):
-  """One detector against the attack hidden with M components; None without HFC."""
-
-  components: int | None
-
-
-def run(config: Config, components: Sequence[int] = COMPONENTS) -> dict[str, Any]:
-  """Attacks with every number of components and writes the report into config.out.
+def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
+  """Attacks with every number of components.
 
   Args:
     config: its first attack is made with HFC at the first of its weights ("auto": one for each M).
     components: values of M; those above the Train images of a class are left out.
-
-  Returns:
-    What results.json holds.
 
   Raises:
     InputError: for another aim than the papers'.
@@ -62,7 +49,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> dict[str, Any
     study.warn(f"A class has {fewest} Train images: more components than that are left out.")
   plain = study.attack(name)
   detectors = cases.fitted(study, name, {"attack": plain})
-  shots = {"none": cases.shoot(study, name, plain)}
+  adversarials = {"none": cases.shoot(study, name, plain)}
   weight: float | None = 1.0
   for count in usable:
     attack = study.attack(name, HFC(study.density_of(count)[0]))
@@ -70,57 +57,47 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> dict[str, Any
     weight = hiding.tuned(study, name, attack, "hfc", weight or 1.0) if auto else float(rule)
     if weight is not None:
       hidden = hiding.weighted(attack, "hfc", weight)
-      shots[str(count)] = cases.shoot(study, name, hidden, hiding.rule_of(rule))
+      adversarials[str(count)] = cases.shoot(study, name, hidden, hiding.rule_of(rule))
   rows = [
-    Row(**row, components=None if label == "none" else int(label))
-    for label, row in labelled_rows(cases.scored(study, detectors, shots))
+    ComponentsRow(**row, components=None if label == "none" else int(label))
+    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
   ]
-  return write_study("components", study, begun, rows, Section(
-    f"Components of HFC, {attack_label(name)}", [_finding(rows)],
-    [_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
-  ))  # fmt: skip
+  return study_result(
+    "components", study, begun, rows,
+    title=f"Components of HFC, {attack_label(name)}",
+    findings=[tables.mean_areas(rows, _label)],
+    tables=[_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
+  )  # fmt: skip
 
 
-def _finding(rows: Sequence[Row]) -> str:
-  hidden = arms.grouped((row for row in rows if row.components is not None), "components")
-  areas = {
-    count: arms.mean(row.auc_within_class for row in own) for (count,), own in hidden.items()
-  }
-  known = {count: area for count, area in areas.items() if area is not None}
-  if not known:
-    return "HFC reached no target with any number of components."
-  best, worst = min(known, key=known.__getitem__), max(known, key=known.__getitem__)
-  return (
-    f"The detectors' average AUC lies between {percent(known[best], unit=True)} (M = {best}) and "
-    f"{percent(known[worst], unit=True)} (M = {worst}): the number of components moves it by "
-    f"{100 * (known[worst] - known[best]):.1f} points."
-  )
+def _label(row: ComponentsRow) -> str:
+  return "without HFC" if row.components is None else f"M = {row.components}"
 
 
-def _highest(rows: Sequence[Row]) -> str:
+def _highest(rows: Sequence[ComponentsRow]) -> str:
   areas = [row.auc_within_class for row in rows if row.auc_within_class is not None]
   return percent(max(areas, default=None))
 
 
-def _table(rows: Sequence[Row]) -> Table:
-  return arms.detector_table(
-    f"{arms.AREAS}, by number of components M.",
+def _table(rows: Sequence[ComponentsRow]) -> Table:
+  return tables.detector_table(
+    f"{tables.AREAS}, by number of components M.",
     rows,
-    {"M": lambda row: "without HFC" if row.components is None else str(row.components)},
+    {"M": lambda row: _label(row).removeprefix("M = ")},
     {
-      "Average": lambda own: percent(arms.mean(row.auc_within_class for row in own)),
+      "Average": lambda group: percent(tables.mean(row.auc_within_class for row in group)),
       "Maximum": _highest,
-      "Adv. Acc": arms.adv_acc,
-      "Weight": lambda own: fraction(own[0].hfc_weight),
+      "Adv. Acc": tables.adv_acc,
+      "Weight": lambda group: fraction(group[0].hfc_weight),
     },
   )
 
 
 def _papers(dataset: str) -> list[Table]:
   fields = {"setting": "components", "dataset": dataset}
-  return arms.papers_table(
+  return tables.papers_table(
     "The papers: pooled AUC, percent (TMI, Table III).", ["M"],
     [([str(count)], "with_hfc", fields | {"components": count}) for count in COMPONENTS],
-    (*arms.MAIN, "bu"), ("auc_average", "auc_maximum"),
+    (*tables.MAIN, "bu"), ("auc_average", "auc_maximum"),
     "At M = 8 the printed average is 57.8 where the rows give 52.1.",
   )  # fmt: skip

@@ -6,57 +6,36 @@ with HFC.
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
 from hfc_tf.evaluation.protocol import Arm
-from hfc_tf.experiments.common import hiding_study
-from hfc_tf.report import layers as page
-from hfc_tf.report.experiment import write_study
-from hfc_tf.report.words import detector_label
+from hfc_tf.experiments.common import hiding_study, study_result
+from hfc_tf.results import tables
+from hfc_tf.results.detection import LayerRow
+from hfc_tf.results.labels import attack_label, detector_label, percent
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases, hiding
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-  """One detector on one layer against one arm; areas are fractions, None where nothing was scored.
-
-  `layer` is counted from 1 in the order of the network.
-  """
-
-  attack: str
-  hfc: bool
-  hfc_weight: float
-  weight_rule: str | None
-  eps_256: float
-  steps: int
-  detector: str
-  layer: int
-  layer_name: str
-  channels: int
-  auc: float | None
-  auc_within_class: float | None
-  auc_within_class_two_sided: float | None
-  adv_acc: float
-  n_adversarial: int
-  n_clean: int
+_NOTES = (
+  "Each layer's score stands alone; the detectors learnt from the attack without HFC. In the table "
+  "'→' leads from without to with HFC.",
+  "The papers draw this figure for ResNet-50 on fundus images and print no numbers: without HFC "
+  "nearly 100 %, with it less than 80 % for KD and LID and less than 20 % for MAHA.",
+)
 
 
-def run(config: Config) -> dict[str, Any]:
-  """Scores every layer without and with HFC and writes the report into config.out.
+def run(config: Config) -> Result:
+  """Scores every layer without and with HFC.
 
   Args:
     config: its first attack; of its detectors those that score layers alone.
-
-  Returns:
-    What results.json holds.
   """
   begun = time.monotonic()
   study, name = hiding_study(config)
@@ -73,30 +52,57 @@ def run(config: Config) -> dict[str, Any]:
   plain = study.attack(name)
   every = {"kd": {"layers": list(study.train.features)}}  # else the penultimate layer's alone
   fitted = cases.fitted(study, name, {"attack": plain}, every)
-  shots = [cases.shoot(study, name, plain)]
+  adversarials = [cases.shoot(study, name, plain)]
   hidden = hiding.hidden(study, name)
-  shots += [cases.shoot(study, name, attack, rule) for rule, attack in hidden.items()]
-  rows: list[Row] = []
+  adversarials += [cases.shoot(study, name, attack, rule) for rule, attack in hidden.items()]
+  rows: list[LayerRow] = []
   for detector in able:
     clean = fitted[detector].layer_scores(study.clean["adv_test"])
-    for shot in shots:
-      scores = fitted[detector].layer_scores(shot.arm.taps)
-      rows += _rows(study, detector, shot.arm, clean, scores)
-  return write_study("layers", study, begun, rows, page.section(name, rows))
+    for attacked in adversarials:
+      scores = fitted[detector].layer_scores(attacked.arm.taps)
+      rows += _rows(study, detector, attacked.arm, clean, scores)
+  return study_result(
+    "layers", study, begun, rows,
+    title=f"Layers that give {attack_label(name)} away", findings=[_finding(rows)],
+    tables=[_table(rows)], notes=_NOTES, figures=[tables.area_chart(
+      "layers", "Detection by layer", rows, "layer", {row.layer: row.layer for row in rows},
+      x_label="activation layer, in the order of the network", alt=_finding(rows),
+    )],
+  )  # fmt: skip
 
 
 def _rows(
   study: Study, detector: str, arm: Arm, clean: dict[str, Any], scores: dict[str, Any]
-) -> Iterator[Row]:
+) -> Iterator[LayerRow]:
   order = {layer: place for place, layer in enumerate(study.subject.model.layers, start=1)}
   predictions = study.clean["adv_test"].predictions
   fooled = arm.taps.predictions[arm.success]
   for layer, normal in clean.items():
     attacked = scores[layer][arm.success]
     within = metrics.auc_within_class(normal, predictions, attacked, fooled)
-    yield Row(
+    yield LayerRow(
       arm.attack, arm.hfc, arm.hfc_weight, arm.weight_rule, arm.eps_256, arm.steps,
       detector, order[layer], layer, study.subject.model.widths[layer],
       metrics.auc(normal, attacked), within, metrics.two_sided(within),
       arm.adv_acc, int(arm.success.sum()), len(normal),
     )  # fmt: skip
+
+
+def _finding(rows: Sequence[LayerRow]) -> str:
+  return tables.mean_areas(
+    rows, lambda row: f"{detector_label(row.detector)} {tables.with_hfc(row.weight_rule)}",
+    "single layers",
+  )  # fmt: skip
+
+
+def _table(rows: Sequence[LayerRow]) -> Table:
+  detectors = list(dict.fromkeys(row.detector for row in rows))
+  rules = dict.fromkeys(row.weight_rule for row in rows)
+  area = {(row.layer, row.detector, row.weight_rule): row.auc_within_class for row in rows}
+  body = [
+    [f"{layer} {name}",
+     *(" → ".join(percent(area.get((layer, d, rule))) for rule in rules) for d in detectors)]
+    for layer, name in sorted({(row.layer, row.layer_name) for row in rows})
+  ]  # fmt: skip
+  caption = f"{tables.AREAS}, by layer: {' → '.join(rule or 'without HFC' for rule in rules)}."
+  return Table(caption, ["Layer", *map(detector_label, detectors)], body)

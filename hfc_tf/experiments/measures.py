@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.densities.energy import LayerEnergy, energy
+from hfc_tf.evaluation.protocol import Arm
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
@@ -68,18 +69,18 @@ def gradient_path(
     the shares of (image, channel) that have kept the sign of the start, on these channels and
     elsewhere; None where there are none.
   """
-  scale, kept = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
-  found, start = [], None
+  scale, stays = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
+  figures, start = [], None
   for features in path:
     gradient = automatic_gradient(features, kernel, bias, targets)
     error = np.abs(gradient - analytic_gradient(features, kernel, bias, targets)).max() / scale
     start = np.sign(gradient) if start is None else start
-    kept &= np.sign(gradient) == start
+    stays &= np.sign(gradient) == start
     same, other = (
-      float(kept[some].mean()) if some.any() else None for some in (channels, ~channels)
+      float(stays[some].mean()) if some.any() else None for some in (channels, ~channels)
     )
-    found.append((float(error), same, other))
-  return found
+    figures.append((float(error), same, other))
+  return figures
 
 
 def commonest(labels: Array, targets: Array) -> Array:
@@ -138,9 +139,19 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
   sides = np.repeat([0, 1], size)
   nearest = NearestNeighbors(n_neighbors=1).fit(points).kneighbors()[1][:, 0]
   search = NearestNeighbors(n_neighbors=1).fit(normal)
-  own = float(np.median(search.kneighbors()[0]))
+  spacing = float(np.median(search.kneighbors()[0]))
   return Separability(
     float(np.mean(sides[nearest] == sides)),
     float(silhouette_score(points, sides)),
-    float(np.median(search.kneighbors(other)[0])) / own if own else None,
+    float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None,
   )
+
+
+def at_one_target(clean: Taps, attacks: Mapping[str, Arm]) -> tuple[int, dict[str, Taps]]:
+  """The class that most attacks aim at, and the groups of `FeatureMap` that belong to it."""
+  targets = next(iter(attacks.values())).targets
+  target = int(np.bincount(targets).argmax())
+  reached = {group: x.taps[x.success & (targets == target)] for group, x in attacks.items()}
+  normal = {"clean_original": clean[clean.labels != target],
+            "clean_target": clean[clean.labels == target]}  # fmt: skip
+  return target, normal | reached

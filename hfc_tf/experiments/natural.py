@@ -35,5 +35,5 @@ class Natural:
       folder: in that of the medical one.
       changes: further fields of `Config` that differ.
     """
-    own = {**dataclasses.asdict(self), "split": None, "model_path": None, "preprocessing": "auto"}
-    return study.beside(folder, **own, **changes)
+    apart = {**dataclasses.asdict(self), "split": None, "model_path": None, "preprocessing": "auto"}
+    return study.beside(folder, **apart, **changes)

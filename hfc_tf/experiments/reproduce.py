@@ -18,9 +18,10 @@ from absl import logging
 
 from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS, claims
+from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import reproduce as page
+from hfc_tf.report import write
 from hfc_tf.storage.files import write_files
 from hfc_tf.storage.hashing import digest, path_digest
 from hfc_tf.storage.keys import VERSIONS
@@ -58,19 +59,19 @@ class Task:
     """Whether the results are there, whole, and those asked for; damage is told."""
     folder = pathlib.Path(self.config.out)
     try:
-      asked, found = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
+      asked, broken = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
     except FileNotFoundError:
       return False
     except (OSError, ValueError, KeyError, TypeError) as error:
-      asked, found = self.key, f"{_ASKED}: {type(error).__name__}"
-    if found and asked == self.key:
-      logging.warning("%s is damaged (%s); it is made again", folder, found)
-    return found is None and bool(asked == self.key)
+      asked, broken = self.key, f"{_ASKED}: {type(error).__name__}"
+    if broken and asked == self.key:
+      logging.warning("%s is damaged (%s); it is made again", folder, broken)
+    return broken is None and bool(asked == self.key)
 
   def run(self) -> None:
     """Makes the results, and says last that they are there."""
     module = importlib.import_module(EXPERIMENTS[self.name].module)
-    module.run(self.config, **self.options)
+    write(module.run(self.config, **self.options))
     folder = pathlib.Path(self.config.out)
     names = [path.relative_to(folder) for pattern in _FILES for path in folder.glob(pattern)]
     asked = {"asked": self.key, "files": checksums(folder, map(str, names))}
@@ -109,15 +110,15 @@ def plan(
   for name, experiment in EXPERIMENTS.items():
     if names and name not in names:
       continue
-    own = {field: value for field, value in experiment.defaults.items() if field not in typed}
+    fields = {field: value for field, value in experiment.defaults.items() if field not in typed}
     instead = _instead(name, config)
-    told = {field: value for field, value in instead.items() if field in typed}
-    if told:
-      flags = ", ".join(f"{field}={value}" for field, value in told.items())
+    taken = {field: value for field, value in instead.items() if field in typed}
+    if taken:
+      flags = ", ".join(f"{field}={value}" for field, value in taken.items())
       logging.warning("%s cannot be made with all flags: it takes %s", name, flags)
-    own |= instead
-    own |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
-    made = dataclasses.replace(config, **own)
+    fields |= instead
+    fields |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
+    made = dataclasses.replace(config, **fields)
     options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
     paths = [made.data_dir, made.split, made.model_path, made.weights]
     paths += [natural.data_dir] if options and natural else []
@@ -188,9 +189,9 @@ def run(
 
 def _write(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> dict[str, Any]:
   """The page of what is there so far."""
-  found = {
+  done = {
     task.name: json.loads((pathlib.Path(task.config.out) / "results.json").read_text())
     for task in tasks
     if state[task.name] in _DONE
   }
-  return page.write(config, claims.verdicts(found), state, found)
+  return page.write(config, state, done)

@@ -7,16 +7,14 @@ substitute: the attacker has nothing else.
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import hiding_study, labelled_rows
-from hfc_tf.report import arms
-from hfc_tf.report.experiment import Section, Table, write_study
-from hfc_tf.report.words import attack_label, model_label
+from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.results import tables
+from hfc_tf.results.detection import SubstituteRow
+from hfc_tf.results.labels import attack_label, model_label
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases
 from hfc_tf.study.config import Config
 
@@ -24,34 +22,23 @@ _NOTES = (
   "The victim's detectors learnt from the attack without HFC on the victim itself. The substitute "
   "is trained with another seed on the same Train images; the attack knows nothing of the victim.",
   "Adv. Acc is the share of AdvTest images that move the victim to the target; only these are "
-  f"scored. {arms.CELLS}",
+  f"scored. {tables.CELLS}",
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row(DetectionRow):
-  """One detector of the victim against one arm; `substitute` is None where no other was used."""
-
-  victim: str
-  substitute: str | None
-
-
-def run(config: Config, substitutes: Sequence[str] = ()) -> dict[str, Any]:
-  """Trains substitutes, attacks the victim through them and writes the report into config.out.
+def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
+  """Trains substitutes and attacks the victim through them.
 
   Args:
     config: of the victim; its first attack is made without and with HFC.
     substitutes: keys of MODELS; none: the victim's own architecture. They must take images with
       as many channels as the victim.
-
-  Returns:
-    What results.json holds.
   """
   begun = time.monotonic()
   victim, name = hiding_study(config)
   known = str(victim.config.model_path or victim.config.model)
-  own = cases.plain_and_hidden(victim, name)
-  rows = [Row(**row, victim=known, substitute=None) for _, row in labelled_rows(own)]
+  direct = cases.plain_and_hidden(victim, name)
+  rows = [SubstituteRow(**row, victim=known, substitute=None) for _, row in labelled_rows(direct)]
   seed = victim.config.seed if victim.config.model_seed is None else victim.config.model_seed
   for model in substitutes or (str(victim.config.model),):
     substitute = victim.beside(
@@ -62,44 +49,42 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> dict[str, Any]:
       same_split=True,
     )
     attacks = {"attack": substitute.attack(name), **cases.hidden(substitute, name)}
-    shots = {
+    made = {
       label: cases.shoot(victim, name, attack, None if label == "attack" else label, by=substitute)
       for label, attack in attacks.items()
     }
-    case = cases.scored(victim, own.detectors, shots)
-    rows += [Row(**row, victim=known, substitute=model) for _, row in labelled_rows(case)]
+    case = cases.scored(victim, direct.detectors, made)
+    rows += [SubstituteRow(**row, victim=known, substitute=model) for _, row in labelled_rows(case)]
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))
-  return write_study("semi_white_box", victim, begun, rows, Section(
-    f"{attack_label(name)} from a substitute", list(_findings(rows)),
-    [_table(rows), *_papers(victim.config.dataset)], notes=_NOTES,
-  ))  # fmt: skip
+  return study_result(
+    "semi_white_box", victim, begun, rows,
+    title=f"{attack_label(name)} from a substitute", findings=[tables.mean_areas(rows, _label)],
+    tables=[_table(rows), *_papers(victim.config.dataset)], notes=_NOTES,
+  )  # fmt: skip
 
 
-def _findings(rows: Sequence[Row]) -> Iterator[str]:
-  for (model, rule), own in arms.grouped(rows, "substitute", "weight_rule").items():
-    made = "the victim itself" if model is None else f"a {model_label(model)} trained apart"
-    yield (
-      f"Made on {made}, {arms.with_hfc(rule)}: {arms.adv_acc(own)}\u202f% of the images move the "
-      f"victim, the detectors' mean AUC is {arms.mean_area(own)}."
-    )
+def _label(row: SubstituteRow) -> str:
+  model = row.substitute
+  made = "the victim itself" if model is None else f"a {model_label(model)} trained apart"
+  return f"made on {made}, {tables.with_hfc(row.weight_rule)}"
 
 
-def _table(rows: Sequence[Row]) -> Table:
-  caption = f"{arms.AREAS}, and the attack's success against the victim, "
-  return arms.detector_table(caption + f"{model_label(rows[0].victim)}.", rows, {
+def _table(rows: Sequence[SubstituteRow]) -> Table:
+  caption = f"{tables.AREAS}, and the attack's success against the victim, "
+  return tables.detector_table(caption + f"{model_label(rows[0].victim)}.", rows, {
     "Made on": lambda row: model_label(row.substitute or "victim itself"),
-    "HFC": arms.weight_words,
+    "HFC": tables.weight_label,
   })  # fmt: skip
 
 
 def _papers(dataset: str) -> list[Table]:
   fields = {"setting": "semi_white_box", "dataset": dataset}
-  return arms.papers_table(
+  return tables.papers_table(
     "The papers: pooled AUC, percent, ε = 4/256 (TMI, Table IV).",
     ["Victim and substitute"],
     [
-      ([f"{model_label(model)}, {words}"], side, fields | {"classifier": model})
+      ([f"{model_label(model)}, {label}"], side, fields | {"classifier": model})
       for model in ("resnet50", "vgg16")
-      for side, words in arms.SIDES.items()
+      for side, label in tables.SIDES.items()
     ],
   )

@@ -7,11 +7,10 @@ block, 1/256, 10 iterations): BIM minimises mean(f^l) or -mean(f^l), on medical 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,14 @@ import numpy as np
 from hfc_tf.attacks import BIM
 from hfc_tf.attacks.objectives import FeatureMean
 from hfc_tf.data.dataset import stratified_subset
-from hfc_tf.experiments.common import block_ends
+from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.report import stress_test as page
+from hfc_tf.results import papers
+from hfc_tf.results.features import StressRow
+from hfc_tf.results.figures import COLORS, Line, LineChart
+from hfc_tf.results.labels import DATASETS, budget, number, percent
+from hfc_tf.results.result import Result, Table
+from hfc_tf.results.tables import grouped, mean
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
@@ -29,33 +33,18 @@ from hfc_tf.study.flags import choose_layers
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
+MICCAI, TMI = "MICCAI 2021, Table 1", "TMI, Fig. 4"
+_COLORS = {"medical": COLORS["attack"], "natural": COLORS["clean"]}
+_ARROWS = {"down": "↓", "up": "↑"}
 _MICCAI_LAYERS = (36, 45, 48)
 _DIRECTIONS = {"down": 1.0, "up": -1.0}  # weight on mean(f^l), which is minimised
-
-
-@dataclasses.dataclass(frozen=True)
-class StressRow:
-  """One layer pushed one way; means are of the activation over images, space and channels.
-
-  `ratio` is |after - before| / before. `domain` is "medical" or "natural".
-  """
-
-  paper: str
-  domain: str
-  dataset: str
-  source: str
-  layer: str
-  layer_number: int
-  layers: int
-  eps_256: float
-  step_size_256: float
-  steps: int
-  direction: str
-  mean_before: float
-  mean_after: float
-  difference: float
-  ratio: float | None
-  n_images: int
+_NOTES = (
+  "BIM minimises mean(f^l) (↓) or −mean(f^l) (↑) of one layer, for AdvTest images; the step is 2 ε "
+  "over the number of iterations. MICCAI prints no number of iterations, TMI 10.",
+  "MICCAI’s layers are 36, 45 and 48 of ResNet-50; in another network the layers at the same "
+  "relative depth stand for them. TMI’s are the last layers of the blocks.",
+  "Means are over images, space and channels. The ratio is |after − before| / before.",
+)
 
 
 def run(
@@ -64,8 +53,8 @@ def run(
   images: int = 64,
   iterations: int = 20,
   natural: Natural | None = None,
-) -> dict[str, Any]:
-  """Runs the stress test on AdvTest images and writes the report into config.out.
+) -> Result:
+  """Runs the stress test on AdvTest images.
 
   Args:
     config: the medical images and their classifier.
@@ -73,9 +62,6 @@ def run(
     images: how many of each side.
     iterations: at 8/256, where MICCAI prints none.
     natural: the natural images; None where there are none.
-
-  Returns:
-    What results.json holds.
   """
   begun = time.monotonic()
   medical = Study(config.resolved())
@@ -87,9 +73,15 @@ def run(
     taps = study.clean["adv_test"].features
     deep = choose_layers(layers, taps, _MICCAI_LAYERS)
     ends = choose_layers(layers, taps, ()) if layers else block_ends(taps)
-    rows += _rows(study, domain, images, page.MICCAI, 8.0, iterations, deep)
-    rows += _rows(study, domain, images, page.TMI, 1.0, 10, ends)
-  return page.write(studies, rows, begun)
+    rows += _rows(study, domain, images, MICCAI, 8.0, iterations, deep)
+    rows += _rows(study, domain, images, TMI, 1.0, 10, ends)
+  miccai, tmi = ([row for row in rows if row.paper == paper] for paper in (MICCAI, TMI))
+  described = _with_natural(summary(medical, time.monotonic() - begun), studies)
+  return study_result(
+    "stress_test", medical, begun, rows, described,
+    title="Stress test: how far features can be moved", findings=list(_findings(miccai, tmi)),
+    tables=[_means_table(miccai), _ratio_table(tmi)], figures=[_ratio_figure(tmi)], notes=_NOTES,
+  )  # fmt: skip
 
 
 def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
@@ -106,8 +98,8 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
     return {"mean": study.subject.model.taps(changed).features[layer].mean(dtype=float)}
 
   stage = ("stress", VERSIONS["stress"], inputs)
-  found, _ = study.timed("stress", lambda: study.store.arrays(*stage, compute))
-  return float(found["mean"])
+  arrays, _ = study.timed("stress", lambda: study.store.arrays(*stage, compute))
+  return float(arrays["mean"])
 
 
 def _rows(
@@ -132,3 +124,120 @@ def _rows(
         steps, direction, before, after, abs(after - before),
         abs(after - before) / before if before else None, len(some),
       )  # fmt: skip
+
+
+def _with_natural(described: dict[str, Any], studies: Mapping[str, Study]) -> dict[str, Any]:
+  """The summary of the medical study with what is to be said of the natural one."""
+  warnings = [f"{name}: {text}" for name, study in studies.items() for text in study.warnings]
+  sources = {study.sources.dataset.source for study in studies.values()}
+  if len(sources) > 1 and "synthetic" in sources:
+    warnings.append(
+      "The medical images are synthetic, drawn by a program; the natural ones are real."
+    )
+    described["data"] |= {"source": "mixed"}
+  if "natural" in studies:
+    natural = summary(studies["natural"], 0.0)
+    spent = studies["natural"].timing.items()
+    described["timing"] |= {f"natural {name}": round(seconds, 1) for name, seconds in spent}
+    for key in ("data", "classifier"):
+      described[key] |= {"natural": natural[key]}
+  return described | {"warnings": warnings}
+
+
+def _pairs(rows: Sequence[StressRow]) -> Iterator[tuple[StressRow, StressRow]]:
+  """Each data set and layer, moved down and up."""
+  for group in grouped(rows, "domain", "layer").values():
+    by_direction = {row.direction: row for row in group}
+    yield by_direction["down"], by_direction["up"]
+
+
+def _size(row: StressRow) -> str:
+  return f"{budget(row.eps_256)}, {row.steps} iterations"
+
+
+def _name(row: StressRow) -> str:
+  drawn = " (synthetic)" if row.source == "synthetic" else ""
+  return DATASETS.get(row.dataset, row.dataset) + drawn
+
+
+def _means_table(rows: Sequence[StressRow]) -> Table:
+  head = ("Images", "Layer", "normal", "attacked ↓", "attacked ↑", "difference ↓", "difference ↑")
+  body: list[Sequence[str]] = [
+    (
+      _name(down), f"{down.layer_number} of {down.layers}", f"{down.mean_before:.4f}",
+      f"{down.mean_after:.4f}", f"{up.mean_after:.4f}",
+      f"{down.difference:.4f}", f"{up.difference:.4f}",
+    )
+    for down, up in _pairs(rows)
+  ]  # fmt: skip
+  if not any(row.domain == "natural" for row in rows):
+    body.append(("natural images", "not tested", *["–"] * 5))
+  body += list(_published())
+  return Table(
+    f"Mean activations before and after; {_size(rows[0])}", head, body,
+    f"The papers’ lines are those of {MICCAI}: ResNet-50 of their own, 256 px.",
+  )  # fmt: skip
+
+
+def _published() -> Iterator[tuple[str, ...]]:
+  cells = {
+    (cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
+    for cell in papers.cells(setting="stress")
+  }
+  metric, ways = "mean_activation", ("stress_down", "stress_up")
+  wanted: list[tuple[str | None, str]] = [(None, metric)]
+  wanted += [(way, name) for name in (metric, f"{metric}_difference") for way in ways]
+  for dataset, layer in dict.fromkeys((key[0], key[1]) for key in cells):
+    values = [cells[dataset, layer, *key] for key in wanted]
+    name = f"{DATASETS.get(dataset, dataset)} (papers)"
+    yield (name, f"{layer}", *(f"{value:.4f}" for value in values if value is not None))
+
+
+def _ratio_table(rows: Sequence[StressRow]) -> Table:
+  body = [
+    (_name(down), f"{down.layer_number} {down.layer}", percent(down.ratio), percent(up.ratio))
+    for down, up in _pairs(rows)
+  ]
+  if not any(row.domain == "natural" for row in rows):
+    body.append(("natural images", "not tested", "–", "–"))
+  head = ("Images", "Last layer of the block", "change ↓ (%)", "change ↑ (%)")
+  return Table(f"Change of the mean in percent of itself; {_size(rows[0])}", head, body)
+
+
+def _ratio_figure(rows: Sequence[StressRow]) -> LineChart:
+  lines = []
+  groups = grouped(rows, "domain", "direction")
+  for domain in dict.fromkeys(domain for domain, _ in groups):
+    for direction, style in (("up", "-"), ("down", "--")):
+      group = groups[domain, direction]
+      lines.append(Line(
+        f"{_name(group[0])} {_ARROWS[direction]}", [row.layer_number for row in group],
+        [np.nan if not row.ratio else 100 * row.ratio for row in group],
+        _COLORS[domain], style, "o" if domain == "medical" else "s",
+      ))  # fmt: skip
+  places = {float(row.layer_number): str(row.layer_number) for row in rows}
+  return LineChart(
+    "change_ratios", "Change of the mean activation by block", lines=lines,
+    x_ticks=places, log_y=True, x_label="layer (number among the activations)",
+    y_label="change of the mean (% of itself)",
+    alt="; ".join(
+      f"{_name(row)} {_ARROWS[row.direction]} layer {row.layer_number}: {percent(row.ratio)} %"
+      for row in rows
+    ),
+    caption=f"After {TMI}; {_size(rows[0])}. The scale is logarithmic.",
+  )  # fmt: skip
+
+
+def _findings(miccai: Sequence[StressRow], tmi: Sequence[StressRow]) -> Iterator[str]:
+  deepest = [row for row in miccai if row.domain == "medical"][-1]
+  yield (
+    f"Within ±{number(deepest.eps_256, 3)}/256, an attack raises the mean of layer "
+    f"{deepest.layer_number} of {deepest.layers} on {_name(deepest)} from "
+    f"{deepest.mean_before:.3g} to {deepest.mean_after:.3g}."
+  )
+  ratios = {domain: mean(row.ratio for row in group)
+            for (domain,), group in grouped((*miccai, *tmi), "domain").items()}  # fmt: skip
+  listed = ", ".join(f"{percent(ratio, unit=True)} ({name})" for name, ratio in ratios.items())
+  yield f"The mean change of a layer's mean is {listed} of itself."
+  if len(ratios) < 2:
+    yield "Natural images were not tested: give --natural_dir."

@@ -17,33 +17,29 @@ import numpy as np
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
-from hfc_tf.evaluation.protocol import DetectionRow
-from hfc_tf.experiments.common import hiding_study, labelled_rows
-from hfc_tf.report import volumes as page
-from hfc_tf.report.experiment import write_study
+from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.results import papers, tables
+from hfc_tf.results.classification import SuccessRow
+from hfc_tf.results.detection import DetectionRow
+from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
+from hfc_tf.results.labels import attack_label, budget, number, percent
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import cases
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of --eps, where no budgets are given
+_NOTES = (
+  "All three are made of the same images with the same split: whole volumes; their middle slices, "
+  "as two-dimensional images; volumes whose voxels are means of 2 x 2 x 2. Each has a classifier "
+  "of its own, trained in the same way.",
+  "The papers draw Fig. 9 over 0.01/256 to 0.2/256 and print no figures; their two-dimensional "
+  "images are chest X-rays and fundus photographs, not slices.",
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Success:
-  """How often an attack without HFC reaches its target on one form of the images."""
-
-  form: str
-  voxels: int
-  eps_256: float
-  adv_acc: float
-  adv_acc_low: float
-  adv_acc_high: float
-  n: int
-  accuracy: float
-
-
-def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
-  """Attacks volumes, slices and halved volumes and writes the report into config.out.
+def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
+  """Attacks volumes, slices and halved volumes.
 
   Args:
     config: of the volumes; its attacks are made without and with HFC on them, the first one of
@@ -52,7 +48,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
     budgets_256: values of eps in 1/256; none: config's and fractions of it down to 1/32.
 
   Returns:
-    What results.json holds; "success" has the curve's points.
+    The result, whose summary holds "success", the curve's points.
 
   Raises:
     InputError: for images that are no volumes.
@@ -74,19 +70,24 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> dict[str, Any]:
   # What was brought along fits volumes of one size only, and 3-D kernels fit no slices.
   model = "small_resnet" if study.config.model_path else study.config.model
   flat = "small_resnet" if model == "resnet18_3d" else model
-  own: dict[str, Any] = {"model_path": None, "split": None}
+  apart: dict[str, Any] = {"model_path": None, "split": None}
   forms = {
     "volumes": study,
-    "slices": study.beside("slices", slices(volumes), model=flat, **own),
-    "halved": study.beside("halved", halved(volumes), model=model, **own),
+    "slices": study.beside("slices", slices(volumes), model=flat, **apart),
+    "halved": study.beside("halved", halved(volumes), model=model, **apart),
   }
   eps = float(study.config.eps_256 or 0)
   budgets = sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]
-  points = [point for form, own in forms.items() for point in _success(form, own, budgets)]
-  study.warn(*(f"{form}: {w}" for form, own in forms.items() if own is not study
-               for w in own.warnings))  # fmt: skip
-  section = page.section(points, rows, study.config.dataset, first)
-  return write_study("volumes", study, begun, rows, section, success=points)
+  points = [point for form, each in forms.items() for point in _success(form, each, budgets)]
+  study.warn(*(f"{form}: {w}" for form, each in forms.items() if each is not study
+               for w in each.warnings))  # fmt: skip
+  printed = papers.cells(table="Table I", dataset=study.config.dataset, attack=first)
+  theirs = _papers(study.config.dataset) if printed else []
+  return study_result(
+    "volumes", study, begun, rows, {"success": points},
+    title="Volumes against slices", findings=list(_findings(points, rows)),
+    tables=[_table(rows), *theirs, _curve(points)], figures=[_figure(points)], notes=_NOTES,
+  )  # fmt: skip
 
 
 def slices(volumes: Dataset) -> Dataset:
@@ -107,13 +108,72 @@ def halved(volumes: Dataset) -> Dataset:
   return dataclasses.replace(volumes, name=f"{volumes.name}, halved", pixels=pixels)
 
 
-def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Success]:
+def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[SuccessRow]:
   name, aimed = study.config.attacks[0], study.aimed("adv_test")
   targets = study.targets["adv_test"][aimed]
-  for budget in budgets:
-    images = study.attacked(name, study.attack(name, eps=budget / 256), "adv_test")
+  for eps in budgets:
+    images = study.attacked(name, study.attack(name, eps=eps / 256), "adv_test")
     hits = int((study.subject.model.taps(images).predictions[aimed] == targets).sum())
     low, high = wilson(hits, len(targets)) or (0.0, 1.0)
     voxels = int(np.prod(images.shape[1:]))
     share, accuracy = hits / len(targets), float(study.classifier["accuracy"] or 0)
-    yield Success(form, voxels, budget, share, low, high, len(targets), accuracy)
+    yield SuccessRow(form, voxels, eps, share, low, high, len(targets), accuracy)
+
+
+def _findings(points: Sequence[SuccessRow], rows: Sequence[DetectionRow]) -> Iterator[str]:
+  for (form,), group in tables.grouped(points, "form").items():
+    average = sum(point.adv_acc for point in group) / len(group)
+    yield (
+      f"{form.capitalize()} ({group[0].voxels} values, accuracy {percent(group[0].accuracy)}): "
+      f"{percent(average, unit=True)} of the images reach their target on average over the budgets."
+    )
+  if rows:
+    yield tables.mean_areas(rows, lambda row: f"on volumes {tables.with_hfc(row.weight_rule)}")
+
+
+def _table(rows: Sequence[DetectionRow]) -> Table:
+  return tables.detector_table(
+    f"{tables.AREAS} (pooled in brackets), on volumes, {budget(rows[0].eps_256)}.",
+    rows,
+    {"Attack": lambda row: attack_label(row.attack), "HFC": tables.weight_label},
+  )
+
+
+def _papers(dataset: str) -> list[Table]:
+  return tables.papers_table(
+    "The papers: pooled AUC, percent, ε = 1/256 (TMI, Table I).",
+    ["Attack", "HFC"],
+    [
+      ((attack_label(attack), label), side,
+       {"table": "Table I", "dataset": dataset, "attack": attack})
+      for attack in ("bim", "pgd", "cw", "mim")
+      for side, label in (("without", "–"), ("with_hfc", "HFC"))
+    ],
+  )  # fmt: skip
+
+
+def _curve(points: Sequence[SuccessRow]) -> Table:
+  body = [
+    [number(eps, 4), *(f"{percent(p.adv_acc)} [{percent(p.adv_acc_low, 0)}–"
+                       f"{percent(p.adv_acc_high, 0)}]" for p in group)]
+    for (eps,), group in tables.grouped(points, "eps_256").items()
+  ]  # fmt: skip
+  forms = dict.fromkeys(point.form.capitalize() for point in points)
+  caption = "Adv. Acc over the budget without HFC, percent, with 95 % intervals."
+  return Table(caption, ["ε (1/256)", *forms], body)
+
+
+def _figure(points: Sequence[SuccessRow]) -> LineChart:
+  budgets = list(dict.fromkeys(point.eps_256 for point in points))
+  lines = [
+    Line(form.capitalize(), range(len(budgets)), [100 * point.adv_acc for point in group], color,
+         marker=marker)
+    for ((form,), group), color, marker in
+    zip(tables.grouped(points, "form").items(), PALETTE, MARKERS, strict=False)
+  ]  # fmt: skip
+  return LineChart(
+    "success_over_budget", "Success over the budget", lines=lines, y_range=(0, 101),
+    x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
+    y_label="Adv. Acc (%)", alt=" ".join(_findings(points, [])),
+    caption="The share of AdvTest images that reach their target; more means more vulnerable.",
+  )  # fmt: skip

@@ -1,1 +1,3 @@
-"""Results files, tables, figures and the one self-contained page."""
+"""Files of results: results.json, tables, figures and the one self-contained page."""
+
+from hfc_tf.report.write import write as write

@@ -1,4 +1,4 @@
-"""Writes the report: one page that needs no network, and its figures as files."""
+"""What a page shows: one template, which needs no network, and what fills it."""
 
 import base64
 import shlex
@@ -9,11 +9,8 @@ import jinja2
 
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.results import plain
-from hfc_tf.report.rows import Rows, percent
-from hfc_tf.report.tables import beside_the_papers, detection_table, overview
-from hfc_tf.report.verdict import verdict
-from hfc_tf.report.words import DATASETS, attack_label, model_label, number
+from hfc_tf.results.labels import attack_label, model_label, number, percent
+from hfc_tf.results.result import Table
 from hfc_tf.study.flags import without_effect
 
 _MOST_CLASSES = 20  # of a confusion matrix that a page shows
@@ -25,23 +22,8 @@ _FLAGS = {  # of the configuration's fields that have another name
 }
 
 
-def report_files(
-  results: Mapping[str, Any], figures: Sequence[Figure] = (), notes: Sequence[str] = ()
-) -> dict[str, bytes]:
-  """report.html, self-contained, and figures/*.png.
-
-  Args:
-    results: as `completed` returns them: config, environment, timing, data, classifier, rows and,
-      where there are any, warnings (lines that stand above the title) and the command.
-    figures: pictures in the order of the page.
-    notes: sentences on how the numbers came about.
-  """
-  page = render("report.html", _context(plain(results), figures, notes))
-  return {f"figures/{figure.name}.png": figure.png for figure in figures} | {"report.html": page}
-
-
-def render(template: str, context: Mapping[str, Any]) -> bytes:
-  """A page from one of the templates beside this file; whatever it is given is escaped."""
+def render(context: Mapping[str, Any]) -> bytes:
+  """A page from page.html beside this file; whatever it is given is escaped."""
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader("hfc_tf.report", "."),
     autoescape=True,  # names and paths come from strangers
@@ -49,11 +31,11 @@ def render(template: str, context: Mapping[str, Any]) -> bytes:
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  return environment.get_template(template).render(context).encode(errors="backslashreplace")
+  return environment.get_template("page.html").render(context).encode(errors="backslashreplace")
 
 
 def frame(results: Mapping[str, Any]) -> dict[str, Any]:
-  """What base.html says of every page: warnings, whether images are drawn, how it was made."""
+  """What every page says: warnings, whether images are drawn, how it was made."""
   return {
     "warnings": results.get("warnings") or [],
     "synthetic": (results.get("data") or {}).get("source") == "synthetic",
@@ -71,19 +53,25 @@ def frame(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
-  """How good the classifier is on Test: a sentence, class names, confusion matrix; or None."""
-  found = results.get("classifier") or {}
-  confusion = found.get("confusion")
+  """How good the classifier is on Test: a sentence and the confusion matrix; or None."""
+  classifier = results.get("classifier") or {}
+  confusion = classifier.get("confusion")
   if not confusion:
     return None
   names = (results.get("data") or {}).get("class_names") or []
   return {
-    "line": f"Accuracy {percent(found['accuracy'], unit=True)}, balanced accuracy (the mean recall "
-    f"of the classes) {percent(found['balanced_accuracy'], unit=True)}, AUC "
-    f"{percent(found.get('auc'), unit=True)}.",
-    "names": names if len(names) == len(confusion) else [str(k) for k in range(len(confusion))],
-    "confusion": confusion if len(confusion) <= _MOST_CLASSES else [],
+    "line": f"Accuracy {percent(classifier['accuracy'], unit=True)}, balanced accuracy (the mean "
+    f"recall of the classes) {percent(classifier['balanced_accuracy'], unit=True)}, AUC "
+    f"{percent(classifier.get('auc'), unit=True)}.",
+    "table": _confusion_table(names, confusion) if len(confusion) <= _MOST_CLASSES else None,
   }
+
+
+def _confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> Table:
+  names = names if len(names) == len(confusion) else list(map(str, range(len(confusion))))
+  body = [[name, *map(str, counts)] for name, counts in zip(names, confusion, strict=True)]
+  caption = "Test images by true class (rows) and predicted class (columns)."
+  return Table(caption, ["True class", *names], body)
 
 
 def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:
@@ -91,51 +79,27 @@ def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:
   return [(figure, base64.b64encode(figure.png).decode()) for figure in figures]
 
 
-def _context(
-  results: Mapping[str, Any], figures: Sequence[Figure], notes: Sequence[str]
-) -> dict[str, Any]:
-  data, rows = results.get("data") or {}, Rows(results.get("rows") or [])
-  dataset = str(data.get("name", ""))
-  arms: list[str | None] = list(rows.arms) or [None]
-  tables = {
-    population: [detection_table(rows, population, arm) for arm in arms]
-    for population in rows.populations
-  }
-  main = rows.populations[:1]
-  budgets = dict.fromkeys(number(column.eps_256, 3) for column in rows.columns)
-  steps = dict.fromkeys(str(row["steps"]) for row in rows.rows if row.get("steps") is not None)
-  return {
-    **frame(results),
-    "title": f"Detecting adversarial {DATASETS.get(dataset, f'images ({dataset})')}",
-    "facts": facts(
-      results,
-      ", ".join(dict.fromkeys(attack_label(column.attack) for column in rows.columns)),
-      f"ε = {', '.join(budgets)} / 256" if budgets else "",
-      f"{', '.join(steps)} steps" if steps else "",
-    ),
-    "verdict": verdict(rows) if rows.rows else ["There are no rows to report."],
-    "overview": overview(rows) if rows.rows else [],
-    "legend": ["without HFC", *(f"with {rows.arm_words(arm)}" for arm in rows.arms[:2])],
-    "tables": [table for population in main for table in tables[population]],
-    "other_tables": [t for population in rows.populations[1:] for t in tables[population]],
-    "published": beside_the_papers(rows, dataset) if rows.rows else {"tables": []},
-    "figures": embedded(figures),
-    "notes": list(notes),
-  }
-
-
-def facts(results: Mapping[str, Any], first: str, *more: str) -> list[str]:
-  """The line under a title: `first`, the classifier, the images' side, `more`, the seed."""
+def facts(results: Mapping[str, Any], images: str) -> list[str]:
+  """The line under a title: images, classifier, side, attacks, budgets, steps, seed."""
   data, config = results.get("data") or {}, results.get("config") or {}
   name = (results.get("classifier") or {}).get("name")
-  found = [
-    first,
+
+  def every(field: str) -> list[Any]:
+    values = (row.get(field) for row in results.get("rows") or [])
+    return list(dict.fromkeys(value for value in values if value is not None))
+
+  budgets = ", ".join(dict.fromkeys(number(eps, 3) for eps in every("eps_256")))
+  steps = ", ".join(map(str, every("steps")))
+  line = [
+    images,
     model_label(str(name)) if name else "",
     f"{data['image_size']} px" if data.get("image_size") else "",
-    *more,
+    ", ".join(map(attack_label, every("attack"))),
+    f"ε = {budgets} / 256" if budgets else "",
+    f"{steps} steps" if steps else "",
     f"seed {config['seed']}" if config.get("seed") is not None else "",
   ]
-  return [words for words in found if words]
+  return [text for text in line if text]
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -162,7 +126,7 @@ def command(results: Mapping[str, Any]) -> str:
   if given:
     return given if isinstance(given, str) else shlex.join(map(str, given))
   experiment = str((results.get("schema") or {}).get("name", "detection"))
-  words = [f"bin/{binary(experiment)}"]
+  line = [f"bin/{binary(experiment)}"]
   config = results.get("config") or {}
   made = EXPERIMENTS.get(experiment)
   hides = made is None or (experiment != "detection" and bool(made.defaults.get("hfc")))
@@ -172,9 +136,9 @@ def command(results: Mapping[str, Any]) -> str:
     if key in vain:  # they would be refused
       continue
     if isinstance(value, bool):
-      words.append(f"--{key}" if value else f"--no{key}")
+      line.append(f"--{key}" if value else f"--no{key}")
     elif isinstance(value, list):
-      words.append(f"--{key}={','.join(map(str, value))}")
+      line.append(f"--{key}={','.join(map(str, value))}")
     elif value is not None and not isinstance(value, Mapping):
-      words.append(f"--{key}={value}")
-  return shlex.join(words)
+      line.append(f"--{key}={value}")
+  return shlex.join(line)

@@ -11,7 +11,7 @@ import os
 import pathlib
 import platform
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,9 +27,6 @@ from hfc_tf.storage.files import (
   write_files,
 )
 from hfc_tf.storage.locks import locked
-
-if TYPE_CHECKING:
-  from hfc_tf.study.study import Study
 
 # What a run may leave and a later one without it must not keep.
 _OF_A_RUN = ("figures/*.png", "section.json", "split.json", "asked.json")
@@ -122,30 +119,6 @@ def _cell(value: Any) -> Any:
     return value
   text = value.replace("\r", " ")  # csv does not quote it, and readers end the row there
   return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
-
-
-def of_study(study: Study, seconds: float) -> dict[str, Any]:
-  """What results.json tells of a study's images, classifier, warnings and time."""
-  config, dataset = study.config, study.sources.dataset
-  return {
-    "timing": {
-      **{name: round(value, 1) for name, value in study.timing.items()},
-      "total": round(seconds, 1),
-    },
-    "data": {
-      "name": config.dataset,
-      "title": dataset.name,
-      "source": dataset.source,
-      "image_size": config.image_size,
-      "train": len(study.split.train),
-      **{part: len(rows) for part, rows in study.rows_of.items()},
-      "dropped_misclassified": study.dropped,
-      "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
-      "class_names": list(dataset.class_names),
-    },
-    "classifier": {"name": config.model_path or config.model, **study.classifier},
-    "warnings": study.warnings,
-  }
 
 
 def environment() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.experiments import adaptive
-from hfc_tf.report.adaptive import METHODS
+from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
 from hfc_tf.study import hiding
 from hfc_tf.study.study import Study
 from tests.experiments import shared
@@ -12,7 +12,7 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("maha", "squeezing"), tuning_images=16)
-  found = adaptive.run(config, ("orthogonal",))
+  found = shared.run(adaptive, config, ("orthogonal",))
   rows = {(r["method"], r["detector"]): r for r in found["rows"]}
   assert {method for method, _ in rows} <= set(METHODS)
   assert ("hfc", "maha") in rows and ("orthogonal", "maha") in rows

@@ -4,7 +4,7 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
-  found = budget.run(config, budgets_256=[16.0, 0.001, 8.0])
+  found = shared.run(budget, config, budgets_256=[16.0, 0.001, 8.0])
   rows = found["rows"]
   assert [(r["eps_256"], r["hfc"], r["detector"]) for r in rows] == [
     (eps, hfc, name) for eps in (8.0, 16.0) for hfc in (False, True) for name in ("kd", "maha")

@@ -4,13 +4,13 @@ import pathlib
 import pytest
 
 from hfc_tf.experiments import classifiers
-from hfc_tf.report import classifiers as page
+from hfc_tf.results import papers
 from tests.experiments import shared
 
 
 @pytest.fixture(scope="module")
 def found():
-  return classifiers.run(shared.config(), ["chest", "fundus"])
+  return shared.run(classifiers, shared.config(), ["chest", "fundus"])
 
 
 def test_one_row_a_data_set(found):
@@ -37,5 +37,5 @@ def test_the_page(found):
 
 
 def test_papers_figures():
-  assert page.AUC["chest", "vgg16"] == 0.965
-  assert page.ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)
+  assert papers.AUC["chest", "vgg16"] == 0.965
+  assert papers.ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)

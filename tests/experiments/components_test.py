@@ -3,13 +3,13 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import components
-from hfc_tf.report import papers
+from hfc_tf.results import papers
 from tests.experiments import shared
 
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
-  found = components.run(config, (1, 2, 4096))
+  found = shared.run(components, config, (1, 2, 4096))
   rows = found["rows"]
   assert [(r["components"], r["detector"]) for r in rows] == [
     (count, name) for count in (None, 1, 2) for name in ("kd", "maha")
@@ -41,4 +41,4 @@ def test_average_and_maximum_of_the_papers_own_rows():
 
 def test_another_aim_is_refused():
   with pytest.raises(InputError, match="--aim=mode"):
-    components.run(shared.config(aim="typical"))
+    shared.run(components, shared.config(aim="typical"))

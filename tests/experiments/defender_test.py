@@ -1,3 +1,5 @@
+import types
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_worst_case_counts_an_image_as_caught_only_if_all_its_attacks_are():
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
-  found = defender.run(config)
+  found = shared.run(defender, config)
   rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
   assert {key[0] for key in rows} == {"plain", "mode", "typical", "mixture"}
   assert {key[1] for key in rows} >= {None, "mode paper", "typical weight 1"}
@@ -66,9 +68,55 @@ def test_aims_without_an_arm_are_left_out(monkeypatch, left):
   monkeypatch.setattr(
     hiding, "hidden", lambda *args, aim: hidden(*args, aim=aim) if aim in left else {}
   )
-  found = defender.run(shared.config(hfc_weights=("1",), detectors=("kd",)))
+  found = shared.run(defender, shared.config(hfc_weights=("1",), detectors=("kd",)))
   assert {r["weight_rule"] for r in found["rows"]} == {None, *(f"{aim} paper" for aim in left)}
   assert {r["learnt_from"] for r in found["worst_case"]} == (
     {"plain", *left, "mixture"} if left else {"plain"}
   )
   assert ("HFC reached no target" in shared.page(found)) == (not left)
+
+
+def row(detector, area, rule=None, *, adv_acc=0.9, lesson="plain"):
+  return types.SimpleNamespace(
+    detector=detector, auc_within_class=area, adv_acc=adv_acc, learnt_from=lesson,
+    auc_within_class_two_sided=None if area is None else max(area, 1 - area),
+    hfc=rule is not None, weight_rule=rule, aim=rule.split()[0] if rule else None,
+  )  # fmt: skip
+
+
+def worst(lesson="plain"):
+  return types.SimpleNamespace(learnt_from=lesson, detector="kd", auc_within_class=0.5,
+                               tpr_at_90_tnr=0.2, n_adversarial=9)  # fmt: skip
+
+
+ROWS = [
+  row("kd", 1.0), row("maha", 1.0),
+  row("kd", 0.6, "mode paper"), row("maha", 0.05, "mode paper"),
+  row("kd", 0.7, "mode auto", adv_acc=0.8), row("maha", 0.5, "mode auto", adv_acc=0.8),
+  row("kd", 0.55, "typical paper"), row("maha", None, "typical paper"),
+  row("kd", 0.99, "mode paper", lesson="mode"), row("kd", 0.6, "typical paper", lesson="mode"),
+]  # fmt: skip
+
+
+def test_the_worst_detector_is_the_one_that_sees_most_on_either_side():
+  assert defender.frontier(ROWS) == {
+    "mode": {"HFC mode, auto": (0.8, 0.7), "HFC mode, paper": (0.9, 0.95)},
+    "typical": {"HFC typical, paper": (0.9, 0.55)},
+  }
+
+
+def test_tables_and_the_figure():
+  lines = defender._table(ROWS).rows
+  attacks = [line[1] for line in lines if line[0] == "the attack without HFC"]
+  assert attacks == ["without HFC", "HFC mode, paper", "HFC mode, auto", "HFC typical, paper"]
+  worst_lines = defender._worst_table([worst(), worst("mode")]).rows
+  assert worst_lines[0] == ["the attack without HFC", "50.0 (20.0)"]
+  (figure,) = defender._figure(ROWS)
+  assert "HFC mode, paper: Adv. Acc 90.0\u202f%, AUC 95.0\u202f%" in figure.alt
+  assert len(list(defender._findings(ROWS, [worst(), worst("mode")]))) == 2
+
+
+@pytest.mark.parametrize("rows", [ROWS[:4], ROWS[:2]], ids=["one arm", "none"])
+def test_no_curve_without_several_weights(rows):
+  assert list(defender._figure(rows)) == []
+  assert ("HFC reached no target" in next(defender._findings(rows, [worst()]))) == (len(rows) == 2)

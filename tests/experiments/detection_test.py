@@ -11,9 +11,10 @@ import time
 import pytest
 
 from hfc_tf.experiments import detection
-from hfc_tf.report.experiment import read_section
 from hfc_tf.report.page import command
+from hfc_tf.report.sections import read_section
 from hfc_tf.study.config import Config
+from tests.experiments import shared
 
 ROOT = pathlib.Path(__file__).parents[2]
 SMALL = {
@@ -39,7 +40,7 @@ ROW_NAMES = """
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
   out = tmp_path_factory.mktemp("study")
-  return out, detection.run(Config(**SMALL, out=str(out)))
+  return out, shared.run(detection, Config(**SMALL, out=str(out)))
 
 
 def test_results_have_the_documented_form(finished):
@@ -62,11 +63,11 @@ def test_results_have_the_documented_form(finished):
 def test_other_pages_find_a_section_with_its_pictures(finished):
   out, results = finished
   section = read_section(out)
-  assert section.title == "detectors against BIM" and section.command == command(results)
+  assert section.title == "Detectors against BIM" and section.command == command(results)
   assert {f"{figure.name}.png" for figure in section.figures} == {
     path.name for path in (out / "figures").iterdir()
   }
-  (table,) = section.tables
+  table, success, *details = section.tables
   assert table.head == ["Attack", "HFC", "KD", "MAHA", "BU", "Adv. Acc"]
   assert [line[:2] for line in table.rows] == [["BIM", "–"], ["BIM", "paper (1)"]]
   areas = {
@@ -77,6 +78,12 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
   assert [float(cell.split()[0]) for cell in table.rows[1][2:5]] == pytest.approx(
     list(areas.values()), abs=0.051
   )
+  assert [line[3] for line in success.rows] == [line[1] for line in table.rows]
+  hidden = [line for line in details[0].rows if line[2] != "–"]
+  assert [float(line[3].split()[0]) for line in hidden] == pytest.approx(
+    list(areas.values()), abs=0.051
+  )
+  assert details[1].caption.startswith("Only images that the attack moves without HFC and at every")
 
 
 def test_train_and_both_parts_of_test_do_not_overlap(finished):
@@ -90,7 +97,7 @@ def test_train_and_both_parts_of_test_do_not_overlap(finished):
 def test_a_rerun_reads_what_is_there_and_gives_the_same_rows(finished):
   out, results = finished
   before = {path: path.stat().st_mtime_ns for path in (out / "artefacts").rglob("*.npz")}
-  again = detection.run(Config(**SMALL, out=str(out)))
+  again = shared.run(detection, Config(**SMALL, out=str(out)))
   assert again["rows"] == results["rows"]
   assert {path: path.stat().st_mtime_ns for path in before} == before
 

@@ -4,7 +4,7 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(attacks=("bim", "pgd"))
-  found = directions.run(config, (1, 2))
+  found = shared.run(directions, config, (1, 2))
   by_kind = {kind: [r for r in found["rows"] if r["kind"] == kind]
              for kind in ("weights", "pair", "gradient")}  # fmt: skip
   assert [(r["attack"], r["step"]) for r in by_kind["weights"]] == [

@@ -7,7 +7,7 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha", "svm"))
-  found = layers.run(config)
+  found = shared.run(layers, config)
   rows = found["rows"]
   assert any("SVM has no scores of single layers" in text for text in found["warnings"])
   for name in ("kd", "maha"):
@@ -23,4 +23,4 @@ def test_experiment():
 
 def test_detectors_without_layers_are_refused():
   with pytest.raises(InputError, match="single layers; found svm"):
-    layers.run(shared.config(hfc_weights=("1",), detectors=("svm",)))
+    shared.run(layers, shared.config(hfc_weights=("1",), detectors=("svm",)))

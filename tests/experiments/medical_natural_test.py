@@ -10,7 +10,7 @@ from tests.experiments import shared
 
 def test_without_natural_images_they_are_not_tested():
   config = shared.config(hfc_weights=("1",), detectors=("kd",), tuning_images=32)
-  found = medical_natural.run(config)
+  found = shared.run(medical_natural, config)
   assert {row["domain"] for row in found["rows"]} == {"medical"}
   assert found["smallest_eps_256"]["natural"] is None
   page = shared.page(found)
@@ -24,7 +24,7 @@ def test_both_domains(thin_models, tmp_path):
   np.savez(tmp_path / "natural.npz", images=images.astype(np.uint8), labels=labels)
   config = shared.config(hfc_weights=("1",), detectors=("kd",), tuning_images=32)
   natural = Natural(str(tmp_path / "natural.npz"), "npz", image_size=16, epochs=4)
-  found = medical_natural.run(config, natural, (32.0, 64.0))
+  found = shared.run(medical_natural, config, natural, (32.0, 64.0))
   own = {(r["domain"], r["eps_256"], r["hfc"]) for r in found["rows"]}
   assert own >= {("medical", 8.0, True), ("natural", 32.0, True), ("natural", 64.0, False)}
   medical, name = hiding_study(config)

@@ -2,18 +2,17 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import ood
-from hfc_tf.report.ood import published
 from tests.experiments import shared
 
 
 def test_published_table():
-  assert published("chest", "small", 2) == pytest.approx({"auc": 0.944, "false_rate": 0.012})
-  assert published("fundus", "medium", 1)["auc"] == pytest.approx(0.849)
-  assert published("chest", "tiny", 2) == {}
+  assert ood.published("chest", "small", 2) == pytest.approx({"auc": 0.944, "false_rate": 0.012})
+  assert ood.published("fundus", "medium", 1)["auc"] == pytest.approx(0.849)
+  assert ood.published("chest", "tiny", 2) == {}
 
 
 def test_experiment():
-  found = ood.run(shared.config(), [("tiny", 1), ("large", 3)], draws=2)
+  found = shared.run(ood, shared.config(), [("tiny", 1), ("large", 3)], draws=2)
   tiny, large = found["rows"]
   assert (tiny["size"], tiny["count"], tiny["auc_paper"]) == ("tiny", 1, None)
   assert large["auc_paper"] == pytest.approx(0.997)
@@ -21,11 +20,11 @@ def test_experiment():
     assert row["n_lesions"] == round((1 - row["false_rate"]) * 2 * row["n_clean"])
     assert row["auc_low"] <= row["auc"] <= row["auc_high"]
   assert large["auc"] > tiny["auc"]
-  again = ood.run(shared.config(), [("tiny", 1), ("large", 3)], draws=2)
+  again = shared.run(ood, shared.config(), [("tiny", 1), ("large", 3)], draws=2)
   assert again["rows"] == found["rows"]
   assert shared.page(found).count('src="data:image/png') == 2
 
 
 def test_no_draws():
   with pytest.raises(InputError, match="at least one draw"):
-    ood.run(shared.config(), draws=0)
+    shared.run(ood, shared.config(), draws=0)

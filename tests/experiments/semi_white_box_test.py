@@ -9,14 +9,14 @@ def test_experiment(thin_models, tmp_path):
   config = shared.config(
     hfc_weights=("1",), detectors=("kd", "maha"), epochs=4, out=str(tmp_path)
   )  # fmt: skip
-  found = semi_white_box.run(config)
+  found = shared.run(semi_white_box, config)
   rows = {(r["substitute"], r["hfc"], r["detector"]): r for r in found["rows"]}
   assert len(rows) == len(found["rows"]) == 2 * 2 * 2
   own, other = rows[None, False, "kd"], rows["small_resnet", False, "kd"]
   # Whoever knows the victim does better, on the same images.
   assert own["adv_acc"] > other["adv_acc"] and own["n_clean"] == other["n_clean"]
   page = shared.page(found)
-  assert "Made on a small ResNet trained apart" in page
+  assert "made on a small ResNet trained apart, without HFC" in page
   assert "TMI, Table IV" in page
   # The substitute has a classifier and a density of its own; Train is the victim's.
   kept = tmp_path / "artefacts"

@@ -7,6 +7,7 @@ import tempfile
 from hfc_tf import data
 from hfc_tf.models import training
 from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.report import write
 from hfc_tf.study.config import Config
 
 SIDE, IMAGES = 32, 300
@@ -37,6 +38,11 @@ def config(**changes):
     "out": f"{_folder().name}/out",
   }  # fmt: skip
   return Config(**{**small, **changes})
+
+
+def run(experiment, *args, **options):
+  """What results.json holds of an experiment, whose files are written."""
+  return write(experiment.run(*args, **options))
 
 
 def page(found):

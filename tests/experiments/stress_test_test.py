@@ -22,7 +22,7 @@ def natural(tmp_path):
 
 def test_experiment_on_both_domains(thin_models, natural):
   other = Natural(str(natural), "npz", image_size=16, epochs=4)
-  found = stress_test.run(shared.config(), images=8, iterations=4, natural=other)
+  found = shared.run(stress_test, shared.config(), images=8, iterations=4, natural=other)
   rows = found["rows"]
   assert {r["domain"] for r in rows} == {"medical", "natural"}
   miccai = by_place(rows, paper="MICCAI 2021, Table 1", domain="medical", direction="up")
@@ -41,6 +41,6 @@ def test_experiment_on_both_domains(thin_models, natural):
 
 
 def test_without_natural_images_it_says_so():
-  found = stress_test.run(shared.config(), ["9"], images=8, iterations=2)
+  found = shared.run(stress_test, shared.config(), ["9"], images=8, iterations=2)
   assert {r["layer_number"] for r in found["rows"]} == {9}
   assert "Natural images were not tested" in shared.page(found)

@@ -11,7 +11,7 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc=True, hfc_weights=("1",))
-  found = tsne.run(config, ["1", "9"])
+  found = shared.run(tsne, config, ["1", "9"])
   groups = ("clean_original", "attack", "hfc")
   assert [(r["layer_number"], r["group"]) for r in found["rows"]] == [
     (number, group) for number in (1, 9) for group in groups
@@ -39,4 +39,4 @@ def test_experiment():
 
 def test_unknown_layer():
   with pytest.raises(InputError, match="a layer from 1 to 9"):
-    tsne.run(shared.config(), ["10"])
+    shared.run(tsne, shared.config(), ["10"])

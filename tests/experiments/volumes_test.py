@@ -41,7 +41,7 @@ def test_experiment(thin_models, monkeypatch, tmp_path):
     model_path=None, epochs=4, num_images=None, hfc_weights=("1",), detectors=("kd",), eps_256=24.0,
     out=str(tmp_path / "out"),
   )  # fmt: skip
-  found = volumes.run(config, [12.0, 24.0])
+  found = shared.run(volumes, config, [12.0, 24.0])
   points = {(p["form"], p["eps_256"]): p for p in found["success"]}
   assert set(points) == {(f, e) for f in ("volumes", "slices", "halved") for e in (12.0, 24.0)}
   sizes = {form: points[form, 24.0]["voxels"] for form in ("volumes", "slices", "halved")}
@@ -53,4 +53,4 @@ def test_experiment(thin_models, monkeypatch, tmp_path):
 def test_images_are_refused():
   config = dataclasses.replace(shared.config(), hfc_weights=("1",))
   with pytest.raises(InputError, match=r"volumes \[N, D, H, W, C\]"):
-    volumes.run(config)
+    shared.run(volumes, config)

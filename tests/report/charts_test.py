@@ -3,7 +3,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from hfc_tf.report import charts
+from hfc_tf.report.draw import draw
+from hfc_tf.results.figures import PALETTE, BoxedImages, Line, LineChart, MatrixChart
 
 
 def pixels(figure):
@@ -16,40 +17,48 @@ def near(picture, color, tolerance=12):
   return int((np.abs(picture - wanted).max(axis=-1) <= tolerance).sum())
 
 
-WORDS = {"x_label": "x", "y_label": "y", "alt": "a", "caption": "c"}
+SAID = {"name": "n", "title": "t", "alt": "a", "caption": "c"}
+LABELS = {"x_label": "x", "y_label": "y", **SAID}
 
 
 def test_lines_are_drawn_in_their_colours():
   lines = [
-    charts.Line("up", [0, 1, 2], [1, 10, 100], charts.PALETTE[0]),
-    charts.Line("gap", [0, 1, 2], [100, np.nan, 1], charts.PALETTE[1], "--", "o"),
+    Line("up", [0, 1, 2], [1, 10, 100], PALETTE[0]),
+    Line("gap", [0, 1, 2], [100, np.nan, 1], PALETTE[1], "--", "o"),
   ]
-  figure = charts.line_chart(
-    "n", "t", lines, log_y=True, level=10, x_ticks={0: "a", 2: "b"}, **WORDS
-  )
+  chart = LineChart(lines=lines, log_y=True, level=10, x_ticks={0: "a", 2: "b"}, **LABELS)
+  figure = draw(chart)
   picture = pixels(figure)
   assert (figure.name, figure.title, figure.alt, figure.caption) == ("n", "t", "a", "c")
-  assert near(picture, charts.PALETTE[0]) > near(picture, charts.PALETTE[1]) > 50
-  assert near(picture, charts.PALETTE[2]) == 0
+  assert near(picture, PALETTE[0]) > near(picture, PALETTE[1]) > 50
+  assert near(picture, PALETTE[2]) == 0
+
+
+def test_intervals_are_drawn():
+  line = Line("a", [0, 1], [50, 60], PALETTE[0], "", "o")
+  wide = Line("a", [0, 1], [50, 60], PALETTE[0], "", "o", [10, 20], [90, 95])
+  points, bars = (
+    pixels(draw(LineChart(lines=[each], y_range=(0, 100), **LABELS))) for each in (line, wide)
+  )
+  light = "#A6CEE6"  # the colour at 35 % on white
+  assert near(points, light, 14) < 60 < near(bars, light, 14)
 
 
 def test_points_are_not_joined_and_goals_are_grey():
   x, y = [0, 1, 2, 3], [0, 3, 0, 3]
   joined, points = (
-    pixels(charts.line_chart("n", "t", [charts.Line("a", x, y, charts.PALETTE[0], style, "o")],
-                             **WORDS))
+    pixels(draw(LineChart(lines=[Line("a", x, y, PALETTE[0], style, "o")], **LABELS)))
     for style in ("-", "")
-  )  # fmt: skip
-  assert 20 < 4 * near(points, charts.PALETTE[0]) < near(joined, charts.PALETTE[0])
-  goals = pixels(charts.line_chart("n", "t", [charts.Line("a", x, y, charts.PALETTE[0])],
-                                   level=1, upright=2, **WORDS))  # fmt: skip
+  )
+  assert 20 < 4 * near(points, PALETTE[0]) < near(joined, PALETTE[0])
+  goals = pixels(draw(LineChart(lines=[Line("a", x, y, PALETTE[0])], level=1, upright=2, **LABELS)))
   grey = (np.abs(goals - 0xBB).max(axis=-1) <= 12).sum(axis=1)
   assert (grey > 0).mean() > 0.5 and grey.max() > 300  # a column and a row
 
 
 def test_matrix_is_brightest_where_alike():
   values = np.array([[1.0, -1.0], [-1.0, 1.0]])
-  picture = pixels(charts.matrix_chart("n", "t", ["a", "b"], values, alt="a", caption="c"))
+  picture = pixels(draw(MatrixChart(labels=["a", "b"], values=values, **SAID)))
   # cividis ends in yellow and begins in dark blue
   assert near(picture, "#FEE838", 20) > 1000 and near(picture, "#00224E", 20) > 1000
 
@@ -59,9 +68,7 @@ def test_boxes_are_red_and_where_they_belong():
   boxes = np.array([[[2, 2, 6, 6]], [[8, 8, 14, 14]]])
   none = np.zeros((2, 0, 4), int)
   picture = pixels(
-    charts.boxed_images(
-      "n", "t", [("clean", images, none), ("ill", images, boxes)], alt="a", caption="c"
-    )
+    draw(BoxedImages(columns=[("clean", images, none), ("ill", images, boxes)], **SAID))
   )
   left, right = np.array_split(picture, 2, axis=1)
   assert near(left, "#E8212B", 40) == 0
@@ -70,4 +77,4 @@ def test_boxes_are_red_and_where_they_belong():
 
 
 def test_colours_differ():
-  assert len(set(charts.PALETTE)) == len(charts.PALETTE) >= 10
+  assert len(set(PALETTE)) == len(PALETTE) >= 10

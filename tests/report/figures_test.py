@@ -7,7 +7,18 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from hfc_tf.report import charts, curves, figures
+from hfc_tf.evaluation.curves import roc_curve
+from hfc_tf.report import figures, pictures
+from hfc_tf.report.draw import draw
+from hfc_tf.results.figures import (
+  ExampleImages,
+  FeatureMap,
+  Line,
+  LineChart,
+  MatrixChart,
+  ROCCurves,
+  ScoreHistograms,
+)
 
 
 def image(figure):
@@ -33,7 +44,9 @@ def area(fpr, tpr):
 @pytest.mark.parametrize("shape", [(2, 8, 9, 1), (2, 8, 9, 3), (2, 5, 8, 9, 1)])
 def test_examples_draw_planes_and_volumes(shape):
   clean = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
-  figure = figures.example_images(clean, clean + 2 / 256, clean - 1 / 256, eps_256=2)
+  figure = draw(
+    ExampleImages(clean=clean, attacked=clean + 2 / 256, hidden=clean - 1 / 256, eps_256=2)
+  )
   assert image(figure).width > image(figure).height
   assert "2/256 by BIM" in figure.alt and "1/256 by BIM with HFC" in figure.alt
   assert "64 times" in figure.caption
@@ -43,7 +56,7 @@ def test_examples_draw_planes_and_volumes(shape):
 def test_examples_show_the_middle_slice():
   volume = np.zeros((1, 5, 4, 4, 1), np.float32)
   volume[0, 2] = 0.5
-  assert figures._middle_slice(volume).max() == 0.5
+  assert pictures._middle_slice(volume).max() == 0.5
 
 
 def test_changes_are_signed_about_mid_grey():
@@ -51,7 +64,8 @@ def test_changes_are_signed_about_mid_grey():
   attacked = clean.copy()
   attacked[0, :4] += 2 / 256
   attacked[0, 4:] -= 2 / 256
-  pixels = np.asarray(image(figures.example_images(clean, attacked, None, eps_256=2)).convert("L"))
+  figure = draw(ExampleImages(clean=clean, attacked=attacked, hidden=None, eps_256=2))
+  pixels = np.asarray(image(figure).convert("L"))
   panel = pixels[:, -150:-50]  # inside the last panel
   below_title = panel[panel.shape[0] // 3 :, 50]
   assert below_title.max() == 255 and below_title.min() == 0
@@ -62,7 +76,7 @@ def test_histograms_tell_who_is_flagged():
   drawn = scores(rng)
   drawn["kd"]["attack"][:] = np.linspace(0, 4, 60)  # 15 of 60 are at most 1
   drawn["kd"]["clean"][:] = 0
-  figure = curves.score_histograms(drawn, {"kd": 1.0, "maha": None})
+  figure = draw(ScoreHistograms(drawn, {"kd": 1.0, "maha": None}))
   assert "KD: 0% of clean, 75% of BIM, " in figure.alt
   assert "MAHA: " not in figure.alt  # no threshold, no share
   assert image(figure).format == "PNG"
@@ -71,19 +85,19 @@ def test_histograms_tell_who_is_flagged():
 def test_an_attack_that_reached_nothing():
   drawn = {"kd": {"clean": np.arange(5.0), "attack": np.zeros(0)}}
   predicted = {"clean": np.zeros(5), "attack": np.zeros(0)}
-  assert "nan" not in curves.score_histograms(drawn, {"kd": 1.0}).alt
-  assert "nan" not in curves.roc_curves(drawn, predicted=predicted).alt
+  assert "nan" not in draw(ScoreHistograms(drawn, {"kd": 1.0})).alt
+  assert "nan" not in draw(ROCCurves(drawn, predicted)).alt
 
 
 def test_histograms_of_a_constant_score():
   constant = {"kd": {"clean": np.ones(5), "attack": np.ones(5)}}
-  assert image(curves.score_histograms(constant, {})).width > 0
+  assert image(draw(ScoreHistograms(constant, {}))).width > 0
 
 
 def test_pooled_curve_has_the_area_of_scikit_learn():
   rng = np.random.default_rng(1)
   clean, attacked = rng.normal(0, 1, 80), rng.normal(1, 1, 50)
-  fpr, tpr, auc = curves.roc_curve(clean, attacked)
+  fpr, tpr, auc = roc_curve(clean, attacked)
   truth = np.repeat([0, 1], [80, 50])
   assert auc == pytest.approx(roc_auc_score(truth, np.concatenate([clean, attacked])), abs=1e-12)
   assert area(fpr, tpr) == pytest.approx(auc, abs=1e-12)
@@ -94,8 +108,8 @@ def test_within_class_curve_ignores_what_the_class_alone_tells():
   clean_class, attacked_class = rng.integers(0, 2, 300), rng.integers(0, 4, 300) // 3
   clean = rng.normal(10.0 * clean_class)
   attacked = rng.normal(10.0 * attacked_class)
-  pooled = curves.roc_curve(clean, attacked)[2]
-  fpr, tpr, within = curves.roc_curve(clean, attacked, clean_class, attacked_class)
+  pooled = roc_curve(clean, attacked)[2]
+  fpr, tpr, within = roc_curve(clean, attacked, clean_class, attacked_class)
   assert abs(pooled - 0.5) > 0.08
   assert within == pytest.approx(0.5, abs=0.06)
   parts = [
@@ -111,14 +125,14 @@ def test_within_class_curve_ignores_what_the_class_alone_tells():
 
 def test_curve_without_a_common_class():
   with pytest.raises(ValueError, match="no class"):
-    curves.roc_curve(np.ones(3), np.ones(3), np.zeros(3), np.ones(3))
+    roc_curve(np.ones(3), np.ones(3), np.zeros(3), np.ones(3))
   groups = {"kd": {"clean": np.ones(3), "attack": np.ones(3)}}
   predicted = {"clean": np.zeros(3), "attack": np.ones(3)}
-  assert image(curves.roc_curves(groups, predicted=predicted)).width > 0
+  assert image(draw(ROCCurves(groups, predicted))).width > 0
 
 
 def test_roc_figure_names_areas():
-  figure = curves.roc_curves(scores(np.random.default_rng(3)), attack="pgd")
+  figure = draw(ROCCurves(scores(np.random.default_rng(3)), attack="pgd"))
   assert figure.name == "roc_pgd"
   assert "for PGD, " in figure.alt and "for PGD with HFC" in figure.alt
   assert figure.alt.startswith("Pooled")
@@ -132,7 +146,7 @@ def test_feature_map_is_seeded_and_tells_distances():
     "attack": rng.normal(30, 1, (30, 6)),
     "hfc": rng.normal(3, 1, (30, 6)),
   }
-  first, second = (figures.feature_map(features, seed=4, per_group=20) for _ in range(2))
+  first, second = (draw(FeatureMap(features, seed=4, per_group=20)) for _ in range(2))
   assert first.png == second.png
   attack, hidden = (
     float(first.caption.split(f" for {name}")[0].split()[-1]) for name in ("BIM,", "BIM with HFC")
@@ -142,7 +156,7 @@ def test_feature_map_is_seeded_and_tells_distances():
 
 def test_feature_map_of_few_points():
   few = {"clean_target": np.eye(3), "attack": np.zeros((0, 3)), "hfc": np.eye(3)[:2]}
-  assert image(figures.feature_map(few)).width > 0
+  assert image(draw(FeatureMap(few))).width > 0
 
 
 HOSTILE = [
@@ -166,11 +180,12 @@ def odd_matplotlibrc():
 
 def _hostile_figures():
   images = np.random.default_rng(0).random((len(HOSTILE), 8, 8, 1)).astype(np.float32)
-  yield figures.example_images(images, images, images, eps_256=4, labels=HOSTILE)
-  lines = [charts.Line(name, [0, 1], [place, 1], "#0072B2") for place, name in enumerate(HOSTILE)]
-  yield charts.line_chart("n", "t", lines, x_label=HOSTILE[0], y_label="%s", alt="", caption="",
-                          x_ticks={0: "$a^$", 1: "b"})  # fmt: skip
-  yield charts.matrix_chart("n", "t", HOSTILE[:4], np.eye(4), alt="", caption="")
+  yield draw(ExampleImages(clean=images, attacked=images, hidden=images, eps_256=4, labels=HOSTILE))
+  lines = [Line(name, [0, 1], [place, 1], "#0072B2") for place, name in enumerate(HOSTILE)]
+  said = {"name": "n", "title": "t", "alt": "", "caption": ""}
+  ticks = {0: "$a^$", 1: "b"}
+  yield draw(LineChart(lines=lines, x_label=HOSTILE[0], y_label="%s", x_ticks=ticks, **said))
+  yield draw(MatrixChart(labels=HOSTILE[:4], values=np.eye(4), **said))
 
 
 def test_hostile_names_are_drawn_and_settings_change_nothing(odd_matplotlibrc):

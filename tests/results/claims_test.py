@@ -2,7 +2,8 @@
 
 import pytest
 
-from hfc_tf.experiments import EXPERIMENTS, claims
+from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.results import claims
 
 
 def arm(rule, area, adv_acc=1.0, **others):

@@ -6,10 +6,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from hfc_tf.report.adaptive import KNOWING, METHODS
-from hfc_tf.report.arms import MAIN, mean
-from hfc_tf.report.rows import percent
-from hfc_tf.report.words import number
+from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, number, percent
+from hfc_tf.results.tables import MAIN, mean
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -34,16 +32,16 @@ class Claim:
   judge: Callable[[Results], Verdict | None]
 
 
-def verdicts(found: Mapping[str, Results]) -> list[dict[str, Any]]:
+def verdicts(results: Mapping[str, Results]) -> list[dict[str, Any]]:
   """Each claim with "confirmed", "not confirmed" or "not tested", and the numbers.
 
   Args:
-    found: what results.json holds, by experiment.
+    results: what results.json holds, by experiment.
   """
   lines = []
   for claim in CLAIMS:
-    results = found.get(claim.experiment)
-    judged = None if results is None else claim.judge(results)
+    given = results.get(claim.experiment)
+    judged = None if given is None else claim.judge(given)
     verdict = "not tested" if judged is None else "confirmed" if judged[0] else "not confirmed"
     lines.append({
       "claim": claim.text, "source": claim.source, "experiment": claim.experiment,
@@ -56,7 +54,14 @@ def _areas(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
   return [row[name] for row in rows if row.get(name) is not None]
 
 
-def _arms(results: Results) -> dict[str | None, list[Row]]:
+def _joined(judged: Sequence[Verdict], enough: Callable[[Iterable[bool]], bool]) -> Verdict | None:
+  """The verdict on several weights or backbones."""
+  if not judged:
+    return None
+  return enough(holds for holds, _ in judged), "; ".join(numbers for _, numbers in judged)
+
+
+def _by_rule(results: Results) -> dict[str | None, list[Row]]:
   """Rows of successful adversarials by the rule of the weight on HFC."""
   rows = [row for row in results["rows"] if row.get("population", "successful") == "successful"]
   return {
@@ -73,16 +78,17 @@ def _vulnerable(results: Results) -> Verdict | None:
   medical, natural = ratios["medical"], ratios["natural"]
   if medical is None or natural is None:
     return None
-  words = f"features change by {percent(medical, unit=True)} against {percent(natural, unit=True)}"
-  return medical >= 1.5 * natural, words
+  ours, theirs = percent(medical, unit=True), percent(natural, unit=True)
+  numbers = f"features change by {ours} against {theirs}"
+  return medical >= 1.5 * natural, numbers
 
 
 def _smallest(results: Results) -> Verdict | None:
   medical, natural = (results["smallest_eps_256"][name] for name in ("medical", "natural"))
   if medical is None or natural is None:
     return None
-  words = f"{number(medical, 3)}/256 against {number(natural, 3)}/256"
-  return natural >= 2 * medical, words
+  numbers = f"{number(medical, 3)}/256 against {number(natural, 3)}/256"
+  return natural >= 2 * medical, numbers
 
 
 def _direction(results: Results) -> Verdict | None:
@@ -90,61 +96,61 @@ def _direction(results: Results) -> Verdict | None:
   signs = _areas((row for row in results["rows"] if row["kind"] == "gradient"), "same_sign")
   if not cosines or not signs:
     return None
-  words = (
+  numbers = (
     f"mean cosine of two attacks' changes {sum(cosines) / len(cosines):.2f}; the least share of "
     f"gradients that keep their sign {percent(min(signs), unit=True)}"
   )
-  return sum(cosines) / len(cosines) >= 0.5 and min(signs) >= 0.999, words
+  return sum(cosines) / len(cosines) >= 0.5 and min(signs) >= 0.999, numbers
 
 
 def _seen(results: Results) -> Verdict | None:
   # Bayesian uncertainty sees little in the papers too.
-  areas = _areas(row for row in _arms(results).get(None, []) if row["detector"] in MAIN)
+  areas = _areas(row for row in _by_rule(results).get(None, []) if row["detector"] in MAIN)
   if not areas:
     return None
   return min(areas) >= 0.95, f"AUCs without HFC from {percent(min(areas), unit=True)}"
 
 
 def _hidden(results: Results) -> Verdict | None:
-  found = []
-  for rule, rows in _arms(results).items():
+  judged = []
+  for rule, rows in _by_rule(results).items():
     areas = _areas(rows)
     if rule is not None and areas:
       least = min(row["adv_acc"] for row in rows)
-      words = (
+      numbers = (
         f"{rule}: AUCs up to {percent(max(areas), unit=True)}, Adv. Acc {percent(least, unit=True)}"
       )
-      found.append((max(areas) <= 0.85 and least >= 0.9, words))
-  return (any(kept for kept, _ in found), "; ".join(words for _, words in found)) if found else None
+      judged.append((max(areas) <= 0.85 and least >= 0.9, numbers))
+  return _joined(judged, any)
 
 
 def _budget(results: Results) -> Verdict | None:
-  found = []
+  judged = []
   for model in dict.fromkeys(row["model"] for row in results["rows"]):
     rows = [row for row in results["rows"] if row["hfc"] and row["model"] == model]
     budgets = sorted({row["eps_256"] for row in rows})
     means = [mean(_areas(row for row in rows if row["eps_256"] == eps)) for eps in budgets]
     if len(budgets) > 1 and means[0] is not None and means[-1] is not None:
-      words = f"on {model}: {percent(means[0], unit=True)} at {number(budgets[0], 3)}/256, "
-      words += f"{percent(means[-1], unit=True)} at {number(budgets[-1], 3)}/256"
-      found.append((means[-1] <= means[0] - 0.05, words))
-  return (all(kept for kept, _ in found), "; ".join(words for _, words in found)) if found else None
+      numbers = f"on {model}: {percent(means[0], unit=True)} at {number(budgets[0], 3)}/256, "
+      numbers += f"{percent(means[-1], unit=True)} at {number(budgets[-1], 3)}/256"
+      judged.append((means[-1] <= means[0] - 0.05, numbers))
+  return _joined(judged, all)
 
 
 def _best(results: Results) -> Verdict | None:
-  arms: dict[str, list[Row]] = {}
+  methods: dict[str, list[Row]] = {}
   for row in results["rows"]:
     if row["method"] not in ("none", *KNOWING):
       rule = f" ({row['weight_rule']})" if row["method"] == "hfc" else ""
-      arms.setdefault(METHODS[row["method"]] + rule, []).append(row)
-  means = {key: mean(_areas(rows)) for key, rows in arms.items()}
+      methods.setdefault(ADAPTIVE_METHODS[row["method"]] + rule, []).append(row)
+  means = {key: mean(_areas(rows)) for key, rows in methods.items()}
   known = {key: area for key, area in means.items() if area is not None}
   ours = [area for key, area in known.items() if key.startswith("HFC")]
   theirs = [area for key, area in known.items() if not key.startswith("HFC")]
   if not ours or not theirs:
     return None
-  words = ", ".join(f"{key} {percent(area, unit=True)}" for key, area in known.items())
-  return min(ours) < min(theirs), f"mean AUC: {words}"
+  numbers = ", ".join(f"{key} {percent(area, unit=True)}" for key, area in known.items())
+  return min(ours) < min(theirs), f"mean AUC: {numbers}"
 
 
 def _components(results: Results) -> Verdict | None:
@@ -158,18 +164,18 @@ def _components(results: Results) -> Verdict | None:
 
 
 def _transfers(results: Results) -> Verdict | None:
-  arms = _arms({"rows": [row for row in results["rows"] if row["substitute"] is not None]})
-  plain = mean(_areas(arms.pop(None, [])))
-  found = []
-  for rule, rows in arms.items():
+  by_rule = _by_rule({"rows": [row for row in results["rows"] if row["substitute"] is not None]})
+  plain = mean(_areas(by_rule.pop(None, [])))
+  judged = []
+  for rule, rows in by_rule.items():
     area = mean(_areas(rows))
     if plain is not None and area is not None:
-      words = (
+      numbers = (
         f"{rule}: mean AUC {percent(plain, unit=True)} to {percent(area, unit=True)}, Adv. Acc "
       )
-      words += percent(rows[0]["adv_acc"], unit=True)
-      found.append((area <= plain - 0.1 and rows[0]["adv_acc"] >= 0.5, words))
-  return (any(kept for kept, _ in found), "; ".join(words for _, words in found)) if found else None
+      numbers += percent(rows[0]["adv_acc"], unit=True)
+      judged.append((area <= plain - 0.1 and rows[0]["adv_acc"] >= 0.5, numbers))
+  return _joined(judged, any)
 
 
 def _volumes(results: Results) -> Verdict | None:
@@ -179,8 +185,8 @@ def _volumes(results: Results) -> Verdict | None:
   volumes, slices, halved = share["volumes"], share["slices"], share["halved"]
   if volumes is None or slices is None or halved is None:
     return None
-  words = ", ".join(f"{form} {percent(value, unit=True)}" for form, value in share.items())
-  return volumes >= slices + 0.05 and volumes > halved, f"mean success: {words}"
+  numbers = ", ".join(f"{form} {percent(value, unit=True)}" for form, value in share.items())
+  return volumes >= slices + 0.05 and volumes > halved, f"mean success: {numbers}"
 
 
 def _lesions(results: Results) -> Verdict | None:

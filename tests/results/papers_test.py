@@ -1,6 +1,6 @@
 import pytest
 
-from hfc_tf.report import papers
+from hfc_tf.results import papers
 
 
 def pairs(cell_filter=lambda cell: True):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import html
 import html.parser
 import itertools
@@ -11,16 +12,12 @@ from absl import flags
 
 from hfc_tf.commands.flags import define
 from hfc_tf.errors import InputError
-from hfc_tf.report.experiment import (
-  Section,
-  Table,
-  page_files,
-  read_section,
-  write_experiment,
-)
+from hfc_tf.report import write
 from hfc_tf.report.figures import Figure
 from hfc_tf.report.page import command
 from hfc_tf.report.results import completed, plain, write_run
+from hfc_tf.report.sections import Section, page_files, read_section
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study.config import Config
 
 STRANGE = "<script>alert(1)</script>"
@@ -39,6 +36,22 @@ def results(**more):
     "warnings": [f"Beware of {STRANGE}"],
     **more,
   }
+
+
+@dataclasses.dataclass
+class Settings:
+  out: str
+  dataset: str = "chest"
+  eps_256: float = 4.0
+  hfc: bool = True
+  attacks: tuple[str, ...] = ("bim",)
+  seed: int = 3
+
+
+def result(out, rows, given=None, **shown):
+  summary = {key: value for key, value in (given or results()).items()
+             if key not in ("schema", "config")}  # fmt: skip
+  return Result(name="tsne", config=Settings(str(out)), rows=rows, summary=summary, **shown)
 
 
 class Reader(html.parser.HTMLParser):
@@ -70,10 +83,10 @@ def text(page):
 
 def one(out):
   rows = [{"detector": "kd", "auc": 0.97}, {"detector": "bu", "auc": float("nan"), "n": 3}]
-  found = write_experiment(
-    out, results(), rows, title="A title", lead=["It holds.", "Twice."], tables=[TABLE],
+  found = write(result(
+    out, rows, title="A title", findings=["It holds.", "Twice."], tables=[TABLE],
     figures=[FIGURE], notes=["made thus"],
-  )  # fmt: skip
+  ))  # fmt: skip
   return found, (out / "report.html").read_text()
 
 
@@ -126,16 +139,34 @@ def test_page_says_what_comes_first(tmp_path):
     for words in (
       "Warning. Beware of", "Synthetic. Every image", "A title (synthetic)", "small ResNet",
       "It holds. Twice.", "Synthetic. AUC, percent", "KD 97.0", "a note", "Curve",
-      "How this page was made", "bin/run_tsne --dataset=chest --eps=4.0 --hfc --attack=bim",
+      "How this page was made", "--dataset=chest --eps=4.0 --hfc --attack=bim",
       "made thus", "Configuration",
     )
   ]  # fmt: skip
   assert places == sorted(places)
 
 
+def test_a_class_and_a_picture_are_escaped(tmp_path):
+  write(result(tmp_path, [{"attack": STRANGE}], results(classifier={"name": STRANGE}), title="T",
+               figures=[FIGURE]))  # fmt: skip
+  page = (tmp_path / "report.html").read_text()
+  assert STRANGE not in page and f'alt="falls {html.escape(STRANGE)}"' in page
+  assert [a["width"] for tag, a in read(page) if tag == "img"] == ["480"]
+  assert page.count("<b>Synthetic.</b>") == 2  # the notice and the picture's caption
+
+
+def test_results_and_page_are_the_same_twice(tmp_path):
+  first, _ = one(tmp_path)
+  names = ("results.json", "results.csv", "config.json", "section.json")
+  before = {name: (tmp_path / name).read_bytes() for name in names}
+  assert one(tmp_path)[0] | {"environment": 0} == first | {"environment": 0}
+  before.pop("results.json")  # it holds the memory that this process took
+  assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
 def test_real_images_are_not_called_synthetic(tmp_path):
   real = results(data={"name": "chest", "source": "directory"})
-  write_experiment(tmp_path, real, [], title="T", tables=[TABLE], figures=[FIGURE])
+  write(result(tmp_path, [], real, title="T", tables=[TABLE], figures=[FIGURE]))
   assert "ynthetic" not in (tmp_path / "report.html").read_text()
 
 
@@ -152,7 +183,7 @@ def test_a_section_comes_back_from_its_folder(tmp_path):
   assert (section.title, section.lead, section.notes) == (
     "A title", ["It holds.", "Twice."], ["made thus"],
   )  # fmt: skip
-  assert section.figures == [FIGURE] and section.command.startswith("bin/run_tsne --dataset")
+  assert section.figures == [FIGURE] and section.command.startswith("bin/run_tsne --out=")
   assert section.tables[0].rows == [list(row) for row in TABLE.rows]
   files = page_files(results(), [section, section], "Twice")
   assert "KD" in text(files["report.html"].decode())
@@ -188,3 +219,11 @@ def test_the_command_of_a_page_is_one_that_can_be_given(changes):
   make = define(values)
   values(shlex.split(command({"config": plain(config)})))
   assert make().resolved() == config
+
+
+def test_the_command_that_was_given():
+  assert command({"command": ["bin/x", "--out=a b"]}) == "bin/x '--out=a b'"
+  config = {"dataset": "chest", "hfc": True, "resume": False, "attack": ["bim", "pgd"], "x": None}
+  assert command({"config": config}) == (
+    "bin/run_attack --dataset=chest --hfc --noresume --attack=bim,pgd"
+  )

@@ -2,7 +2,7 @@ import types
 
 import pytest
 
-from hfc_tf.report import arms, charts
+from hfc_tf.results import figures, tables
 
 
 def row(detector, area, rule=None, **more):
@@ -13,11 +13,11 @@ def row(detector, area, rule=None, **more):
 
 
 ROWS = [row("kd", 0.9), row("maha", 1.0), row("kd", 0.2, "auto"), row("maha", None, "auto")]
-HFC = {"HFC": arms.weight_words}
+HFC = {"HFC": tables.weight_label}
 
 
 def test_an_arm_is_a_line_and_a_detector_a_column():
-  table = arms.detector_table("c", ROWS, HFC)
+  table = tables.detector_table("c", ROWS, HFC)
   assert list(table.head) == ["HFC", "KD", "MAHA", "Adv. Acc"]
   assert table.rows == [
     ["–", "90.0 (50.0)", "100.0 (50.0)", "90.0"],
@@ -27,46 +27,50 @@ def test_an_arm_is_a_line_and_a_detector_a_column():
 
 def test_who_was_not_asked_has_a_dash():
   found = [row("kd", 0.9), row("svm", 0.8, "auto", adv_acc=0.5), row("kd", 0.7, "auto")]
-  table = arms.detector_table("c", found, HFC, {"n": lambda own: str(len(own))}, "adv_acc")
+  table = tables.detector_table("c", found, HFC, {"n": lambda own: str(len(own))}, "adv_acc")
   assert table.rows == [["–", "90.0 (90.0)", "–", "1"], ["auto (0.25)", "70.0 (90.0)",
                                                          "80.0 (50.0)", "2"]]  # fmt: skip
-  assert arms.adv_acc(found[1:]) == "50.0–90.0" and arms.adv_acc(found[:1]) == "90.0"
+  assert tables.adv_acc(found[1:]) == "50.0–90.0" and tables.adv_acc(found[:1]) == "90.0"
 
 
 def test_rows_are_grouped_as_they_come():
-  found = arms.grouped(ROWS, "weight_rule", "detector")
+  found = tables.grouped(ROWS, "weight_rule", "detector")
   assert list(found) == [(None, "kd"), (None, "maha"), ("auto", "kd"), ("auto", "maha")]
-  assert arms.grouped(ROWS, "hfc")[True,] == ROWS[2:]
+  assert tables.grouped(ROWS, "hfc")[True,] == ROWS[2:]
 
 
 def test_means_are_of_what_is_there():
-  assert arms.mean([None, 0.25, 0.75]) == 0.5 and arms.mean([None]) is None
-  assert arms.mean_area(ROWS[2:]) == "20.0\u202f%" and arms.mean_area(ROWS[3:]) == "–"
+  assert tables.mean([None, 0.25, 0.75]) == 0.5 and tables.mean([None]) is None
+  assert tables.mean_area(ROWS[2:]) == "20.0\u202f%" and tables.mean_area(ROWS[3:]) == "–"
 
 
 @pytest.mark.parametrize(("dataset", "there"), [("fundus", True), ("cifar10", False)])
 def test_the_papers_have_a_table_where_they_print_one(dataset, there):
   fields = {"setting": "semi_white_box", "dataset": dataset, "classifier": "resnet50"}
-  lines = [([words], side, fields) for side, words in arms.SIDES.items()]
-  tables = arms.papers_table("c", ["Victim"], lines)
-  assert bool(tables) == there
+  lines = [([label], side, fields) for side, label in tables.SIDES.items()]
+  made = tables.papers_table("c", ["Victim"], lines)
+  assert bool(made) == there
   if there:
-    assert list(tables[0].head) == ["Victim", "KD", "MAHA", "LID", "SVM", "DNN", "Adv. Acc"]
-    assert [line[0] for line in tables[0].rows] == ["without HFC", "with HFC"]
-    assert [line[-1] for line in tables[0].rows] == ["83.2", "68.2"]
+    assert list(made[0].head) == ["Victim", "KD", "MAHA", "LID", "SVM", "DNN", "Adv. Acc"]
+    assert [line[0] for line in made[0].rows] == ["without HFC", "with HFC"]
+    assert [line[-1] for line in made[0].rows] == ["83.2", "68.2"]
 
 
-def test_curves_skip_what_is_not_there(monkeypatch):
-  drawn = {}
-  monkeypatch.setattr(arms, "line_chart", lambda *args, **_: drawn.update(lines=args[2]))
+def test_curves_skip_what_is_not_there():
   found = [
     row(r.detector, r.auc_within_class, r.weight_rule, eps=eps) for r in ROWS for eps in (1, 4)
   ]
   found += [row("kd", 0.1, "other", eps=4)]
-  arms.area_chart("n", "t", found, "eps", {1: 0, 4: 1}, x_label="x", alt="a")
-  assert [(line.label, line.style, line.x, line.y) for line in drawn["lines"]] == [
+  chart = tables.area_chart("n", "t", found, "eps", {1: 0, 4: 1}, x_label="x", alt="a")
+  assert [(line.label, line.style, line.x, line.y) for line in chart.lines] == [
     ("KD", "-", [0, 1], [90.0, 90.0]), ("MAHA", "-", [0, 1], [100.0, 100.0]),
     ("KD with HFC", ":", [1], [10.0]), ("MAHA with HFC", ":", [], []),
   ]  # fmt: skip
-  assert drawn["lines"][0].color == drawn["lines"][2].color == arms.COLORS["kd"]
-  assert set(arms.COLORS.values()) <= set(charts.PALETTE)
+  assert chart.lines[0].color == chart.lines[2].color == tables.COLORS["kd"]
+  assert set(tables.COLORS.values()) <= set(figures.PALETTE)
+
+
+def test_a_finding_is_the_mean_of_each_attack():
+  assert tables.mean_areas(ROWS, tables.weight_label) == (
+    "Mean AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 20.0\u202f%."
+  )

@@ -20,6 +20,18 @@ _MODELS = {
   "small_resnet": "small ResNet",
 }
 
+ADAPTIVE_METHODS = {
+  "none": "no term",
+  "guide_random": "Random guide",
+  "guide_closest": "Closest guide",
+  "kde": "KDE",
+  "lid": "LID",
+  "hfc": "HFC",
+  "selective": "Selective PGD",
+  "orthogonal": "Orthogonal PGD",
+}
+KNOWING = ("selective", "orthogonal")  # attacks that know the detector
+
 
 def attack_label(key: str) -> str:
   """ "bim" -> "BIM"."""
@@ -36,7 +48,7 @@ def model_label(key: str) -> str:
   return _MODELS.get(key, key)
 
 
-def arm_label(attack: str, group: str) -> str:
+def group_label(attack: str, group: str) -> str:
   """A group of images in words: clean, the attack, or the attack with HFC."""
   if group in _GROUPS:
     return _GROUPS[group]
@@ -47,3 +59,18 @@ def number(value: float, digits: int) -> str:
   """A number without trailing zeros: 1.50 -> "1.5", 4.0 -> "4"."""
   text = f"{value:.{digits}f}"
   return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def fraction(value: float | None) -> str:
+  """A small number as it is: 0.3, 1."""
+  return "–" if value is None else f"{value:.3g}"
+
+
+def percent(value: float | None, digits: int = 1, unit: bool = False) -> str:
+  """A fraction in percent, a dash where there is none."""
+  return "–" if value is None else f"{100 * value:.{digits}f}" + ("\u202f%" if unit else "")
+
+
+def budget(eps_256: float | None) -> str:
+  """ "ε = 4/256"."""
+  return f"ε = {number(float(eps_256 or 0), 3)}/256"

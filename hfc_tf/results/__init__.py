@@ -1,0 +1,1 @@
+"""What experiments return and pages show: rows, tables, figures, published figures, claims."""
