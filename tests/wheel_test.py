@@ -55,7 +55,7 @@ def test_it_holds_the_library_with_its_data_and_nothing_else(wheel):
   names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
   there = (p.relative_to(ROOT) for p in (ROOT / "hfc_tf").rglob("*") if p.is_file())
   assert names == {str(path) for path in there if "__pycache__" not in path.parts}
-  assert {"hfc_tf/py.typed", "hfc_tf/papers.json", "hfc_tf/report/report.html"} <= names
+  assert {"hfc_tf/py.typed", "hfc_tf/results/papers.json", "hfc_tf/report/page.html"} <= names
 
 
 def test_every_command_is_there_and_answers_within_a_second(installed, tmp_path):

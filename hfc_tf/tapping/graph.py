@@ -93,9 +93,7 @@ def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
     InputError: for layers that cannot be run or differentiated here.
   """
   tracer = _Tracer(substitute)
-  copy = keras.models.clone_model(
-    model, clone_function=lambda layer: layer, call_function=tracer.call
-  )
+  copy = keras.models.clone_model(model, clone_function=lambda x: x, call_function=tracer.call)
   return Graph(list(copy.inputs), list(copy.outputs), tracer.nodes, tracer.opaque)
 
 
@@ -214,8 +212,8 @@ class _Tracer:
       self.nodes.append(placed)
       self._makers[id(placed.output)] = placed
     outputs = [outer[id(each)] for each in graph.outputs]
-    single = len(outputs) == 1 and isinstance(operation, keras.Model)
-    return outputs[0] if single else keras.tree.pack_sequence_as(structure, outputs)
+    bare = len(outputs) == 1 and isinstance(operation, keras.Model)
+    return outputs[0] if bare else keras.tree.pack_sequence_as(structure, outputs)
 
 
 def _symbolic(structure: Any) -> list[Tensor]:

@@ -54,7 +54,7 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
     (["--depth=8", "--dataset=brain"], "--data_dir of volumes"),
     (["--threads=2"], "--distribute=ray with --threads"),
     (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
-    (["--distribute=ray", "--ray_address=auto", "--workers=2"], "without --ray_address"),
+    (["--distribute=ray", "--ray_address=auto", "--workers=2"], "no --ray_address with --workers"),
     (["--preprocessing=tf"], "--model_path with --preprocessing"),
     (["--model_path=x.keras", "--epochs=3"], "no --model_path with --epochs"),
   ],
