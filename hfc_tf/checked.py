@@ -114,13 +114,13 @@ def _numbers(values: Any, what: str) -> Array:
 def _check_widths(features: Mapping[str, Array], widths: Mapping[str, Any], name: str) -> None:
   other = [layer for layer in features if layer not in widths]
   other += [layer for layer in widths if layer not in features]
-  found = ", ".join(f"layer {layer}" for layer in other[:3])
+  difference = ", ".join(f"layer {layer}" for layer in other[:3])
   for layer, width in widths.items():
     if not other and features[layer].shape[1] != width:
-      found = f"layer {layer} of {features[layer].shape[1]} channels instead of {width}"
-  if found:
+      difference = f"layer {layer} of {features[layer].shape[1]} channels instead of {width}"
+  if difference:
     raise InputError(
-      f"the {len(widths)} layers of Train", f"others in the {name} taps: {found}", _ONE_MODEL
+      f"the {len(widths)} layers of Train", f"others in the {name} taps: {difference}", _ONE_MODEL
     )
 
 

@@ -142,8 +142,9 @@ class Attack:
     objective = " + ".join(
       f"{self.weights[part.name]:g} * {shown(part)}" for part in self.objective.parts
     )
-    told = [f"{name}={value}" for name, value in settings.items()]
-    return f"{self._label}({', '.join([*told, f'objective={objective}'] if objective else told)})"
+    texts = [f"{name}={value}" for name, value in settings.items()]
+    texts += [f"objective={objective}"] if objective else []
+    return f"{self._label}({', '.join(texts)})"
 
   @property
   def _label(self) -> str:

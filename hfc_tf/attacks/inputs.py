@@ -82,27 +82,27 @@ def classes(targets: Any, count: int, num_classes: int) -> Array:
   Raises:
     InputError: for other numbers, another length, or classes that the model does not have.
   """
-  found = _integers("targets", targets)
-  if found.shape == (count, num_classes) and num_classes > 1:
-    if not (np.isin(found, (0, 1)).all() and (found.sum(1) == 1).all()):
+  numbers = _integers("targets", targets)
+  if numbers.shape == (count, num_classes) and num_classes > 1:
+    if not (np.isin(numbers, (0, 1)).all() and (numbers.sum(1) == 1).all()):
       raise InputError(
         "targets [N], or one-hot rows [N, K]", "rows that are not one-hot", "pass classes [N]"
       )
-    found = found.argmax(1)
-  elif found.dtype.kind not in "iu":
+    numbers = numbers.argmax(1)
+  elif numbers.dtype.kind not in "iu":
     raise InputError(
       "integer targets [N], or one-hot rows [N, K]",
-      f"{found.dtype} of shape {found.shape}",
+      f"{numbers.dtype} of shape {numbers.shape}",
       "pass e.g. targets.astype(int)",
     )
-  found = _one_each("targets", found, count)
-  if count and (found.min() < 0 or found.max() >= num_classes):
+  numbers = _one_each("targets", numbers, count)
+  if count and (numbers.min() < 0 or numbers.max() >= num_classes):
     raise InputError(
       f"targets between 0 and {num_classes - 1}",
-      f"{found.min()} to {found.max()}",
+      f"{numbers.min()} to {numbers.max()}",
       "name a class that the model has",
     )
-  return found.astype(np.int32)
+  return numbers.astype(np.int32)
 
 
 def sample_ids(ids: Any, count: int) -> Array:
@@ -113,23 +113,23 @@ def sample_ids(ids: Any, count: int) -> Array:
   """
   if ids is None:
     return np.arange(count, dtype=np.int32)
-  found = _integers("ids", ids)
-  if found.dtype.kind not in "iu":
-    raise InputError("integer ids [N]", f"{found.dtype}", "number the images")
-  found = _one_each("ids", found, count)
-  if count and not -(2**31) <= int(found.min()) <= int(found.max()) < 2**31:
+  numbers = _integers("ids", ids)
+  if numbers.dtype.kind not in "iu":
+    raise InputError("integer ids [N]", f"{numbers.dtype}", "number the images")
+  numbers = _one_each("ids", numbers, count)
+  if count and not -(2**31) <= int(numbers.min()) <= int(numbers.max()) < 2**31:
     raise InputError(
-      "ids within 32 bits", f"{found.min()} to {found.max()}", "number the images, 0 to N - 1"
+      "ids within 32 bits", f"{numbers.min()} to {numbers.max()}", "number the images, 0 to N - 1"
     )
-  return found.astype(np.int32)
+  return numbers.astype(np.int32)
 
 
 def _integers(name: str, values: Any) -> Array:
   try:
-    found = np.asarray(values)
+    numbers = np.asarray(values)
   except ValueError as error:
     raise InputError(f"{name} [N]", str(error)[:100], "pass integers") from None
-  return found.astype(np.int64) if not found.size and found.ndim == 1 else found
+  return numbers.astype(np.int64) if not numbers.size and numbers.ndim == 1 else numbers
 
 
 def _one_each(name: str, values: Array, count: int) -> Array:

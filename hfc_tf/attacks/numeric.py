@@ -20,16 +20,16 @@ def number(
     InputError: for anything else.
   """
   try:
-    found = math.nan if isinstance(value, bool | str) else float(value)
+    result = math.nan if isinstance(value, bool | str) else float(value)
   except (TypeError, ValueError):
-    found = math.nan
-  if (above is not None and found <= above) or (least is not None and found < least):
-    found = math.nan
-  if not math.isfinite(found):
+    result = math.nan
+  if (above is not None and result <= above) or (least is not None and result < least):
+    result = math.nan
+  if not math.isfinite(result):
     limit = f" above {above:g}" if above is not None else ""
     limit += f" of {least:g} or more" if least is not None else ""
     raise InputError(f"{name} as a finite number{limit}", repr(value), remedy)
-  return found
+  return result
 
 
 def whole(name: str, value: Any, remedy: str, *, least: int = 1) -> int:
@@ -39,12 +39,12 @@ def whole(name: str, value: Any, remedy: str, *, least: int = 1) -> int:
     InputError: for anything else.
   """
   try:
-    found = least - 1 if isinstance(value, bool) else operator.index(value)
+    result = least - 1 if isinstance(value, bool) else operator.index(value)
   except TypeError:
-    found = least - 1
-  if found < least:
+    result = least - 1
+  if result < least:
     raise InputError(f"{name} as an integer of {least} or more", repr(value), remedy)
-  return found
+  return result
 
 
 def checked_seed(value: Any) -> int:

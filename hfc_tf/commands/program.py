@@ -42,17 +42,17 @@ def experiment(
     defaults: of the common flags, in place of the experiment's.
     text: what --help says first.
   """
-  found = EXPERIMENTS[name]
-  given = found.defaults if defaults is None else defaults
-  make_config = define(hides=bool(given.get("hfc")), trains_others=found.trains_others, **given)
+  entry = EXPERIMENTS[name]
+  given = entry.defaults if defaults is None else defaults
+  make_config = define(hides=bool(given.get("hfc")), trains_others=entry.trains_others, **given)
 
   def main() -> None:
     config = make_config()
     config.resolved()
-    if len(config.attacks) > 1 and not found.every_attack:
+    if len(config.attacks) > 1 and not entry.every_attack:
       raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
     chosen = {key: value for key, value in arguments().items() if value is not None}
-    load("hfc_tf.report").write(load(found.module).run(config, **chosen))
+    load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
     say(f"report: {config.out}/report.html")
 
   run(main, text)
@@ -106,13 +106,13 @@ def _muted() -> Iterator[None]:
   """Sends the process's stderr nowhere, what C++ writes included."""
   with contextlib.suppress(BrokenPipeError):
     sys.stderr.flush()
-  kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+  stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
   os.dup2(nowhere, 2)
   try:
     yield
   finally:
-    os.dup2(kept, 2)
-    os.close(kept)
+    os.dup2(stderr, 2)
+    os.close(stderr)
     os.close(nowhere)
 
 

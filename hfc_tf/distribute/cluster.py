@@ -151,9 +151,9 @@ class Ray(Executor):
     super().close()
 
 
-def _no_room(threads: int, found: str) -> InputError:
+def _no_room(threads: int, actual: str) -> InputError:
   expected = f"a machine with {threads} processors for a worker of --threads={threads}"
-  return InputError(expected, found, "lower --threads")
+  return InputError(expected, actual, "lower --threads")
 
 
 def _knock(address: str | None) -> None:

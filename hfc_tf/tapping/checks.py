@@ -102,12 +102,13 @@ def reads_bytes(graph: Graph) -> bool:
   return False
 
 
-def refuse_others(name: str, given: Array, ours: Array, tolerance: float) -> None:
-  """Raises unless the taps' probabilities are those of the model.
+def refuse_others(what: str, name: str, given: Array, ours: Array, tolerance: float) -> None:
+  """Raises unless what the taps give is what the model gives.
 
   Args:
+    what: probabilities or logits.
     name: of the model.
-    given: its probabilities, [N, K].
+    given: what it gives, [N, K].
     ours: those of the taps.
     tolerance: of the difference.
   """
@@ -115,7 +116,7 @@ def refuse_others(name: str, given: Array, ours: Array, tolerance: float) -> Non
   if not errors.max() <= tolerance:
     row = int(errors.argmax())
     raise InputError(
-      f"taps that give the probabilities of {name}, {_text(given[row])}",
+      f"taps that give the {what} of {name}, {_text(given[row])}",
       f"{_text(ours[row])}, {errors[row]:.2g} off",
       "rebuild the model from layers of Keras",
     )

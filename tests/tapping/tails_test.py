@@ -70,6 +70,16 @@ def test_logits_are_found_behind_every_tail(name):
 _MEAN = "mean of twice the same"
 
 
+def test_other_logits_are_refused_where_softmax_would_hide_them(monkeypatch):
+  model = classifier(_TAILS["logits"])
+  kernel, _ = model.layers[-1].get_weights()
+  model.layers[-1].set_weights([kernel, np.float32([500, 0, -500])])
+  TappedModel(model, fold=True)
+  monkeypatch.setattr(forms, "_fold", lambda layer, norm: (9 * layer.kernel.numpy(), np.zeros(8)))
+  with pytest.raises(InputError, match=r"give the logits of"):
+    TappedModel(model, fold=True)
+
+
 def test_a_mean_of_two_softmax_heads_has_no_logits_and_is_refused():
   model = classifier(lambda h: L.Average()([L.Dense(3, "softmax")(h), L.Dense(3, "softmax")(h)]))
   with pytest.raises(InputError, match="softmax that could not be unwrapped"):

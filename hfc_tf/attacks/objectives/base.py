@@ -135,10 +135,10 @@ def refuse_other_model(part: Objective, model: TappedModel) -> None:
   """Raises an InputError for a term that was fitted to taps of another network."""
   for name, width in part.reads.items():
     if model.widths.get(name) is None or width not in (None, model.widths[name]):
-      found = f"{model.widths[name]}" if name in model.widths else "no such layer"
+      actual = f"{model.widths[name]}" if name in model.widths else "no such layer"
       raise InputError(
         f"a model whose layer {name} has {width or 'its'} channels, as {part.name} reads it",
-        found,
+        actual,
         "fit it on taps of the attacked model",
       )
   if part.classes not in (None, model.num_classes):
