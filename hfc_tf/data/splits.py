@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from absl import logging
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from hfc_tf.data.dataset import Dataset, stratified_subset
@@ -39,10 +40,7 @@ class Split:
 
 
 def train_test(dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-  """Splits into 80 % Train and 20 % test, as the papers do, by class and by group.
-
-  Returns:
-    Sorted indices (train, test).
+  """Sorted indices of 80 % Train and 20 % test, as the papers split, by class and by group.
 
   Raises:
     InputError: a class has too few images or groups.
@@ -88,8 +86,7 @@ def adversarial(
     dataset: what `test_correct` points into.
     test_correct: indices of the test images that the classifier gets right.
     seed: of the draw.
-    max_adv_train: at most so many in AdvTrain, drawn by class.
-    max_adv_test: at most so many in AdvTest, drawn by class.
+    max_adv_train, max_adv_test: at most so many in each, drawn by class.
 
   Returns:
     Sorted indices (adv_train, adv_test). A class of fewer than ten images, or of too few groups for
@@ -100,9 +97,8 @@ def adversarial(
   """
   counts = np.bincount(dataset.labels[test_correct], minlength=dataset.num_classes)
   rows = test_correct[counts[dataset.labels[test_correct]] >= ADVERSARIAL_FOLDS]
-  held_out = _EMPTY
-  if len(rows):
-    held_out = np.concatenate(_folds(dataset, rows, ADVERSARIAL_FOLDS, seed)[:3])
+  folds = _folds(dataset, rows, ADVERSARIAL_FOLDS, seed) if len(rows) else []
+  held_out = np.concatenate([_EMPTY, *folds[: max(1, round(0.3 * len(folds)))]])
   parts = [np.setdiff1d(rows, held_out), np.sort(held_out)]
   both = np.intersect1d(*(dataset.labels[part] for part in parts))
   if len(both) < 2:
@@ -223,9 +219,14 @@ def _refuse_few(dataset: Dataset, indices: np.ndarray, folds: int, what: str) ->
 
 
 def _folds(dataset: Dataset, indices: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
-  """Parts `indices` into stratified folds that keep groups whole."""
+  """Parts `indices` into stratified folds that keep groups whole, at most one fold a group."""
   labels = dataset.labels[indices]
   groups = None if dataset.groups is None else dataset.groups[indices]
+  if groups is not None and (patients := len(np.unique(groups))) < folds:
+    if patients < 2:
+      raise InputError("images of two patients to split", "those of one", "use more patients")
+    logging.warning("only %d patients: parts of 1/%d instead of 1/%d", patients, patients, folds)
+    folds = patients
   kind = StratifiedKFold if groups is None else StratifiedGroupKFold
   splitter = kind(folds, shuffle=True, random_state=seed)
   return [indices[fold] for _, fold in splitter.split(labels, labels, groups)]

@@ -163,3 +163,18 @@ def test_manifest_places(tmp_path):
   split = splits.Split(np.array([0]), np.array([1]))
   with pytest.raises(InputError, match="can be written"):
     splits.write_manifest(tmp_path / "file" / "split.json", _dataset(), split)
+
+
+@pytest.mark.parametrize("patients", [3, 4, 6, 8, 14, 40])
+def test_few_patients_are_split_or_refused_in_one_line(patients, caplog):
+  """Patients of both classes: folds are counted by patients, not by images."""
+  dataset = _dataset((160, 160), groups=np.arange(320) % patients)
+  train, test = splits.train_test(dataset, seed=0)
+  adv_train, adv_test = splits.adversarial(dataset, train, seed=0)
+  for first, second in ((train, test), (adv_train, adv_test)):
+    assert len(first) >= len(second) > 0
+    assert splits.straddling_groups(dataset, first, second) == 0
+  assert (f"only {patients} patients" in caplog.text) == (patients < 5)
+  one = _dataset((160, 160), groups=np.zeros(320, np.int64))
+  with pytest.raises(InputError, match="two patients"):
+    splits.train_test(one, seed=0)
