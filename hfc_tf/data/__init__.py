@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,15 @@ from hfc_tf.lazy import Registry, exports
 if TYPE_CHECKING:
   from hfc_tf.data import splits as splits
   from hfc_tf.data import volumes
-  from hfc_tf.data.dataset import Dataset
+  from hfc_tf.data.dataset import Dataset, Listing
 else:
   __getattr__, __dir__ = exports(__name__, {"Dataset": "dataset", "splits": ""})
 
-DATASETS: Registry[Callable[..., Dataset]] = Registry({
-  "chest": "hfc_tf.data.kaggle_chest:chest",
-  "fundus": "hfc_tf.data.aptos:fundus",
-  "fundus_grades": "hfc_tf.data.aptos:fundus_grades",
+# name -> reader(data_dir), which lists what is there
+DATASETS: Registry[Callable[..., Listing]] = Registry({
+  "chest": "hfc_tf.data.folders:chest",
+  "fundus": "hfc_tf.data.folders:fundus",
+  "fundus_grades": "hfc_tf.data.folders:fundus_grades",
   "cifar10": "hfc_tf.data.cifar10:cifar10",
   "folder": "hfc_tf.data.folders:folder",
   "npz": "hfc_tf.data.npz:npz",
@@ -70,8 +72,11 @@ def load(
       "leave it out",
     )
   if data_dir:
-    cache = None if cache_dir is None else Path(cache_dir)
-    return DATASETS[name](Path(data_dir), image_size, seed, num_images, cache, **options)
+    with warnings.catch_warnings():
+      # Pillow, nibabel and pydicom warn of many small faults that do no harm.
+      warnings.simplefilter("ignore")
+      listing = DATASETS[name](Path(data_dir), **options)
+      return listing.dataset(image_size, seed, num_images, cache_dir and Path(cache_dir))
   if name not in PHANTOMS:
     raise InputError(
       f"a folder or file for data set {name}",

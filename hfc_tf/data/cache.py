@@ -1,40 +1,46 @@
 """Decoded images kept in a folder: named by the content of the files they come from."""
 
-import io
-import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from absl import logging
 
-from hfc_tf.errors import InputError
+from hfc_tf.data.files import readable
 from hfc_tf.storage.hashing import digest, file_digests
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import keep
 
+Item = TypeVar("Item")
+Decoded = tuple[tuple[int, ...], Iterator[np.ndarray]]
 
-def kept(
-  entry: Path | None, decoded: Callable[[], tuple[tuple[int, ...], Iterator[np.ndarray]]]
+
+def cached(
+  cache: Path | None, files: Sequence[Path], made_of: list[Any], decode: Callable[[], Decoded]
 ) -> np.ndarray:
-  """Opens what is kept at `entry`, or decodes it and keeps it there.
+  """Opens what the cache holds of these files, or decodes them and keeps it there.
 
   Args:
-    entry: a folder in the cache, named by `key`; None decodes every time.
-    decoded: gives the shape of the whole and its uint16 images in order.
+    cache: a folder; None decodes every time.
+    files: what is decoded.
+    made_of: what else decides the result.
+    decode: gives the shape of the whole and its uint16 images in order.
 
   Returns:
     uint16 of that shape, read-only from the cache.
 
   Raises:
-    InputError: the cache cannot be written, and whatever `decoded` raises.
+    InputError: the cache cannot be written, and whatever `decode` raises.
   """
-  if entry is not None:
-    keep(entry, lambda folder: _write(folder / "pixels.npy", *decoded()), made_from="image files")
-    kept_pixels: np.ndarray = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
-    return kept_pixels
-  shape, images = decoded()
+  if cache is not None:
+    entry = cache / key(files, made_of)
+    keep(entry, lambda folder: _write(folder / "pixels.npy", *decode()), made_from="image files")
+    stored: np.ndarray = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
+    return stored
+  shape, images = decode()
   pixels = np.empty(shape, np.uint16)
   for index, image in enumerate(images):
     pixels[index] = image
@@ -42,30 +48,28 @@ def kept(
 
 
 def key(paths: Sequence[Path], made_of: list[Any]) -> str:
-  """Names what the result is made of; the files may move together without a new decoding.
-
-  Args:
-    paths: the files, known by their names relative to one another and their content.
-    made_of: what else decides the result.
-
-  Raises:
-    InputError: a file cannot be read.
-  """
+  """Hashes the files by relative name and content: they may move together."""
   root = os.path.commonpath([path.parent for path in paths]) if paths else ""
-  try:
-    contents = file_digests(paths)
-  except OSError as error:
-    raise InputError(
-      "files that can be read", f"{error.filename}: {error.strerror}", "replace or remove the file"
-    ) from None
   names = [Path(os.path.relpath(path, root)).as_posix() for path in paths]
+  with readable("files that can be read", Path(root)):
+    contents = file_digests(paths)
   return digest(VERSIONS["decoded"], made_of, names, contents)
 
 
+def in_order(
+  read: Callable[[Item], np.ndarray], items: Sequence[Item], threads: int | None = None
+) -> Iterator[np.ndarray]:
+  """`read` of every item, several at a time, but never many ahead of who takes them."""
+  with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    for start in range(0, len(items), 64):
+      for index, image in enumerate(pool.map(read, items[start : start + 64]), start + 1):
+        logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(items))
+        yield image
+
+
 def _write(path: Path, shape: tuple[int, ...], images: Iterator[np.ndarray]) -> None:
-  header = io.BytesIO()
   layout = {"descr": "<u2", "fortran_order": False, "shape": shape}
-  np.lib.format.write_array_header_1_0(header, layout)
   with path.open("wb") as file:
+    np.lib.format.write_array_header_1_0(file, layout)
     # Written piece by piece: a full disk is an error here and a crash in a memory map.
-    file.writelines(itertools.chain([header.getvalue()], (image.tobytes() for image in images)))
+    file.writelines(image.tobytes() for image in images)

@@ -1,7 +1,8 @@
 """Images in memory with their labels, names and groups."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -45,14 +46,11 @@ class Dataset:
   def images(
     self, indices: np.ndarray | Sequence[int] | slice, channels: int | None = None
   ) -> np.ndarray:
-    """Returns float32 images in [0, 1].
+    """Returns float32 images [n, (D,) H, W, channels] in [0, 1].
 
     Args:
       indices: which images, integers [n], a mask [N] or a slice.
       channels: 3 repeats grey images, 1 takes the luminance of colour ones, None leaves them.
-
-    Returns:
-      float32 [n, (D,) H, W, channels].
 
     Raises:
       InputError: `channels` is neither 1 nor 3.
@@ -68,13 +66,7 @@ class Dataset:
 
 
 class View:
-  """Some images of a Dataset, read when they are asked for: a sequence of float32 arrays.
-
-  Args:
-    dataset: where they are.
-    indices: which ones, int [n].
-    channels: as in `Dataset.images`.
-  """
+  """A sequence of images of a Dataset, at indices int [n], read when they are asked for."""
 
   def __init__(self, dataset: Dataset, indices: np.ndarray, channels: int | None = None) -> None:
     self._dataset, self._indices, self._channels = dataset, indices, channels
@@ -88,23 +80,65 @@ class View:
     return self._dataset.images(self._indices[rows], self._channels)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Listing:
+  """What a reader finds in a folder or a file, before images are drawn and decoded.
+
+  Args:
+    name, source, class_names, ids: as in `Dataset`.
+    where: the folder or the file.
+    labels: int [N].
+    read: (rows int [n], image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C].
+    patients: rows int [n] -> n names, equal for images of one patient; None where nothing tells.
+  """
+
+  name: str
+  source: str
+  where: Path
+  labels: np.ndarray
+  class_names: tuple[str, ...]
+  ids: Sequence[str]
+  read: Callable[[np.ndarray, int, Path | None], np.ndarray]
+  patients: Callable[[np.ndarray], Sequence[object] | np.ndarray] | None = None
+
+  def dataset(
+    self, image_size: int, seed: int, num_images: int | None, cache_dir: Path | None
+  ) -> Dataset:
+    """Draws images by class and decodes them; the arguments are those of `hfc_tf.data.load`."""
+    if image_size < 1:
+      raise InputError("an image size of at least 1 pixel", str(image_size), "raise it")
+    check_labels(self.labels, self.class_names, self.where)
+    rows = stratified_subset(self.labels, num_images, seed)
+    labels = self.labels[rows].astype(np.int32)
+    check_labels(labels, self.class_names, f"the {len(rows)} images drawn from {self.where}")
+    return Dataset(
+      name=self.name,
+      source=self.source,
+      pixels=self.read(rows, image_size, cache_dir),
+      labels=labels,
+      ids=[self.ids[row] for row in rows],
+      groups=None if self.patients is None else group_numbers(self.patients(rows)),
+      class_names=self.class_names,
+    )
+
+
 def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) -> None:
   """Raises InputError unless there are two classes or more and each has an image."""
   if len(class_names) < 2:
     raise InputError(
       "at least two classes", f"{len(class_names)} in {where}", "add images of another class"
     )
-  missing = set(range(len(class_names))) - set(np.unique(labels).tolist())
+  missing = sorted(set(range(len(class_names))) - set(np.unique(labels).tolist()))
   if missing:
-    names = ", ".join(class_names[label] for label in sorted(missing)[:5])
+    names = ", ".join(class_names[label] for label in missing[:5])
     raise InputError(
       "images of every class", f"none of class {names} in {where}", "add images or remove the class"
     )
 
 
-def group_numbers(keys: Sequence[object]) -> np.ndarray | None:
+def group_numbers(keys: Sequence[object] | np.ndarray) -> np.ndarray | None:
   """Numbers equal keys alike: int64 [N]; None if no two are equal, since nothing binds then."""
-  unique, numbers = np.unique(np.array([str(key) for key in keys]), return_inverse=True)
+  unique, numbers = np.unique([str(key) for key in keys], return_inverse=True)
   return None if len(unique) == len(keys) else numbers.astype(np.int64)
 
 

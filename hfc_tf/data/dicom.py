@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from hfc_tf.data import folders
-from hfc_tf.data.volume import Volume, check_finite, check_size, package, unreadable
+from hfc_tf.data.files import package, readable, visible
+from hfc_tf.data.volume import Volume, check_finite, check_size
 from hfc_tf.errors import InputError
 
-_KIND = "DICOM slice"
+_SLICE = "a readable DICOM slice"
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _MAX_BYTES = 2**29  # of one slice's file
 _HEADER = [
@@ -31,13 +31,8 @@ _PIXELS = [
 
 def slices(folder: Path) -> list[Path]:
   """The DICOM files in a folder: those with the marker DICM, and all named .dcm."""
-  return [
-    path
-    for path in folders.visible(folder)
-    if path.is_file()
-    and path.name != "DICOMDIR"
-    and (path.suffix.lower() == ".dcm" or _is_marked(path))
-  ]
+  files = [path for path in visible(folder) if path.is_file() and path.name != "DICOMDIR"]
+  return [path for path in files if path.suffix.lower() == ".dcm" or _is_marked(path)]
 
 
 def patient(paths: Sequence[Path]) -> str:
@@ -59,16 +54,16 @@ def look(paths: Sequence[Path]) -> Volume:
     InputError: a file is damaged, compressed or too large, or they are no one series.
   """
   headers = [_header(path) for path in paths]
-  first = headers[0]
-  for path, header in zip(paths, headers, strict=True):
-    for name in ("SeriesInstanceUID", "Rows", "Columns"):
-      if getattr(header, name, None) != getattr(first, name, None):
+  for name in ("SeriesInstanceUID", "Rows", "Columns"):
+    values = [getattr(header, name, None) for header in headers]
+    for path, value in zip(paths, values, strict=True):
+      if value != values[0]:
         raise InputError(
           f"one {name} in a folder",
-          f"{getattr(first, name, None)} in {paths[0]}, {getattr(header, name, None)} in {path}",
+          f"{values[0]} in {paths[0]}, {value} in {path}",
           "keep one series per folder",
         )
-  places = _places(paths, headers)
+  places = _places(headers, paths[0].parent)
   order = np.argsort(places, kind="stable")
   for before, after in itertools.pairwise(order):
     if places[after] - places[before] < 1e-3:
@@ -77,38 +72,30 @@ def look(paths: Sequence[Path]) -> Volume:
         f"{paths[before]} and {paths[after]} at the same",
         "keep one series per folder",
       )
-  shape = (len(paths), int(first.Rows), int(first.Columns))
+  shape = (len(paths), int(headers[0].Rows), int(headers[0].Columns))
   check_size(shape, paths[0].parent)
-  return Volume(
-    shape,
-    partial(_read, [paths[index] for index in order], shape),
-    hounsfield=getattr(first, "Modality", "") == "CT",
-  )
+  read = partial(_read, [paths[index] for index in order], shape)
+  return Volume(shape, read, hounsfield=getattr(headers[0], "Modality", "") == "CT")
 
 
 def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
   """float32 [D, H, W] of files in order."""
   values = np.empty(shape, np.float32)
   for index, path in enumerate(paths):
-    try:
+    with readable(_SLICE, path), np.errstate(over="ignore"):  # not finite, which is said below
       dataset = _dataset(path, [*_HEADER, *_PIXELS], stop_before_pixels=False)
-      slope = float(getattr(dataset, "RescaleSlope", 1))
+      slope = np.float64(getattr(dataset, "RescaleSlope", 1))
       intercept = float(getattr(dataset, "RescaleIntercept", 0))
-      with np.errstate(over="ignore"):  # not finite, which is said below
-        values[index] = dataset.pixel_array * np.float64(slope) + intercept
+      values[index] = dataset.pixel_array * slope + intercept
       if dataset.PhotometricInterpretation == "MONOCHROME1":
         values[index] *= -1
-    except InputError:
-      raise
-    except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
-      raise unreadable(_KIND, path, error) from None
-    check_finite(values[index], path)
+      check_finite(values[index], path)
   return values
 
 
 def _header(path: Path) -> Any:
   """The elements that `look` needs, checked."""
-  try:
+  with readable(_SLICE, path):
     header = _dataset(path, _HEADER, stop_before_pixels=True)
     for name in _HEADER:
       getattr(header, name, None)  # converted here, where a failure is caught
@@ -117,18 +104,14 @@ def _header(path: Path) -> Any:
       raise InputError("single grey slices", f"frames or colours in {path}", "convert the series")
     check_size((1, int(header.Rows), int(header.Columns)), path)
     return header
-  except InputError:
-    raise
-  except Exception as error:
-    raise unreadable(_KIND, path, error) from None
 
 
 def _dataset(path: Path, tags: list[str], *, stop_before_pixels: bool) -> Any:
   """Reads elements, once it is sure that the file is small and nothing in it is compressed."""
-  pydicom = package("pydicom")
+  pydicom = package("pydicom", "volumes")
   if path.stat().st_size > _MAX_BYTES:
     raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
-  meta = package("pydicom.filereader").read_file_meta_info(path)
+  meta = package("pydicom.filereader", "volumes").read_file_meta_info(path)
   syntax = getattr(meta, "TransferSyntaxUID", None)
   if syntax not in _NATIVE:
     raise InputError(
@@ -139,21 +122,17 @@ def _dataset(path: Path, tags: list[str], *, stop_before_pixels: bool) -> Any:
   return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, specific_tags=tags)
 
 
-def _places(paths: Sequence[Path], headers: Sequence[Any]) -> np.ndarray:
+def _places(headers: Sequence[Any], folder: Path) -> np.ndarray:
   """Where each slice lies along the normal, in mm, or its instance number: float64 [D]."""
   needed = ("ImageOrientationPatient", "ImagePositionPatient")
-  located = all(getattr(header, name, None) for header in headers for name in needed)
-  try:
-    if not located:
+  with readable("a readable series of slices with positions", folder):
+    if not all(getattr(header, name, None) for header in headers for name in needed):
       return np.array([float(header.InstanceNumber) for header in headers])
     axes = np.array([header.ImageOrientationPatient for header in headers], float)  # [D, 6]
     corners = np.array([header.ImagePositionPatient for header in headers], float)  # [D, 3]
     if not np.allclose(axes, axes[0], atol=1e-3):
       raise ValueError("its slices are not parallel")
-    places = corners @ np.cross(axes[0, :3], axes[0, 3:])
-    return check_finite(places, paths[0].parent)
-  except Exception as error:
-    raise unreadable("series of slices with positions", paths[0].parent, error) from None
+    return check_finite(corners @ np.cross(axes[0, :3], axes[0, 3:]), folder)
 
 
 def _is_marked(path: Path) -> bool:

@@ -1,111 +1,128 @@
-"""A folder per class, and what all readers of folders share."""
+"""Image files in folders: one folder per class, or as Kaggle's chest and fundus sets lie.
 
+The chest X-rays are those of Kermany et al., Cell 2018; the fundus photographs of diabetic
+retinopathy are those of APTOS 2019.
+"""
+
+import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from hfc_tf.data import decode
-from hfc_tf.data.dataset import Dataset, check_labels, group_numbers, stratified_subset
+from hfc_tf.data.dataset import Listing
+from hfc_tf.data.decode import decode_images
+from hfc_tf.data.files import class_folders, image_files, readable, require_folder, visible
 from hfc_tf.errors import InputError
 
+_CHEST = "{train,val,test}/{NORMAL,PNEUMONIA}/*.jpeg"
+# person63_bacteria_306.jpeg, IM-0011-0001-0002.jpeg, NORMAL2-IM-0012-0001.jpeg
+_PATIENT = re.compile(r"(person\d+|(?:NORMAL\d*-)?IM-\d+)[-_]")
+_GRADES = ("no DR", "mild", "moderate", "severe", "proliferative")
+_EYE = re.compile(r"^(\d+)_(?:left|right)$")  # EyePACS: both eyes of a patient
 
-def folder(
-  data_dir: Path, image_size: int, seed: int, num_images: int | None, cache_dir: Path | None
-) -> Dataset:
-  """Reads DATA_DIR/CLASS/IMAGE; the classes are the sub-folders in sorted order."""
-  require_folder(data_dir, "one sub-folder of images per class")
-  classes = [path for path in visible(data_dir) if path.is_dir()]
-  if not classes:
+
+def folder(data_dir: Path) -> Listing:
+  """Lists DATA_DIR/CLASS/IMAGE; the classes are the sub-folders in sorted order."""
+  classes = class_folders(data_dir, "one sub-folder of images per class")
+  paths = [path for folder in classes for path in image_files(folder)]
+  names = tuple(folder.name for folder in classes)
+  labels = [names.index(path.parent.name) for path in paths]
+  return _listed(data_dir.resolve().name, "directory", data_dir, paths, labels, names)
+
+
+def chest(data_dir: Path) -> Listing:
+  """Lists {train,val,test}/{NORMAL,PNEUMONIA}, pooled: the papers split anew.
+
+  Kaggle's own parts are of no use as a split: `val` holds 16 images and `test` differs in its
+  class proportions. Any of the three may be missing. The file name carries the patient. Radiographs
+  are grey, whatever colour space the file has, so one channel is kept.
+  """
+  require_folder(data_dir, _CHEST)
+  root, parents = data_dir, ("test", "train", "val")
+  while not any((root / name).is_dir() for name in parents) and (root / "chest_xray").is_dir():
+    root = root / "chest_xray"  # Kaggle's archive nests it
+  places = [root / parent / name for parent in parents for name in ("NORMAL", "PNEUMONIA")]
+  paths = [path for place in places if place.is_dir() for path in image_files(place)]
+  if not paths:
     raise InputError(
-      f"one sub-folder of images per class in {data_dir}", "no sub-folder", "check --data_dir"
+      f"{_CHEST} in {root}",
+      ", ".join(path.name for path in visible(root)[:5]),
+      "check --data_dir, or use --dataset=folder for other layouts",
     )
-  files = [image_files(path) for path in classes]
-  return from_files(
-    name=data_dir.resolve().name,
-    source="directory",
-    root=data_dir,
-    paths=[path for of_class in files for path in of_class],
-    labels=np.repeat(np.arange(len(classes)), [len(of_class) for of_class in files]),
-    class_names=tuple(path.name for path in classes),
-    keys=None,
-    image_size=image_size,
-    seed=seed,
-    num_images=num_images,
-    cache_dir=cache_dir,
-  )
+  labels = [int(path.parent.name == "PNEUMONIA") for path in paths]
+  matches = [_PATIENT.match(path.name) for path in paths]
+  patients = [match[1] if match else str(path) for match, path in zip(matches, paths, strict=True)]
+  return _listed("chest", "kaggle", root, paths, labels, ("normal", "pneumonia"), patients, 1)
 
 
-def require_folder(path: Path, contents: str) -> None:
-  """Raises InputError unless `path` is a folder that holds something."""
-  if not path.is_dir():
-    found = f"a file at {path}" if path.exists() else f"nothing at {path}"
-    raise InputError(f"a folder with {contents}", found, "check --data_dir")
-  if not visible(path):
-    raise InputError(f"a folder with {contents}", f"{path}, empty", "check --data_dir")
+def fundus(data_dir: Path) -> Listing:
+  """Lists train.csv and train_images/; any diabetic retinopathy against none, as the papers."""
+  return _aptos(data_dir, "fundus", ("no DR", "DR"))
 
 
-def visible(path: Path) -> list[Path]:
-  """Entries of a folder in sorted order, without hidden ones (.DS_Store, ._x)."""
-  try:
-    return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-  except OSError as error:
+def fundus_grades(data_dir: Path) -> Listing:
+  """Lists train.csv and train_images/; the five grades are the classes."""
+  return _aptos(data_dir, "fundus grades", _GRADES)
+
+
+def _aptos(data_dir: Path, name: str, class_names: tuple[str, ...]) -> Listing:
+  require_folder(data_dir, "train.csv and train_images/")
+  require_folder(data_dir / "train_images", "the images that train.csv names")
+  table = data_dir / "train.csv"
+  with readable("a readable table", table), table.open(newline="", encoding="utf-8-sig") as file:
+    reader = csv.DictReader(file)
+    columns = reader.fieldnames or ()
+    rows = [(row.get("id_code", ""), row.get("diagnosis", "")) for row in reader]
+  if not {"id_code", "diagnosis"} <= set(columns):
+    raise InputError("columns id_code and diagnosis", f"{columns} in {table}", "repair the file")
+  wrong = [image for image, grade in rows if grade not in ("0", "1", "2", "3", "4")]
+  if wrong:
     raise InputError(
-      f"a readable folder {path}", error.strerror or str(error), "check its permissions"
-    ) from None
+      "diagnoses 0 to 4", f"another for {wrong[0]} in {table}", "correct or remove the line"
+    )
+  twice = len(rows) - len(dict(rows))
+  if twice or not rows:
+    found = f"{twice} ids twice" if rows else "none"
+    raise InputError(f"one line for each image in {table}", found, "repair the file")
+  files = {path.stem: path for path in image_files(data_dir / "train_images")}
+  missing = [image for image, _ in rows if image not in files]
+  if missing:
+    raise InputError(
+      f"an image in {data_dir / 'train_images'} for every id_code of train.csv",
+      f"none for {len(missing)} of {len(rows)}, {missing[0]} first",
+      "complete the download or remove the lines",
+    )
+  images, grades = zip(*sorted(rows), strict=True)
+  paths = [files[image] for image in images]
+  labels = np.minimum(np.array(grades, int), len(class_names) - 1)
+  patients = [_EYE.sub(r"\1", image) for image in images]
+  return _listed(name, "kaggle", data_dir, paths, labels, class_names, patients)
 
 
-def image_files(path: Path) -> list[Path]:
-  """The visible image files in a folder, in sorted order."""
-  return [
-    entry for entry in visible(path) if entry.suffix.lower() in decode.SUFFIXES and entry.is_file()
-  ]
-
-
-def from_files(
-  *,
+def _listed(
   name: str,
   source: str,
   root: Path,
   paths: Sequence[Path],
-  labels: np.ndarray,
+  labels: Sequence[int] | np.ndarray,
   class_names: tuple[str, ...],
-  keys: Sequence[str] | None,
-  image_size: int,
-  seed: int,
-  num_images: int | None,
-  cache_dir: Path | None,
+  patients: Sequence[str] | None = None,
   channels: int | None = None,
-) -> Dataset:
-  """Decodes labelled files to a Dataset.
+) -> Listing:
+  """Files under `root`; `channels` 1 or 3, or None to go by the files."""
 
-  Args:
-    name: what reports call it.
-    source: "directory" or "kaggle".
-    root: the folder that ids are relative to.
-    paths: N files under `root`.
-    labels: int [N].
-    class_names: K names.
-    keys: N strings, equal for files of one patient; None where nothing tells.
-    image_size: side of the images, in pixels.
-    seed: of the draw of `num_images`.
-    num_images: how many to draw, by class; None reads all.
-    cache_dir: where decoded images are kept.
-    channels: 1 or 3, or None to go by the files.
+  def read(rows: np.ndarray, image_size: int, cache_dir: Path | None) -> np.ndarray:
+    return decode_images([paths[row] for row in rows], image_size, cache_dir, channels)
 
-  Raises:
-    InputError: a class has no images, or a file cannot be read.
-  """
-  check_labels(labels, class_names, root)
-  chosen = stratified_subset(labels, num_images, seed)
-  check_labels(labels[chosen], class_names, f"the {len(chosen)} images drawn from {root}")
-  files = [paths[index] for index in chosen]
-  return Dataset(
+  return Listing(
     name=name,
     source=source,
-    pixels=decode.decode_images(files, image_size, cache_dir, channels),
-    labels=labels[chosen].astype(np.int32),
-    ids=[path.relative_to(root).as_posix() for path in files],
-    groups=None if keys is None else group_numbers([keys[index] for index in chosen]),
+    where=root,
+    labels=np.array(labels, np.int32),
     class_names=class_names,
+    ids=[path.relative_to(root).as_posix() for path in paths],
+    read=read,
+    patients=None if patients is None else np.array(patients).__getitem__,
   )

@@ -2,54 +2,56 @@
 
 import math
 import zipfile
-import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from hfc_tf.data import decode, folders
-from hfc_tf.data.dataset import Dataset, check_labels, group_numbers, stratified_subset
+from hfc_tf.data.dataset import Listing
+from hfc_tf.data.decode import resize
+from hfc_tf.data.files import readable, require_folder, visible
 from hfc_tf.errors import InputError
 
 MAX_BYTES = 2**33
-_PARTS = ("train", "val", "test")
 
 
-def npz(
-  data_dir: Path, image_size: int, seed: int, num_images: int | None, cache_dir: Path | None
-) -> Dataset:
+def npz(data_dir: Path) -> Listing:
   """Reads an npz file, or the only one in a folder.
 
   `images` is [N, H, W], [N, H, W, C], [N, D, H, W] or [N, D, H, W, C] with C 1, 3 or 4 (alpha is
   dropped), as uint8, uint16, bool or floating point in [0, 1]; `labels` is [N] or [N, 1], integers
-  0 .. K-1; `patient` [N] groups the images. The parts of a MedMNIST file are pooled. Four
+  0 .. K-1; `patient` [N] groups the images. The three sets of a MedMNIST file are pooled. Four
   dimensions of which the last is 1, 3 or 4 are taken for [N, H, W, C].
 
   Raises:
     InputError: the file, its arrays or their values are not as said.
   """
-  del cache_dir  # nothing is decoded
-  path = _only_file(data_dir)
+  path = data_dir
+  if not path.is_file():
+    require_folder(data_dir, "one npz file")
+    files = [file for file in visible(data_dir) if file.suffix == ".npz"]
+    if len(files) != 1:
+      raise InputError(f"one npz file in {data_dir}", str(len(files)), "give the file's own path")
+    path = files[0]
   names = array_names(path)
-  parts = [part for part in _PARTS if f"{part}_images" in names]
-  if "images" in names:
-    arrays = read_arrays(path, ("images", "labels"), ("patient",))
-    images, labels = arrays["images"], _flat(arrays["labels"], path)
-  elif parts:
-    wanted = [f"{part}_{what}" for part in parts for what in ("images", "labels")]
-    arrays = read_arrays(path, wanted)
-    shapes = {arrays[f"{part}_images"].shape[1:] for part in parts}
-    if len(shapes) > 1:
-      raise InputError("images of one shape", f"{shapes} in {path}", "rewrite the file")
-    images = np.concatenate([arrays[f"{part}_images"] for part in parts])
-    labels = np.concatenate([_flat(arrays[f"{part}_labels"], path) for part in parts])
-  else:
+  medmnist = [f"{name}_" for name in ("train", "val", "test") if f"{name}_images" in names]
+  prefixes = [""] if "images" in names else medmnist
+  if not prefixes:
     raise InputError(
       "arrays `images` and `labels`, or those of MedMNIST",
       f"{', '.join(sorted(names)) or 'none'} in {path}",
       "rename the arrays",
+    )
+  wanted = [f"{prefix}{noun}" for prefix in prefixes for noun in ("images", "labels")]
+  arrays = read_arrays(path, wanted, ("patient",) if "images" in names else ())
+  images, labels = pooled([(arrays[f"{p}images"], arrays[f"{p}labels"]) for p in prefixes], path)
+  values = np.unique(labels)
+  if int(values[0]) != 0 or int(values[-1]) != len(values) - 1:
+    raise InputError(
+      "labels 0 to K-1, each in use",
+      f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}",
+      "number the classes from 0",
     )
   patient = arrays.get("patient")
   if patient is not None and (patient.shape != labels.shape or patient.dtype.kind not in "USiu"):
@@ -58,45 +60,45 @@ def npz(
       f"{patient.dtype} {list(patient.shape)} in {path}",
       "rewrite the array or leave it out",
     )
-  return from_arrays(
-    path,
-    images,
-    labels,
-    tuple(f"class {label}" for label in range(_num_classes(labels, path))),
-    image_size=image_size,
-    seed=seed,
-    num_images=num_images,
+  return Listing(
     name=path.stem,
-    source="medmnist" if parts else "directory",
-    patient=patient,
+    source="medmnist" if medmnist else "directory",
+    where=path,
+    labels=labels,
+    class_names=tuple(f"class {label}" for label in values.astype(int)),
+    ids=[f"row {row}" for row in range(len(labels))],
+    read=lambda rows, image_size, _: resize(_to_uint16(images[rows], path), image_size),
+    patients=None if patient is None else patient.__getitem__,
   )
 
 
-def from_arrays(
-  path: Path,
-  images: np.ndarray,
-  labels: np.ndarray,
-  class_names: tuple[str, ...],
-  *,
-  image_size: int,
-  seed: int,
-  num_images: int | None,
-  name: str,
-  source: str,
-  patient: np.ndarray | None = None,
-) -> Dataset:
-  """Checks arrays that came from `path` and makes a Dataset of them, resized in the plane."""
-  if image_size < 1:
-    raise InputError("an image size of at least 1 pixel", str(image_size), "raise it")
-  if len(images) != len(labels):
-    raise InputError(
-      "as many labels as images",
-      f"{len(images)} images, {len(labels)} labels in {path}",
-      "rewrite the file",
-    )
-  check_labels(labels, class_names, path)
-  chosen = stratified_subset(labels, num_images, seed)
-  check_labels(labels[chosen], class_names, f"the {len(chosen)} images drawn from {path}")
+def pooled(
+  pairs: Sequence[tuple[np.ndarray, np.ndarray]], path: Path
+) -> tuple[np.ndarray, np.ndarray]:
+  """Checks arrays of images and labels; returns images [N, (D,) H, W, C] and labels [N] of all."""
+  for images, labels in pairs:
+    if labels.ndim == 2 and labels.shape[1] > 1:
+      raise InputError(
+        "one label per image",
+        f"{labels.shape[1]} in {path}",
+        "choose a set that is not multi-label",
+      )
+    if labels.ndim not in (1, 2) or labels.dtype.kind not in "biu" or not labels.size:
+      raise InputError(
+        "labels [N] or [N, 1] of integers",
+        f"{labels.dtype} {list(labels.shape)} in {path}",
+        "rewrite the labels",
+      )
+    if not images.ndim or len(images) != len(labels):
+      raise InputError(
+        "as many labels as images",
+        f"{len(images) if images.ndim else 'no'} images, {len(labels)} labels in {path}",
+        "rewrite the file",
+      )
+  shapes = {images.shape[1:] for images, _ in pairs}
+  if len(shapes) > 1:
+    raise InputError("images of one shape", f"{shapes} in {path}", "rewrite the file")
+  images = pairs[0][0] if len(pairs) == 1 else np.concatenate([images for images, _ in pairs])
   if images.ndim == 3 or (images.ndim == 4 and images.shape[-1] not in (1, 3, 4)):
     images = images[..., None]
   if images.ndim not in (4, 5) or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
@@ -105,25 +107,17 @@ def from_arrays(
       f"{list(images.shape)} in {path}",
       "rewrite the array",
     )
-  channels = 1 if images.shape[-1] == 1 else 3
-  return Dataset(
-    name=name,
-    source=source,
-    pixels=decode.resize(_to_uint16(images[chosen][..., :channels], path), image_size),
-    labels=labels[chosen].astype(np.int32),
-    ids=[f"row {row}" for row in chosen],
-    groups=None if patient is None else group_numbers(patient[chosen].tolist()),
-    class_names=class_names,
-  )
+  if images.dtype.kind != "f" and images.dtype not in (np.uint8, np.uint16, np.bool_):
+    raise InputError(
+      "images as uint8, uint16, bool or floating point", f"{images.dtype} in {path}", "convert them"
+    )
+  return images[..., :3], np.concatenate([labels.ravel() for _, labels in pairs])
 
 
 def array_names(path: Path) -> set[str]:
   """The names of the arrays in an npz file."""
-  try:
-    with zipfile.ZipFile(path) as archive:
-      return {name.removesuffix(".npy") for name in archive.namelist()}
-  except (OSError, zipfile.BadZipFile) as error:
-    raise InputError(f"an npz file at {path}", str(error), "check --data_dir") from None
+  with readable("an npz file at --data_dir", path), zipfile.ZipFile(path) as archive:
+    return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
 def read_arrays(
@@ -135,106 +129,49 @@ def read_arrays(
     InputError: an array is missing, holds objects, or declares more than the file can hold.
   """
   arrays = {}
-  try:
-    with zipfile.ZipFile(path) as archive:
-      declared = sum(member.file_size for member in archive.infolist())
-      if declared > MAX_BYTES:
-        raise InputError(
-          f"an npz file of at most {MAX_BYTES >> 30} GiB unpacked",
-          f"{declared / 2**30:.1f} GiB in {path}",
-          "use fewer images or a folder per class",
-        )
-      for member in archive.infolist():
-        name = member.filename.removesuffix(".npy")
-        if name in needed or name in optional:
-          with archive.open(member) as file:
-            _check_header(file, member.file_size, name, path)
-          with archive.open(member) as file:
-            arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
-  except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, MemoryError) as error:
-    if isinstance(error, InputError):
-      raise
-    raise _damaged(path, error) from None
-  except (zipfile.BadZipFile, zlib.error) as error:
-    raise _damaged(path, error) from None
+  expected = "an intact npz file"
+  with readable(expected, path, "write or fetch it again"), zipfile.ZipFile(path) as archive:
+    declared = sum(member.file_size for member in archive.infolist())
+    if declared > MAX_BYTES:
+      raise InputError(
+        f"an npz file of at most {MAX_BYTES >> 30} GiB unpacked",
+        f"{declared / 2**30:.1f} GiB in {path}",
+        "use fewer images or a folder per class",
+      )
+    for member in archive.infolist():
+      name = member.filename.removesuffix(".npy")
+      if name in needed or name in optional:
+        with archive.open(member) as file:
+          _check_header(file, member.file_size, f"`{name}` of {path}")
+        with archive.open(member) as file:
+          arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
   missing = [name for name in needed if name not in arrays]
   if missing:
     raise InputError(f"an array `{missing[0]}` in {path}", "none", "add it to the file")
   return arrays
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-  return InputError(f"an intact npz file at {path}", str(error), "write or fetch it again")
-
-
-def _check_header(file: IO[bytes], size: int, name: str, path: Path) -> None:
-  version = np.lib.format.read_magic(file)
-  header = (
-    np.lib.format.read_array_header_1_0
-    if version == (1, 0)
-    else np.lib.format.read_array_header_2_0
-  )
-  shape, _, dtype = header(file)
+def _check_header(file: IO[bytes], size: int, where: str) -> None:
+  """Refuses objects, and arrays that are said to be larger than their member of `size` bytes."""
+  first = np.lib.format.read_magic(file) == (1, 0)
+  read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+  shape, _, dtype = read(file)
   if dtype.hasobject:
     raise InputError(
-      f"numbers or strings in `{name}`", f"an object array in {path}", "save it with a plain dtype"
+      "numbers or strings", f"an object array, {where}", "save it with a plain dtype"
     )
   if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
     raise InputError(
-      f"`{name}` as large as it declares",
-      f"{dtype} {list(shape)} declared in {size} bytes of {path}",
+      "an array as large as it declares",
+      f"{dtype} {list(shape)} declared in {size} bytes, {where}",
       "write the file again",
     )
 
 
-def _only_file(data_dir: Path) -> Path:
-  if data_dir.is_file():
-    return data_dir
-  folders.require_folder(data_dir, "one npz file")
-  found = [path for path in folders.visible(data_dir) if path.suffix == ".npz"]
-  if len(found) != 1:
-    raise InputError(f"one npz file in {data_dir}", str(len(found)), "give the file's own path")
-  return found[0]
-
-
-def _flat(labels: np.ndarray, path: Path) -> np.ndarray:
-  """Labels [N] or [N, 1] -> [N]."""
-  if labels.ndim == 2 and labels.shape[1] > 1:
-    raise InputError(
-      "one label per image", f"{labels.shape[1]} in {path}", "choose a set that is not multi-label"
-    )
-  return labels.reshape(len(labels)) if labels.ndim == 2 else labels
-
-
-def _num_classes(labels: np.ndarray, path: Path) -> int:
-  """Counts the classes; raises unless they are 0 .. K-1."""
-  if labels.ndim != 1 or labels.dtype.kind not in "biu" or not labels.size:
-    raise InputError(
-      "labels [N] or [N, 1] of integers",
-      f"{labels.dtype} {list(labels.shape)} in {path}",
-      "rewrite the labels",
-    )
-  values = np.unique(labels)
-  if int(values[0]) != 0 or int(values[-1]) != len(values) - 1:
-    raise InputError(
-      "labels 0 to K-1, each in use",
-      f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}",
-      "number the classes from 0",
-    )
-  return len(values)
-
-
 def _to_uint16(images: np.ndarray, path: Path) -> np.ndarray:
-  if images.dtype == np.uint16:
-    return images.astype(np.uint16)
-  if images.dtype == np.uint8:
-    return images * np.uint16(257)
-  if images.dtype == np.bool_:
-    return images * np.uint16(65535)
   if images.dtype.kind != "f":
-    raise InputError(
-      "images as uint8, uint16, bool or floating point", f"{images.dtype} in {path}", "convert them"
-    )
+    scale = {"uint8": 257, "uint16": 1, "bool": 65535}[images.dtype.name]
+    return images.astype(np.uint16) * np.uint16(scale)
   if not np.isfinite(images).all():
     raise InputError("finite images", f"NaN or infinity in {path}", "repair or remove them")
   if images.min() < 0 or images.max() > 1:

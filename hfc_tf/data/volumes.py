@@ -1,19 +1,16 @@
 """A folder per class of volumes: NIfTI files, and DICOM series in a sub-folder each."""
 
 import dataclasses
-import os
-import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
-from hfc_tf.data import decode, dicom, folders, nifti
-from hfc_tf.data.cache import kept, key
-from hfc_tf.data.dataset import Dataset, check_labels, group_numbers, stratified_subset
+from hfc_tf.data import decode, dicom, nifti
+from hfc_tf.data.cache import Decoded, cached, in_order
+from hfc_tf.data.dataset import Listing
+from hfc_tf.data.files import class_folders, visible
 from hfc_tf.data.npz import MAX_BYTES
 from hfc_tf.data.volume import Volume
 from hfc_tf.errors import InputError
@@ -26,17 +23,8 @@ _CACHE_VERSION = 1
 Window = Sequence[float | str]
 
 
-def volumes(
-  data_dir: Path,
-  image_size: int,
-  seed: int,
-  num_images: int | None,
-  cache_dir: Path | None,
-  *,
-  window: Window | None = None,
-  depth: int | None = None,
-) -> Dataset:
-  """Reads DATA_DIR/CLASS/VOLUME, VOLUME being a NIfTI file or a folder with a DICOM series.
+def volumes(data_dir: Path, window: Window | None = None, depth: int | None = None) -> Listing:
+  """Lists DATA_DIR/CLASS/VOLUME, VOLUME being a NIfTI file or a folder with a DICOM series.
 
   A voxel v becomes (v - level) / width + 1/2, cut to [0, 1] (DICOM PS3.3, C.11.2.1.3.2). Without a
   window CT in DICOM takes CT_WINDOW, everything else its own range from the 0.5th to the 99.5th
@@ -45,10 +33,6 @@ def volumes(
 
   Args:
     data_dir: the folder; its sub-folders in sorted order are the classes.
-    image_size: H and W of the volumes.
-    seed: of the draw of `num_images`.
-    num_images: how many to draw, by class; None reads all.
-    cache_dir: where decoded volumes are kept.
     window: (level, width) in the files' units, as numbers or text.
     depth: slices; None takes the median of the volumes drawn.
 
@@ -56,92 +40,57 @@ def volumes(
     InputError: no such folder, a class without volumes, or a volume that cannot be read.
   """
   limits = None if window is None else _window(window)
-  for name, least in (("image size", image_size), ("depth", 1 if depth is None else depth)):
-    if least < 1:
-      raise InputError(f"a {name} of at least 1", str(least), "raise it")
-  sources, labels, class_names = _listed(data_dir)
-  check_labels(labels, class_names, data_dir)
-  chosen = stratified_subset(labels, num_images, seed)
-  check_labels(labels[chosen], class_names, f"the {len(chosen)} volumes drawn from {data_dir}")
-  drawn = [sources[index] for index in chosen]
-  files = [path for source in drawn for path in source.files]
-  entry = None
-  if cache_dir is not None:
-    entry = cache_dir / key(files, [_CACHE_VERSION, "volumes", image_size, depth, limits])
-  with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # both packages warn of many small faults that do no harm
-    pixels = kept(entry, lambda: _decoded([s.look() for s in drawn], image_size, depth, limits))
-    patients = [source.patient() for source in drawn]
-  keys = [p or str(source.path) for p, source in zip(patients, drawn, strict=True)]
-  return Dataset(
+  if depth is not None and depth < 1:
+    raise InputError("a depth of at least 1", str(depth), "raise it")
+  classes = class_folders(data_dir, _LAYOUT)
+  files = {path: _files(path) for folder in classes for path in visible(folder)}
+  paths = [path for path in files if files[path]]
+
+  def look(path: Path) -> Volume:
+    return dicom.look(files[path]) if path.is_dir() else nifti.look(path)
+
+  def read(rows: np.ndarray, image_size: int, cache_dir: Path | None) -> np.ndarray:
+    drawn = [paths[row] for row in rows]
+    return cached(
+      cache_dir,
+      [file for path in drawn for file in files[path]],
+      [_CACHE_VERSION, "volumes", image_size, depth, limits],
+      lambda: _decoded([look(path) for path in drawn], image_size, depth, limits),
+    )
+
+  def patients(rows: np.ndarray) -> Sequence[object] | np.ndarray:
+    drawn = [paths[row] for row in rows]
+    names = [(path.is_dir() and dicom.patient(files[path])) or str(path) for path in drawn]
+    return names if len(set(names)) > 1 else rows  # one name for all (anonymised) tells nothing
+
+  return Listing(
     name=data_dir.resolve().name,
     source="directory",
-    pixels=pixels,
-    labels=labels[chosen].astype(np.int32),
-    ids=[source.path.relative_to(data_dir).as_posix() for source in drawn],
-    # One name for all (anonymised) tells nothing.
-    groups=group_numbers(keys) if len(set(keys)) > 1 else None,
-    class_names=class_names,
+    where=data_dir,
+    labels=np.array([classes.index(path.parent) for path in paths], np.int32),
+    class_names=tuple(path.name for path in classes),
+    ids=[path.relative_to(data_dir).as_posix() for path in paths],
+    read=read,
+    patients=patients,
   )
 
 
-def brain(
-  data_dir: Path,
-  image_size: int,
-  seed: int,
-  num_images: int | None,
-  cache_dir: Path | None,
-  *,
-  window: Window | None = None,
-  depth: int | None = None,
-) -> Dataset:
-  """Reads head CT as `volumes` does, a folder per cause of haemorrhage; BRAIN_WINDOW by default."""
-  dataset = volumes(
-    data_dir,
-    image_size,
-    seed,
-    num_images,
-    cache_dir,
-    window=BRAIN_WINDOW if window is None else window,
-    depth=depth,
-  )
-  return dataclasses.replace(dataset, name="brain")
+def brain(data_dir: Path, window: Window | None = None, depth: int | None = None) -> Listing:
+  """Lists head CT as `volumes` does, a folder per cause of haemorrhage; BRAIN_WINDOW by default."""
+  listing = volumes(data_dir, BRAIN_WINDOW if window is None else window, depth)
+  return dataclasses.replace(listing, name="brain")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Source:
-  """A volume by its path and the files that it consists of."""
-
-  path: Path
-  files: list[Path]
-
-  def look(self) -> Volume:
-    return nifti.look(self.path) if self.path in self.files else dicom.look(self.files)
-
-  def patient(self) -> str:
-    return "" if self.path in self.files else dicom.patient(self.files)
-
-
-def _listed(data_dir: Path) -> tuple[list[_Source], np.ndarray, tuple[str, ...]]:
-  """The volumes in sorted order, their labels and the names of the classes."""
-  folders.require_folder(data_dir, _LAYOUT)
-  classes = [path for path in folders.visible(data_dir) if path.is_dir()]
-  if not classes:
-    raise InputError(f"{_LAYOUT} in {data_dir}", "no sub-folder", "check --data_dir")
-  sources, labels = [], []
-  for label, folder in enumerate(classes):
-    for path in folders.visible(folder):
-      is_nifti = path.is_file() and path.name.lower().endswith(nifti.SUFFIXES)
-      files = [path] if is_nifti else dicom.slices(path) if path.is_dir() else []
-      if files:
-        sources.append(_Source(path, files))
-        labels.append(label)
-  return sources, np.array(labels, np.int32), tuple(path.name for path in classes)
+def _files(path: Path) -> list[Path]:
+  """What a volume consists of: a NIfTI file or the slices in a folder; nothing elsewhere."""
+  if path.is_dir():
+    return dicom.slices(path)
+  return [path] if path.name.lower().endswith(nifti.SUFFIXES) else []
 
 
 def _decoded(
   looked: list[Volume], image_size: int, depth: int | None, limits: tuple[float, float] | None
-) -> tuple[tuple[int, ...], Iterator[np.ndarray]]:
+) -> Decoded:
   """The shape of the whole, and its volumes uint16 [depth, image_size, image_size, 1] in order."""
   depth = depth or round(float(np.median([volume.shape[0] for volume in looked])))
   shape = (len(looked), depth, image_size, image_size, 1)
@@ -156,18 +105,10 @@ def _decoded(
 
   def read(volume: Volume) -> np.ndarray:
     values = volume.read()  # [D, h, w]
-    window = limits or (CT_WINDOW if volume.hounsfield else _own_window(values))
+    window = limits or (CT_WINDOW if volume.hounsfield else _range(values))
     return resize(windowed(values, *window)[..., None], image_size, depth)
 
-  def images() -> Iterator[np.ndarray]:
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
-      for index, image in enumerate(pool.map(read, looked)):
-        logging.log_every_n_seconds(
-          logging.INFO, "read %d of %d volumes", 10, index + 1, len(looked)
-        )
-        yield image
-
-  return shape, images()
+  return shape, in_order(read, looked, threads=4)
 
 
 def windowed(values: np.ndarray, level: float, width: float) -> np.ndarray:
@@ -181,14 +122,12 @@ def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   planes = decode.resize(pixels, image_size)  # [D, S, S, 1]
   if len(planes) == depth:
     return planes
-  table = planes.reshape(len(planes), -1, 1)  # [D, S^2, 1]: slices are the rows of one image
-  with tf.device("CPU"):
-    values = tf.image.resize(table, [depth, table.shape[1]], antialias=True)
-    resized: np.ndarray = tf.cast(tf.clip_by_value(tf.round(values), 0, 65535), tf.uint16).numpy()
+  table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
+  resized = decode.resized_planes(table, depth, table.shape[2])
   return resized.reshape(depth, image_size, image_size, 1)
 
 
-def _own_window(values: np.ndarray) -> tuple[float, float]:
+def _range(values: np.ndarray) -> tuple[float, float]:
   """Level and width from the 0.5th to the 99.5th percentile; from end to end where these meet."""
   some = values.ravel()[:: max(values.size >> 20, 1)]
   low, high = np.percentile(some, [0.5, 99.5]).tolist()

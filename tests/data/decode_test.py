@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging as absl_logging
 from PIL import Image
 
+from hfc_tf import data
 from hfc_tf.data import decode
 from hfc_tf.errors import InputError
 
@@ -115,7 +116,7 @@ def test_bad_files_are_named(tmp_path):
   with pytest.raises(InputError, match=r"gone\.png"):
     decode.decode_images([tmp_path / "gone.png"], 8)
   with pytest.raises(InputError, match="image size of at least 1"):
-    decode.decode_images([good], 0)
+    data.load("folder", tmp_path.parent, 0)
 
 
 @pytest.mark.parametrize("side", [11_700, 31_623])  # above our limit; above Pillow's too

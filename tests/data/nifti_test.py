@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hfc_tf.data import nifti, volume
+from hfc_tf.data import files, nifti, volume
 from hfc_tf.errors import InputError
 
 nibabel = pytest.importorskip("nibabel")
@@ -149,4 +149,4 @@ def test_nan_is_refused(tmp_path):
 
 def test_a_missing_package_is_one_line(tmp_path):
   with pytest.raises(InputError, match=r"package nowhere.*hfc_tf\[volumes\]"):
-    volume.package("nowhere.inside")
+    files.package("nowhere.inside", "volumes")
