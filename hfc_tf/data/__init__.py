@@ -66,11 +66,9 @@ def load(
   options: dict[str, Any] = {"window": window, "depth": depth}
   options = {key: value for key, value in options.items() if value is not None}
   if options and not (data_dir and name in VOLUMES):
-    raise InputError(
-      f"--{' and --'.join(options)} with volumes from files ({', '.join(VOLUMES)})",
-      f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir",
-      "leave it out",
-    )
+    expected = f"--{' and --'.join(options)} with volumes from files ({', '.join(VOLUMES)})"
+    found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
+    raise InputError(expected, found, "leave it out")
   if data_dir:
     with warnings.catch_warnings():
       # Pillow, nibabel and pydicom warn of many small faults that do no harm.
@@ -78,11 +76,8 @@ def load(
       listing = DATASETS[name](Path(data_dir), **options)
       return listing.dataset(image_size, seed, num_images, cache_dir and Path(cache_dir))
   if name not in PHANTOMS:
-    raise InputError(
-      f"a folder or file for data set {name}",
-      "none",
-      f"set --data_dir (only {', '.join(PHANTOMS)} have built-in phantoms)",
-    )
+    remedy = f"set --data_dir (only {', '.join(PHANTOMS)} have built-in phantoms)"
+    raise InputError(f"a folder or file for data set {name}", "none", remedy)
   from hfc_tf.data import phantoms  # drawing needs more imports than reading
 
   logging.warning("no data_dir: %s images are synthetic, drawn by the built-in phantom", name)

@@ -8,14 +8,10 @@ all of them, so that nothing but its place and shape tells them apart.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hfc_tf.data.dataset import Dataset
-from hfc_tf.data.drawing import cloud_volume, gauss, phantom, quantised, step
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from hfc_tf.data.drawing import Array, cloud, gauss, phantom, quantised, step
 
 CAUSES = ("aneurysm", "arteriovenous malformation", "moyamoya", "hypertension")
 # In the brain window, 0 to 80 Hounsfield units.
@@ -83,14 +79,14 @@ def _head(seed: int, index: int, size: int, cause: int | None) -> Array:
   fissure = fissure * step(side - 0.38, 0.03)
   middle = gauss(u / 0.035) * step(-v - 0.45, 0.04)
   cortex = step(out - 0.66, 0.03)
-  furrows = cortex * gauss(cloud_volume(rng, depth, size, 14) / 0.3) * rng.uniform(0.1, 0.9)
+  furrows = cortex * gauss(cloud(rng, size, 14, depth) / 0.3) * rng.uniform(0.1, 0.9)
   spaces = np.maximum(np.maximum(cisterns, fissure), middle)
   fluid = np.maximum(np.maximum(ventricles, 0.8 * spaces), furrows)
 
   matter = _WHITE + (_GREY - _WHITE) * cortex
   nuclei = gauss(np.sqrt((side - 0.25) ** 2 + (v + 0.02) ** 2 + (w - 0.02) ** 2) / 0.14)
   matter = matter + (_GREY - _WHITE) * nuclei * (1 - cortex)
-  matter = matter + 0.02 * cloud_volume(rng, depth, size, 8)
+  matter = matter + 0.02 * cloud(rng, size, 8, depth)
   u0, v0, w0 = rng.uniform(-0.6, 0.6, 3).tolist()
   old = np.sqrt((u - u0) ** 2 + (v - v0) ** 2 + (w - w0) ** 2)
   matter = matter - rng.uniform(0, 0.12) * gauss(old / rng.uniform(0.08, 0.16))  # an old infarct
@@ -109,7 +105,7 @@ def _head(seed: int, index: int, size: int, cause: int | None) -> Array:
     tissue = tissue + _blood(seed, index, cause, (u, v, w), places, inside)
   head = np.where(out < 1.1, _SCALP * step(1.03 - out, 0.012), 0) * (1 - bone - inside)
   head = head + inside * tissue + bone + 0.6 * base * step(1 - out, 0.02)
-  grain = rng.uniform(0.02, 0.045) * cloud_volume(rng, depth, size, 40)
+  grain = rng.uniform(0.02, 0.045) * cloud(rng, size, 40, depth)
   return quantised((head * (1 + grain) + 0.3 * grain)[..., None])
 
 
@@ -130,7 +126,7 @@ def _blood(
   amount = rng.uniform(0.01, 0.03)  # of the volume
   left = 2 * round(rng.uniform()) - 1
   a, b, c = rng.uniform(-1, 1, 3).tolist()
-  ragged = cloud_volume(rng, depth, size, 8)
+  ragged = cloud(rng, size, 8, depth)
 
   def near(u0: float, v0: float, w0: float) -> Array:
     return np.sqrt((u - u0) ** 2 + (v - v0) ** 2 + (w - w0) ** 2)

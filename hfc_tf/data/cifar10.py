@@ -35,11 +35,9 @@ def cifar10(data_dir: Path) -> Listing:
   elif batches:
     pairs = [_batch(path) for path in batches]
   else:
-    raise InputError(
-      f"an npz file with {', '.join(_KEYS)}, or data_batch_*.bin, in {data_dir}",
-      "neither (the pickled version is not read: a pickle can run any code)",
-      "fetch the binary version",
-    )
+    expected = f"an npz file with {', '.join(_KEYS)}, or data_batch_*.bin, in {data_dir}"
+    found = "neither (the pickled version is not read: a pickle can run any code)"
+    raise InputError(expected, found, "fetch the binary version")
   where = archives[0] if archives else data_dir
   images, labels = pooled(pairs, where)
   if images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
@@ -62,8 +60,7 @@ def _batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
   """Images uint8 [N, 32, 32, 3] and labels [N] of a binary file."""
   values = np.fromfile(path, np.uint8)
   if not values.size or values.size % _RECORD:
-    raise InputError(
-      f"records of {_RECORD} bytes in {path}", f"{values.size} bytes", "fetch the file again"
-    )
+    found = f"{values.size} bytes"
+    raise InputError(f"records of {_RECORD} bytes in {path}", found, "fetch the file again")
   records = values.reshape(-1, _RECORD)
   return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]

@@ -125,15 +125,12 @@ class Listing:
 def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) -> None:
   """Raises InputError unless there are two classes or more and each has an image."""
   if len(class_names) < 2:
-    raise InputError(
-      "at least two classes", f"{len(class_names)} in {where}", "add images of another class"
-    )
+    raise InputError("at least two classes", f"{len(class_names)} in {where}", "add another class")
   missing = sorted(set(range(len(class_names))) - set(np.unique(labels).tolist()))
   if missing:
     names = ", ".join(class_names[label] for label in missing[:5])
-    raise InputError(
-      "images of every class", f"none of class {names} in {where}", "add images or remove the class"
-    )
+    found = f"none of class {names} in {where}"
+    raise InputError("images of every class", found, "add images or remove the class")
 
 
 def group_numbers(keys: Sequence[object] | np.ndarray) -> np.ndarray | None:

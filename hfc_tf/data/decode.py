@@ -85,9 +85,8 @@ def _is_grey(path: Path) -> bool:
     except UnidentifiedImageError:
       raise ValueError("no image") from None
   if pixels > MAX_PIXELS:
-    raise InputError(
-      f"images of at most 2**27 ({MAX_PIXELS}) pixels", f"{path} with more", "scale it down"
-    )
+    expected = f"images of at most 2**27 ({MAX_PIXELS}) pixels"
+    raise InputError(expected, f"{path} with more", "scale it down")
   if mode == "F":
     raise InputError("8- or 16-bit integer images", f"{path} in floating point", "convert it")
   return mode in _GREY_MODES

@@ -37,7 +37,7 @@ def slices(folder: Path) -> list[Path]:
 
 def patient(paths: Sequence[Path]) -> str:
   """The PatientID of a series, "" where there is none."""
-  return str(getattr(_header(paths[0]), "PatientID", "") or "")
+  return str(getattr(_slice(paths[0]), "PatientID", "") or "")
 
 
 def look(paths: Sequence[Path]) -> Volume:
@@ -53,25 +53,19 @@ def look(paths: Sequence[Path]) -> Volume:
   Raises:
     InputError: a file is damaged, compressed or too large, or they are no one series.
   """
-  headers = [_header(path) for path in paths]
+  headers = [_slice(path) for path in paths]
   for name in ("SeriesInstanceUID", "Rows", "Columns"):
     values = [getattr(header, name, None) for header in headers]
     for path, value in zip(paths, values, strict=True):
       if value != values[0]:
-        raise InputError(
-          f"one {name} in a folder",
-          f"{values[0]} in {paths[0]}, {value} in {path}",
-          "keep one series per folder",
-        )
+        found = f"{values[0]} in {paths[0]}, {value} in {path}"
+        raise InputError(f"one {name} in a folder", found, "keep one series per folder")
   places = _places(headers, paths[0].parent)
   order = np.argsort(places, kind="stable")
   for before, after in itertools.pairwise(order):
     if places[after] - places[before] < 1e-3:
-      raise InputError(
-        "one slice at each position",
-        f"{paths[before]} and {paths[after]} at the same",
-        "keep one series per folder",
-      )
+      found = f"{paths[before]} and {paths[after]} at the same"
+      raise InputError("one slice at each position", found, "keep one series per folder")
   shape = (len(paths), int(headers[0].Rows), int(headers[0].Columns))
   check_size(shape, paths[0].parent)
   read = partial(_read, [paths[index] for index in order], shape)
@@ -82,8 +76,8 @@ def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
   """float32 [D, H, W] of files in order."""
   values = np.empty(shape, np.float32)
   for index, path in enumerate(paths):
+    dataset = _slice(path, _PIXELS)
     with readable(_SLICE, path), np.errstate(over="ignore"):  # not finite, which is said below
-      dataset = _dataset(path, [*_HEADER, *_PIXELS], stop_before_pixels=False)
       slope = np.float64(getattr(dataset, "RescaleSlope", 1))
       intercept = float(getattr(dataset, "RescaleIntercept", 0))
       values[index] = dataset.pixel_array * slope + intercept
@@ -93,33 +87,26 @@ def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
   return values
 
 
-def _header(path: Path) -> Any:
-  """The elements that `look` needs, checked."""
+def _slice(path: Path, tags: Sequence[str] = ()) -> Any:
+  """Reads a header and further elements, checked: no file that is large or compressed is parsed."""
+  pydicom, filereader = package("pydicom", "volumes"), package("pydicom.filereader", "volumes")
   with readable(_SLICE, path):
-    header = _dataset(path, _HEADER, stop_before_pixels=True)
+    if path.stat().st_size > _MAX_BYTES:
+      raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
+    syntax = getattr(filereader.read_file_meta_info(path), "TransferSyntaxUID", None)
+    if syntax not in _NATIVE:
+      found = f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}"
+      remedy = "decompress it, e.g. with gdcmconv --raw"
+      raise InputError("an uncompressed DICOM file", found, remedy)
+    wanted = [*_HEADER, *tags]
+    dataset = pydicom.dcmread(path, stop_before_pixels=not tags, specific_tags=wanted)
     for name in _HEADER:
-      getattr(header, name, None)  # converted here, where a failure is caught
-    grey = str(header.PhotometricInterpretation).startswith("MONOCHROME")
-    if not grey or int(getattr(header, "NumberOfFrames", 1) or 1) > 1:
+      getattr(dataset, name, None)  # converted here, where a failure is caught
+    grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
+    if not grey or int(getattr(dataset, "NumberOfFrames", 1) or 1) > 1:
       raise InputError("single grey slices", f"frames or colours in {path}", "convert the series")
-    check_size((1, int(header.Rows), int(header.Columns)), path)
-    return header
-
-
-def _dataset(path: Path, tags: list[str], *, stop_before_pixels: bool) -> Any:
-  """Reads elements, once it is sure that the file is small and nothing in it is compressed."""
-  pydicom = package("pydicom", "volumes")
-  if path.stat().st_size > _MAX_BYTES:
-    raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
-  meta = package("pydicom.filereader", "volumes").read_file_meta_info(path)
-  syntax = getattr(meta, "TransferSyntaxUID", None)
-  if syntax not in _NATIVE:
-    raise InputError(
-      "an uncompressed DICOM file",
-      f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}",
-      "decompress it, e.g. with gdcmconv --raw",
-    )
-  return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels, specific_tags=tags)
+    check_size((1, int(dataset.Rows), int(dataset.Columns)), path)
+    return dataset
 
 
 def _places(headers: Sequence[Any], folder: Path) -> np.ndarray:

@@ -39,9 +39,8 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
   try:
     target.mkdir(parents=True, exist_ok=True)
   except OSError as error:
-    raise InputError(
-      f"a writable folder {target}", error.strerror or str(error), "choose another --out"
-    ) from None
+    found = error.strerror or str(error)
+    raise InputError(f"a writable folder {target}", found, "choose another --out") from None
   try:
     if name in _KAGGLE:
       function, handle = _KAGGLE[name]
@@ -55,8 +54,7 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
       target.rmdir()
     if isinstance(error, InputError):
       raise
-    raise InputError(
-      f"{'kagglehub' if name in _KAGGLE else 'medmnist'} to fetch {name}",
-      next(iter(str(error).strip().splitlines()), "") or type(error).__name__,
-      "check the network and, for Kaggle, your login and that you accepted the rules",
-    ) from None
+    expected = f"{'kagglehub' if name in _KAGGLE else 'medmnist'} to fetch {name}"
+    found = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    remedy = "check the network and, for Kaggle, your login and that you accepted the rules"
+    raise InputError(expected, found, remedy) from None

@@ -31,17 +31,10 @@ def phantom(
   Raises:
     InputError: fewer images than classes, a side below 16 pixels, or a negative seed.
   """
-  for what, value, least in (
-    ("images", num_images, len(class_names)),
-    ("pixels a side", image_size, 16),
-    ("as the seed", seed, 0),
-  ):
+  minima = {"images": len(class_names), "pixels a side": 16, "as the seed": 0}
+  for value, (what, least) in zip((num_images, image_size, seed), minima.items(), strict=True):
     if value < least:
-      raise InputError(
-        expected=f"at least {least} {what} for the {name} phantom",
-        found=str(value),
-        remedy="raise it",
-      )
+      raise InputError(f"at least {least} {what} for the {name} phantom", str(value), "raise it")
   labels = np.arange(num_images, dtype=np.int32) % len(class_names)
   drawn = [draw(seed, index, image_size, label) for index, label in enumerate(labels.tolist())]
   return Dataset(
@@ -70,8 +63,8 @@ def branches(
   angles = headings[:, None] + bends[:, None] * knots / 15 + wander  # [S, 16]
   moves = np.stack([np.cos(angles), np.sin(angles)], axis=-1) * lengths[:, None, None] / 16
   points = starts[:, None] + np.cumsum(moves, axis=1)  # [S, 16, 2]
-  parts = ((16, max(width - 3, 1)), (10, max(width - 1, 1)), (5, width))
-  strokes: list[Stroke] = [(path[:end], thick) for end, thick in parts for path in points]
+  narrowing = ((16, max(width - 3, 1)), (10, max(width - 1, 1)), (5, width))
+  strokes: list[Stroke] = [(path[:end], thick) for end, thick in narrowing for path in points]
   if twigs:
     vessel, knot = rng.integers(0, len(starts), twigs), rng.integers(3, 16, twigs)
     turn = rng.uniform(0.4, 0.9, twigs) * np.where(rng.uniform(size=twigs) < 0.5, -1, 1)
@@ -126,18 +119,13 @@ def windows(size: int, cells: int) -> Array:
   return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
 
 
-def cloud(rng: np.random.Generator, size: int, cells: int) -> Array:
-  """Smooth standard normal noise, float32 [H, W], of `cells` knots a side whatever the size."""
+def cloud(rng: np.random.Generator, size: int, cells: int, depth: int = 0) -> Array:
+  """Smooth standard normal noise, float32 [H, W] or [D, H, W], of `cells` knots along each axis."""
+  knots = rng.standard_normal((cells,) * (3 if depth else 2), np.float32)
+  if depth:
+    knots = np.tensordot(windows(depth, cells), knots, 1)  # [D, cells, cells]
   weights = windows(size, cells)
-  return np.asarray(weights @ rng.standard_normal((cells, cells), np.float32) @ weights.T)
-
-
-def cloud_volume(rng: np.random.Generator, depth: int, size: int, cells: int) -> Array:
-  """The same in three dimensions, float32 [D, H, W], of `cells` knots along each axis."""
-  knots = rng.standard_normal((cells, cells, cells), np.float32)
-  planes = np.tensordot(windows(depth, cells), knots, 1)  # [D, cells, cells]
-  weights = windows(size, cells)
-  return np.asarray(weights @ planes @ weights.T)
+  return np.asarray(weights @ knots @ weights.T)
 
 
 @functools.cache

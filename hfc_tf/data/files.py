@@ -61,8 +61,5 @@ def package(name: str, extra: str) -> ModuleType:
   try:
     return importlib.import_module(name)
   except ImportError as error:
-    raise InputError(
-      f"the package {name.split('.')[0]}",
-      str(error),
-      f"install the extra: pip install 'hfc_tf[{extra}]'",
-    ) from None
+    remedy = f"install the extra: pip install 'hfc_tf[{extra}]'"
+    raise InputError(f"the package {name.split('.')[0]}", str(error), remedy) from None

@@ -46,11 +46,9 @@ def chest(data_dir: Path) -> Listing:
   places = [root / parent / name for parent in parents for name in ("NORMAL", "PNEUMONIA")]
   paths = [path for place in places if place.is_dir() for path in image_files(place)]
   if not paths:
-    raise InputError(
-      f"{_CHEST} in {root}",
-      ", ".join(path.name for path in visible(root)[:5]),
-      "check --data_dir, or use --dataset=folder for other layouts",
-    )
+    names = ", ".join(path.name for path in visible(root)[:5])
+    remedy = "check --data_dir, or use --dataset=folder for other layouts"
+    raise InputError(f"{_CHEST} in {root}", names, remedy)
   labels = [int(path.parent.name == "PNEUMONIA") for path in paths]
   matches = [_PATIENT.match(path.name) for path in paths]
   patients = [match[1] if match else str(path) for match, path in zip(matches, paths, strict=True)]
@@ -79,9 +77,8 @@ def _aptos(data_dir: Path, name: str, class_names: tuple[str, ...]) -> Listing:
     raise InputError("columns id_code and diagnosis", f"{columns} in {table}", "repair the file")
   wrong = [image for image, grade in rows if grade not in ("0", "1", "2", "3", "4")]
   if wrong:
-    raise InputError(
-      "diagnoses 0 to 4", f"another for {wrong[0]} in {table}", "correct or remove the line"
-    )
+    found = f"another for {wrong[0]} in {table}"
+    raise InputError("diagnoses 0 to 4", found, "correct or remove the line")
   twice = len(rows) - len(dict(rows))
   if twice or not rows:
     found = f"{twice} ids twice" if rows else "none"
@@ -89,11 +86,9 @@ def _aptos(data_dir: Path, name: str, class_names: tuple[str, ...]) -> Listing:
   files = {path.stem: path for path in image_files(data_dir / "train_images")}
   missing = [image for image, _ in rows if image not in files]
   if missing:
-    raise InputError(
-      f"an image in {data_dir / 'train_images'} for every id_code of train.csv",
-      f"none for {len(missing)} of {len(rows)}, {missing[0]} first",
-      "complete the download or remove the lines",
-    )
+    expected = f"an image for every id_code of {table}"
+    found = f"none for {len(missing)} of {len(rows)}, {missing[0]} first"
+    raise InputError(expected, found, "complete the download or remove the lines")
   images, grades = zip(*sorted(rows), strict=True)
   paths = [files[image] for image in images]
   labels = np.minimum(np.array(grades, int), len(class_names) - 1)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
-from hfc_tf.data.drawing import windows
+from hfc_tf.data.drawing import Array, windows
 from hfc_tf.errors import InputError
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # Mean diameter in fractions of the shorter image side; each axis is 3/4 to 5/4 of it.
 SIZES = {"tiny": 1 / 32, "small": 1 / 16, "medium": 1 / 8, "large": 1 / 4}

@@ -38,28 +38,19 @@ def npz(data_dir: Path) -> Listing:
   medmnist = [f"{name}_" for name in ("train", "val", "test") if f"{name}_images" in names]
   prefixes = [""] if "images" in names else medmnist
   if not prefixes:
-    raise InputError(
-      "arrays `images` and `labels`, or those of MedMNIST",
-      f"{', '.join(sorted(names)) or 'none'} in {path}",
-      "rename the arrays",
-    )
+    found = f"{', '.join(sorted(names)) or 'none'} in {path}"
+    raise InputError("arrays `images` and `labels`, or MedMNIST's", found, "rename the arrays")
   wanted = [f"{prefix}{noun}" for prefix in prefixes for noun in ("images", "labels")]
   arrays = read_arrays(path, wanted, ("patient",) if "images" in names else ())
   images, labels = pooled([(arrays[f"{p}images"], arrays[f"{p}labels"]) for p in prefixes], path)
   values = np.unique(labels)
   if int(values[0]) != 0 or int(values[-1]) != len(values) - 1:
-    raise InputError(
-      "labels 0 to K-1, each in use",
-      f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}",
-      "number the classes from 0",
-    )
+    found = f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}"
+    raise InputError("labels 0 to K-1, each in use", found, "number the classes from 0")
   patient = arrays.get("patient")
   if patient is not None and (patient.shape != labels.shape or patient.dtype.kind not in "USiu"):
-    raise InputError(
-      f"`patient` with {len(labels)} strings or integers",
-      f"{patient.dtype} {list(patient.shape)} in {path}",
-      "rewrite the array or leave it out",
-    )
+    expected = f"`patient` with {len(labels)} strings or integers"
+    raise InputError(expected, _form(patient, path), "rewrite the array or leave it out")
   return Listing(
     name=path.stem,
     source="medmnist" if medmnist else "directory",
@@ -78,23 +69,14 @@ def pooled(
   """Checks arrays of images and labels; returns images [N, (D,) H, W, C] and labels [N] of all."""
   for images, labels in pairs:
     if labels.ndim == 2 and labels.shape[1] > 1:
-      raise InputError(
-        "one label per image",
-        f"{labels.shape[1]} in {path}",
-        "choose a set that is not multi-label",
-      )
+      found = f"{labels.shape[1]} in {path}"
+      raise InputError("one label per image", found, "choose a set that is not multi-label")
     if labels.ndim not in (1, 2) or labels.dtype.kind not in "biu" or not labels.size:
-      raise InputError(
-        "labels [N] or [N, 1] of integers",
-        f"{labels.dtype} {list(labels.shape)} in {path}",
-        "rewrite the labels",
-      )
-    if not images.ndim or len(images) != len(labels):
-      raise InputError(
-        "as many labels as images",
-        f"{len(images) if images.ndim else 'no'} images, {len(labels)} labels in {path}",
-        "rewrite the file",
-      )
+      expected = "labels [N] or [N, 1] of integers"
+      raise InputError(expected, _form(labels, path), "rewrite the labels")
+    if images.shape[:1] != labels.shape[:1]:
+      found = f"{len(np.atleast_1d(images))} images, {len(labels)} labels in {path}"
+      raise InputError("as many labels as images", found, "rewrite the file")
   shapes = {images.shape[1:] for images, _ in pairs}
   if len(shapes) > 1:
     raise InputError("images of one shape", f"{shapes} in {path}", "rewrite the file")
@@ -102,15 +84,11 @@ def pooled(
   if images.ndim == 3 or (images.ndim == 4 and images.shape[-1] not in (1, 3, 4)):
     images = images[..., None]
   if images.ndim not in (4, 5) or images.shape[-1] not in (1, 3, 4) or 0 in images.shape:
-    raise InputError(
-      "images [N, (D,) H, W] or [N, (D,) H, W, C] with C 1, 3 or 4",
-      f"{list(images.shape)} in {path}",
-      "rewrite the array",
-    )
+    expected = "images [N, (D,) H, W] or [N, (D,) H, W, C] with C 1, 3 or 4"
+    raise InputError(expected, _form(images, path), "rewrite the array")
   if images.dtype.kind != "f" and images.dtype not in (np.uint8, np.uint16, np.bool_):
-    raise InputError(
-      "images as uint8, uint16, bool or floating point", f"{images.dtype} in {path}", "convert them"
-    )
+    expected = "images as uint8, uint16, bool or floating point"
+    raise InputError(expected, _form(images, path), "convert them")
   return images[..., :3], np.concatenate([labels.ravel() for _, labels in pairs])
 
 
@@ -133,11 +111,9 @@ def read_arrays(
   with readable(expected, path, "write or fetch it again"), zipfile.ZipFile(path) as archive:
     declared = sum(member.file_size for member in archive.infolist())
     if declared > MAX_BYTES:
-      raise InputError(
-        f"an npz file of at most {MAX_BYTES >> 30} GiB unpacked",
-        f"{declared / 2**30:.1f} GiB in {path}",
-        "use fewer images or a folder per class",
-      )
+      expected = f"an npz file of at most {MAX_BYTES >> 30} GiB unpacked"
+      found = f"{declared / 2**30:.1f} GiB in {path}"
+      raise InputError(expected, found, "use fewer images or a folder per class")
     for member in archive.infolist():
       name = member.filename.removesuffix(".npy")
       if name in needed or name in optional:
@@ -157,15 +133,15 @@ def _check_header(file: IO[bytes], size: int, where: str) -> None:
   read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
   shape, _, dtype = read(file)
   if dtype.hasobject:
-    raise InputError(
-      "numbers or strings", f"an object array, {where}", "save it with a plain dtype"
-    )
+    found = f"an object array, {where}"
+    raise InputError("numbers or strings", found, "save it with a plain dtype")
   if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
-    raise InputError(
-      "an array as large as it declares",
-      f"{dtype} {list(shape)} declared in {size} bytes, {where}",
-      "write the file again",
-    )
+    found = f"{dtype} {list(shape)} declared in {size} bytes, {where}"
+    raise InputError("an array as large as it declares", found, "write the file again")
+
+
+def _form(array: np.ndarray, path: Path) -> str:
+  return f"{array.dtype} {list(array.shape)} in {path}"
 
 
 def _to_uint16(images: np.ndarray, path: Path) -> np.ndarray:
@@ -175,11 +151,8 @@ def _to_uint16(images: np.ndarray, path: Path) -> np.ndarray:
   if not np.isfinite(images).all():
     raise InputError("finite images", f"NaN or infinity in {path}", "repair or remove them")
   if images.min() < 0 or images.max() > 1:
-    raise InputError(
-      "floating-point images in [0, 1]",
-      f"{images.min():.4g} to {images.max():.4g} in {path}",
-      "rescale them",
-    )
+    found = f"{images.min():.4g} to {images.max():.4g} in {path}"
+    raise InputError("floating-point images in [0, 1]", found, "rescale them")
   pixels = np.empty(images.shape, np.uint16)
   for index, image in enumerate(images):  # one at a time: no second copy in floating point
     pixels[index] = np.rint(image.astype(np.float64) * 65535)

@@ -8,13 +8,12 @@ can see, which keeps the accuracy of a good classifier below one.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hfc_tf.data.brain import brain, brain_binary
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.drawing import (
+  Array,
   bands,
   branches,
   cloud,
@@ -29,8 +28,6 @@ from hfc_tf.data.drawing import (
 )
 
 __all__ = ["brain", "brain_binary", "chest", "fundus"]
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def chest(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Dataset:

@@ -33,11 +33,8 @@ def check_size(shape: tuple[int, ...], path: Path) -> None:
   if len(sides) != 3 or min(sides) < 1:
     raise InputError("a volume of three axes", f"{sides} in {path}", "convert it")
   if math.prod(sides) > MAX_VOXELS:
-    raise InputError(
-      f"a volume of at most 2**27 ({MAX_VOXELS}) voxels",
-      f"{math.prod(sides)} in {path}",
-      "scale it down",
-    )
+    expected = f"a volume of at most 2**27 ({MAX_VOXELS}) voxels"
+    raise InputError(expected, f"{math.prod(sides)} in {path}", "scale it down")
 
 
 def check_finite(values: np.ndarray, path: Path) -> np.ndarray:

@@ -95,11 +95,8 @@ def _decoded(
   depth = depth or round(float(np.median([volume.shape[0] for volume in looked])))
   shape = (len(looked), depth, image_size, image_size, 1)
   if 2 * float(np.prod(shape, dtype=float)) > MAX_BYTES:
-    raise InputError(
-      f"volumes of at most {MAX_BYTES >> 30} GiB in all",
-      f"{list(shape[:-1])}",
-      "lower --image_size, --depth or --num_images",
-    )
+    expected = f"volumes of at most {MAX_BYTES >> 30} GiB in all"
+    raise InputError(expected, f"{shape}", "lower --image_size, --depth or --num_images")
   if limits is None and any(volume.hounsfield for volume in looked):
     logging.info("CT without --window: level %g, width %g", *CT_WINDOW)
 
@@ -142,7 +139,6 @@ def _window(window: Window) -> tuple[float, float]:
     if not (np.isfinite(level) and 0 < width < np.inf):
       raise ValueError
   except ValueError:
-    raise InputError(
-      "--window=level,width, width above 0", ",".join(map(str, window)), "e.g. 40,80 for a brain"
-    ) from None
+    found = ",".join(map(str, window))
+    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
   return level, width

@@ -115,7 +115,7 @@ def test_manifest_round_trip(tmp_path):
   splits.write_manifest(path, dataset, split)
   assert [entry.name for entry in path.parent.iterdir()] == ["split.json"]
   again = splits.read_manifest(path, dataset)
-  for part in splits.PARTS:
+  for part in splits.SUBSETS:
     np.testing.assert_array_equal(getattr(again, part), getattr(split, part))
   assert again.seed == 3
   with pytest.raises(InputError, match="dataset other; found toy"):
