@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from hfc_tf.data.dataset import Dataset
-from hfc_tf.data.drawing import Array, cloud, gauss, phantom, quantised, step
+from hfc_tf.data.drawing import Array, Rng, cloud, gauss, phantom, quantised, step
 
 CAUSES = ("aneurysm", "arteriovenous malformation", "moyamoya", "hypertension")
 # In the brain window, 0 to 80 Hounsfield units.
@@ -22,26 +22,17 @@ def brain(num_images: int = 1200, image_size: int = 48, seed: int = 0) -> Datase
   """Drawn head CT by cause of the haemorrhage, [N, image_size // 3, image_size, image_size, 1].
 
   Slices go from the base to the vertex, rows from front to back.
-
-  Raises:
-    InputError: fewer than four volumes, a side below 16 pixels, or a negative seed.
   """
   return phantom("brain", _head, CAUSES, num_images, image_size, seed)
 
 
 def brain_binary(num_images: int = 1200, image_size: int = 48, seed: int = 0) -> Dataset:
-  """The same with two causes, arteriovenous malformation (lobar) and hypertension (deep).
-
-  Raises:
-    InputError: fewer than two volumes, a side below 16 pixels, or a negative seed.
-  """
-  causes = (1, 3)
+  """The same with two causes, arteriovenous malformation (lobar) and hypertension (deep)."""
 
   def draw(seed: int, index: int, size: int, label: int) -> Array:
-    return _head(seed, index, size, causes[label])
+    return _head(seed, index, size, (1, 3)[label])
 
-  names = tuple(CAUSES[cause] for cause in causes)
-  return phantom("brain_binary", draw, names, num_images, image_size, seed)
+  return phantom("brain_binary", draw, (CAUSES[1], CAUSES[3]), num_images, image_size, seed)
 
 
 def _head(seed: int, index: int, size: int, cause: int | None) -> Array:
@@ -101,8 +92,8 @@ def _head(seed: int, index: int, size: int, cause: int | None) -> Array:
   tissue = tissue + chalk[0] * pineal + chalk[1] * plexus
 
   if cause is not None:
-    places = (spaces, np.minimum(lateral, third))
-    tissue = tissue + _blood(seed, index, cause, (u, v, w), places, inside)
+    blood = np.random.default_rng((seed, index, 1))
+    tissue = tissue + _blood(blood, cause, (u, v, w), spaces, np.minimum(lateral, third), inside)
   head = np.where(out < 1.1, _SCALP * step(1.03 - out, 0.012), 0) * (1 - bone - inside)
   head = head + inside * tissue + bone + 0.6 * base * step(1 - out, 0.02)
   grain = rng.uniform(0.02, 0.045) * cloud(rng, size, 40, depth)
@@ -110,17 +101,10 @@ def _head(seed: int, index: int, size: int, cause: int | None) -> Array:
 
 
 def _blood(
-  seed: int,
-  index: int,
-  cause: int,
-  frame: tuple[Array, Array, Array],
-  places: tuple[Array, Array],
-  inside: Array,
+  rng: Rng, cause: int, frame: tuple[Array, ...], spaces: Array, ventricles: Array, inside: Array
 ) -> Array:
   """What blood adds to the tissue, [D, H, W]: it fills the best places of its cause first."""
-  rng = np.random.default_rng((seed, index, 1))
   u, v, w = frame
-  spaces, from_ventricles = places
   depth, size = inside.shape[:2]
   contrast = 0.5 * rng.uniform() ** 0.5  # mostly plain, with a tail that is hardly visible
   amount = rng.uniform(0.01, 0.03)  # of the volume
@@ -137,7 +121,7 @@ def _blood(
     angle = np.pi * a
     place = 0.12 * ragged - near(0.55 * np.cos(angle), 0.6 * np.sin(angle), 0.22 + 0.15 * b)
   elif cause == 2:  # in the ventricles and around them, more at the back, where it sinks
-    place = 0.06 * ragged - from_ventricles + 0.5 * v + 0.3 * left * u
+    place = 0.06 * ragged - ventricles + 0.5 * v + 0.3 * left * u
   else:  # deep and smooth, longer than wide
     u0, v0, w0 = left * (0.28 + 0.06 * a), 0.02 + 0.12 * b, 0.02 + 0.1 * c
     place = 0.03 * ragged - np.sqrt(((u - u0) / 0.8) ** 2 + ((v - v0) / 1.3) ** 2 + (w - w0) ** 2)

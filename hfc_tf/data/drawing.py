@@ -13,18 +13,15 @@ from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Draw = Callable[[int, int, int, int], Array]
+Rng = np.random.Generator
 Stroke = tuple[Array, int]  # points [P, 2] in fractions of the side; canvas width, 0: filled
 
 _CANVAS = 512  # strokes are drawn at this size and averaged down to the one asked for
 
 
 def phantom(
-  name: str,
-  draw: Callable[[int, int, int, int], Array],
-  class_names: tuple[str, ...],
-  num_images: int,
-  image_size: int,
-  seed: int,
+  name: str, draw: Draw, class_names: tuple[str, ...], num_images: int, image_size: int, seed: int
 ) -> Dataset:
   """Draws a Dataset whose classes take turns; `draw` gets (seed, index, image_size, label).
 
@@ -49,13 +46,7 @@ def phantom(
 
 
 def branches(
-  rng: np.random.Generator,
-  starts: Array,
-  headings: Array,
-  lengths: Array,
-  bends: Array,
-  width: int,
-  twigs: int = 0,
+  rng: Rng, starts: Array, headings: Array, lengths: Array, bends: Array, width: int, twigs: int = 0
 ) -> list[Stroke]:
   """Wandering, narrowing vessels from starts [S, 2]; a bend is a whole turn in radians."""
   knots = np.arange(16)
@@ -69,25 +60,14 @@ def branches(
     vessel, knot = rng.integers(0, len(starts), twigs), rng.integers(3, 16, twigs)
     turn = rng.uniform(0.4, 0.9, twigs) * np.where(rng.uniform(size=twigs) < 0.5, -1, 1)
     lengths = lengths[vessel] * rng.uniform(0.25, 0.5, twigs)
-    strokes += branches(
-      rng,
-      points[vessel, knot],
-      angles[vessel, knot] + turn,
-      lengths,
-      turn * rng.uniform(-1, 1, twigs),
-      max(width - 3, 1),
-    )
+    starts, headings = points[vessel, knot], angles[vessel, knot] + turn
+    bends = turn * rng.uniform(-1, 1, twigs)
+    strokes += branches(rng, starts, headings, lengths, bends, max(width - 3, 1))
   return strokes
 
 
 def spots(
-  rng: np.random.Generator,
-  x0: float,
-  y0: float,
-  spread: float,
-  count: int,
-  small: float,
-  large: float,
+  rng: Rng, x0: float, y0: float, spread: float, count: int, small: float, large: float
 ) -> list[Stroke]:
   """`count` filled spots with ragged outlines, radii from small to large, within `spread`."""
   angle, away = rng.uniform(0, 2 * np.pi, count), spread * np.sqrt(rng.uniform(0, 1, count))
@@ -119,7 +99,7 @@ def windows(size: int, cells: int) -> Array:
   return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)
 
 
-def cloud(rng: np.random.Generator, size: int, cells: int, depth: int = 0) -> Array:
+def cloud(rng: Rng, size: int, cells: int, depth: int = 0) -> Array:
   """Smooth standard normal noise, float32 [H, W] or [D, H, W], of `cells` knots along each axis."""
   knots = rng.standard_normal((cells,) * (3 if depth else 2), np.float32)
   if depth:

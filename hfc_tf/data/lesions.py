@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
 from hfc_tf.data.drawing import Array, windows
@@ -132,9 +133,8 @@ def _centres(images: Array, streams: list[np.random.Generator], diameter: float)
   count, half = len(streams) // len(images), int(np.ceil(diameter / 2))
   side = 2 * half + 1
   body = foreground(images).astype(np.float32)  # [N, H, W]
-  sums = np.pad(body.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))  # [N, H + 1, W + 1]
-  cover = sums[:, side:, side:] - sums[:, :-side, side:] - sums[:, side:, :-side]
-  cover = cover + sums[:, :-side, :-side]  # [N, H - S + 1, W - S + 1]: the body in each square
+  rows = sliding_window_view(body, side, axis=1).sum(-1)  # [N, H - S + 1, W]
+  cover = sliding_window_view(rows, side, axis=2).sum(-1)  # [N, H - S + 1, W - S + 1]
   centres = np.empty((len(streams), 2), np.int64)
   for image, covered in enumerate(cover):
     candidates = np.flatnonzero(covered >= 0.99 * covered.max())
@@ -166,11 +166,8 @@ def _checked(images: Array, size: str, count: int, seed: int) -> Array:
     raise InputError("a seed of at least 0", str(seed), "raise it")
   images = np.asarray(images)
   if images.ndim != 4 or images.shape[-1] not in (1, 3) or min(images.shape[1:3]) < 16:
-    raise InputError(
-      "images [N, H, W, C] of 1 or 3 channels and at least 16 pixels a side",
-      str(list(images.shape)),
-      "resize them, or slice volumes",
-    )
+    expected = "images [N, H, W, C] of 1 or 3 channels and at least 16 pixels a side"
+    raise InputError(expected, str(list(images.shape)), "resize them, or slice volumes")
   if images.size and not (images.min() >= 0 and images.max() <= 1):
     raise InputError("images in [0, 1]", "other values or NaN", "rescale them")
   return images

@@ -31,20 +31,12 @@ __all__ = ["brain", "brain_binary", "chest", "fundus"]
 
 
 def chest(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Dataset:
-  """Drawn chest X-rays, [N, image_size, image_size, 1]: normal, or with opacities in the lungs.
-
-  Raises:
-    InputError: fewer than two images, a side below 16 pixels, or a negative seed.
-  """
+  """Drawn chest X-rays, [N, image_size, image_size, 1]: normal, or with opacities in the lungs."""
   return phantom("chest", _chest, ("normal", "pneumonia"), num_images, image_size, seed)
 
 
 def fundus(num_images: int = 2400, image_size: int = 64, seed: int = 0) -> Dataset:
-  """Drawn fundus photographs, [N, image_size, image_size, 3]: healthy, or with diabetic lesions.
-
-  Raises:
-    InputError: fewer than two images, a side below 16 pixels, or a negative seed.
-  """
+  """Drawn fundus photographs, [N, image_size, image_size, 3]: healthy, or with diabetic lesions."""
   return phantom("fundus", _fundus, ("no DR", "DR"), num_images, image_size, seed)
 
 
