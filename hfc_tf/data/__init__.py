@@ -24,9 +24,9 @@ DATASETS: Registry[Callable[..., Listing]] = Registry({
   "chest": "hfc_tf.data.folders:chest",
   "fundus": "hfc_tf.data.folders:fundus",
   "fundus_grades": "hfc_tf.data.folders:fundus_grades",
-  "cifar10": "hfc_tf.data.cifar10:cifar10",
+  "cifar10": "hfc_tf.data.arrays:cifar10",
   "folder": "hfc_tf.data.folders:folder",
-  "npz": "hfc_tf.data.npz:npz",
+  "npz": "hfc_tf.data.arrays:npz",
   "volumes": "hfc_tf.data.volumes:volumes",
   "brain": "hfc_tf.data.volumes:brain",
   "brain_binary": "hfc_tf.data.volumes:brain",
@@ -74,7 +74,7 @@ def load(
       # Pillow, nibabel and pydicom warn of many small faults that do no harm.
       warnings.simplefilter("ignore")
       listing = DATASETS[name](Path(data_dir), **options)
-      return listing.dataset(image_size, seed, num_images, cache_dir and Path(cache_dir))
+      return listing.dataset(image_size, seed, num_images, cache_dir)
   if name not in PHANTOMS:
     remedy = f"set --data_dir (only {', '.join(PHANTOMS)} have built-in phantoms)"
     raise InputError(f"a folder or file for data set {name}", "none", remedy)

@@ -21,19 +21,10 @@ Decoded = tuple[tuple[int, ...], Iterator[np.ndarray]]
 def cached(
   cache: Path | None, files: Sequence[Path], made_of: list[Any], decode: Callable[[], Decoded]
 ) -> np.ndarray:
-  """Opens what the cache holds of these files, or decodes them and keeps it there.
+  """Opens what a cache folder holds of these files, or decodes them and keeps it there.
 
-  Args:
-    cache: a folder; None decodes every time.
-    files: what is decoded.
-    made_of: what else decides the result.
-    decode: gives the shape of the whole and its uint16 images in order.
-
-  Returns:
-    uint16 of that shape, read-only from the cache.
-
-  Raises:
-    InputError: the cache cannot be written, and whatever `decode` raises.
+  Without a cache they are decoded every time. `made_of` is what else decides the result, `decode`
+  gives its shape and its uint16 images in order.
   """
   if cache is not None:
     entry = cache / key(files, made_of)

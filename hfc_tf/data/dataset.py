@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,39 +86,42 @@ class Listing:
   """What a reader finds in a folder or a file, before images are drawn and decoded.
 
   Args:
-    name, source, class_names, ids: as in `Dataset`.
+    name, source, class_names: as in `Dataset`.
     where: the folder or the file.
     labels: int [N].
-    read: (rows int [n], image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C].
-    patients: rows int [n] -> n names, equal for images of one patient; None where nothing tells.
+    items: N files below `where`, or rows of an array.
+    read: (items, image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C].
+    patients: items -> n names, equal for images of one patient; None where nothing tells.
   """
 
   name: str
   source: str
   where: Path
-  labels: np.ndarray
+  labels: np.ndarray | Sequence[int]
   class_names: tuple[str, ...]
-  ids: Sequence[str]
-  read: Callable[[np.ndarray, int, Path | None], np.ndarray]
-  patients: Callable[[np.ndarray], Sequence[object] | np.ndarray] | None = None
+  items: Sequence[Any]
+  read: Callable[[list[Any], int, Path | None], np.ndarray]
+  patients: Callable[[list[Any]], Sequence[object] | np.ndarray] | None = None
 
-  def dataset(
-    self, image_size: int, seed: int, num_images: int | None, cache_dir: Path | None
-  ) -> Dataset:
+  def dataset(self, image_size: int, seed: int, num_images: int | None, cache: Any) -> Dataset:
     """Draws images by class and decodes them; the arguments are those of `hfc_tf.data.load`."""
     if image_size < 1:
       raise InputError("an image size of at least 1 pixel", str(image_size), "raise it")
-    check_labels(self.labels, self.class_names, self.where)
-    rows = stratified_subset(self.labels, num_images, seed)
-    labels = self.labels[rows].astype(np.int32)
+    labels = np.array(self.labels, np.int32)
+    check_labels(labels, self.class_names, self.where)
+    rows = stratified_subset(labels, num_images, seed)
+    items, labels = [self.items[row] for row in rows], labels[rows]
     check_labels(labels, self.class_names, f"the {len(rows)} images drawn from {self.where}")
     return Dataset(
       name=self.name,
       source=self.source,
-      pixels=self.read(rows, image_size, cache_dir),
+      pixels=self.read(items, image_size, cache and Path(cache)),
       labels=labels,
-      ids=[self.ids[row] for row in rows],
-      groups=None if self.patients is None else group_numbers(self.patients(rows)),
+      ids=[
+        item.relative_to(self.where).as_posix() if isinstance(item, Path) else f"row {item}"
+        for item in items
+      ],
+      groups=self.patients and group_numbers(self.patients(items)),
       class_names=self.class_names,
     )
 
@@ -140,18 +144,10 @@ def group_numbers(keys: Sequence[object] | np.ndarray) -> np.ndarray | None:
 
 
 def stratified_subset(labels: np.ndarray, size: int | None, seed: int) -> np.ndarray:
-  """Draws images in the proportion of their classes.
+  """Draws `size` images, or all, in the proportion of their classes: sorted indices, int64.
 
   Image r of a class's seeded order of n_c images gets the rank r / n_c, and the lowest ranks are
   taken: every class comes in early, and a smaller draw is part of a larger one.
-
-  Args:
-    labels: int [N].
-    size: how many to draw; None, or more than there are, takes all.
-    seed: of the order.
-
-  Returns:
-    Sorted indices, int64 [min(size, N)].
   """
   if size is not None and size < 1:
     raise InputError("a number of images of at least 1", str(size), "raise it")

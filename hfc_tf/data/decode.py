@@ -29,16 +29,13 @@ def decode_images(
   precision. Images of another size are resized in float32, bilinear and antialiased.
 
   Args:
-    paths: the files.
+    paths: N files.
     image_size: side of the square images, in pixels.
-    cache: a folder in which the result is kept; None decodes every time.
+    cache: a folder in which the result is kept, read-only; None decodes every time.
     channels: 1 or 3; None takes 1 if every file is grey, else 3.
 
   Returns:
-    uint16 [N, image_size, image_size, channels], read-only from the cache.
-
-  Raises:
-    InputError: a file is damaged, empty, no image or too large, or the cache cannot be written.
+    uint16 [N, image_size, image_size, channels].
   """
 
   def decode() -> Decoded:

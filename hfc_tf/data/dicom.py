@@ -47,9 +47,6 @@ def look(paths: Sequence[Path]) -> Volume:
   feet to the head; by their instance numbers where positions are missing. Slope and intercept are
   applied; MONOCHROME1, where small is bright, is negated.
 
-  Args:
-    paths: the files of the series, in any order.
-
   Raises:
     InputError: a file is damaged, compressed or too large, or they are no one series.
   """

@@ -27,9 +27,6 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
 
   Returns:
     What to give as `data_dir`.
-
-  Raises:
-    InputError: the extra is not installed, there is no network, or the site refuses.
   """
   if name not in DOWNLOADS:
     raise InputError(f"a data set out of {', '.join(DOWNLOADS)}", name, "choose one of them")

@@ -6,7 +6,7 @@ retinopathy are those of APTOS 2019.
 
 import csv
 import re
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,8 @@ def folder(data_dir: Path) -> Listing:
   paths = [path for folder in classes for path in image_files(folder)]
   names = tuple(folder.name for folder in classes)
   labels = [names.index(path.parent.name) for path in paths]
-  return _listed(data_dir.resolve().name, "directory", data_dir, paths, labels, names)
+  name = data_dir.resolve().name
+  return Listing(name, "directory", data_dir, labels, names, paths, decode_images)
 
 
 def chest(data_dir: Path) -> Listing:
@@ -50,9 +51,8 @@ def chest(data_dir: Path) -> Listing:
     remedy = "check --data_dir, or use --dataset=folder for other layouts"
     raise InputError(f"{_CHEST} in {root}", names, remedy)
   labels = [int(path.parent.name == "PNEUMONIA") for path in paths]
-  matches = [_PATIENT.match(path.name) for path in paths]
-  patients = [match[1] if match else str(path) for match, path in zip(matches, paths, strict=True)]
-  return _listed("chest", "kaggle", root, paths, labels, ("normal", "pneumonia"), patients, 1)
+  classes, read = ("normal", "pneumonia"), partial(decode_images, channels=1)
+  return Listing("chest", "kaggle", root, labels, classes, paths, read, _patients)
 
 
 def fundus(data_dir: Path) -> Listing:
@@ -92,32 +92,13 @@ def _aptos(data_dir: Path, name: str, class_names: tuple[str, ...]) -> Listing:
   images, grades = zip(*sorted(rows), strict=True)
   paths = [files[image] for image in images]
   labels = np.minimum(np.array(grades, int), len(class_names) - 1)
-  patients = [_EYE.sub(r"\1", image) for image in images]
-  return _listed(name, "kaggle", data_dir, paths, labels, class_names, patients)
+  return Listing(name, "kaggle", data_dir, labels, class_names, paths, decode_images, _eyes)
 
 
-def _listed(
-  name: str,
-  source: str,
-  root: Path,
-  paths: Sequence[Path],
-  labels: Sequence[int] | np.ndarray,
-  class_names: tuple[str, ...],
-  patients: Sequence[str] | None = None,
-  channels: int | None = None,
-) -> Listing:
-  """Files under `root`; `channels` 1 or 3, or None to go by the files."""
+def _patients(radiographs: list[Path]) -> list[str]:
+  matches = [_PATIENT.match(path.name) or [path, path] for path in radiographs]
+  return [str(match[1]) for match in matches]
 
-  def read(rows: np.ndarray, image_size: int, cache_dir: Path | None) -> np.ndarray:
-    return decode_images([paths[row] for row in rows], image_size, cache_dir, channels)
 
-  return Listing(
-    name=name,
-    source=source,
-    where=root,
-    labels=np.array(labels, np.int32),
-    class_names=class_names,
-    ids=[path.relative_to(root).as_posix() for path in paths],
-    read=read,
-    patients=None if patients is None else np.array(patients).__getitem__,
-  )
+def _eyes(photographs: list[Path]) -> list[str]:
+  return [_EYE.sub(r"\1", path.stem) for path in photographs]

@@ -54,7 +54,8 @@ def add_lesions(
   Raises:
     InputError: unknown size, a count or a seed out of range, or images that are no such array.
   """
-  images = _checked(images, size, count, seed)
+  images = np.asarray(images)
+  _check(images, size, count, seed)
   keys: Sequence[object] = range(len(images)) if ids is None else list(ids)
   if len(keys) != len(images):
     raise InputError(f"{len(images)} ids", str(len(keys)), "give each image its own")
@@ -157,20 +158,18 @@ def _paste(image: Array, patch: Array, centre: Array) -> Array:
   return box.ravel()
 
 
-def _checked(images: Array, size: str, count: int, seed: int) -> Array:
+def _check(images: Array, size: str, count: int, seed: int) -> None:
   if size not in SIZES:
     raise InputError(f"a lesion size among {', '.join(SIZES)}", repr(size), "name one of them")
   if not 1 <= count <= MAX_COUNT:
     raise InputError(f"1 to {MAX_COUNT} lesions an image", str(count), "change the count")
   if seed < 0:
     raise InputError("a seed of at least 0", str(seed), "raise it")
-  images = np.asarray(images)
   if images.ndim != 4 or images.shape[-1] not in (1, 3) or min(images.shape[1:3]) < 16:
     expected = "images [N, H, W, C] of 1 or 3 channels and at least 16 pixels a side"
     raise InputError(expected, str(list(images.shape)), "resize them, or slice volumes")
   if images.size and not (images.min() >= 0 and images.max() <= 1):
     raise InputError("images in [0, 1]", "other values or NaN", "rescale them")
-  return images
 
 
 def parse(entries: Sequence[str]) -> list[tuple[str, int]]:
@@ -179,11 +178,11 @@ def parse(entries: Sequence[str]) -> list[tuple[str, int]]:
   Raises:
     InputError: for an entry of another form.
   """
-  found = []
+  lesions = []
   for entry in entries:
     size, _, count = entry.partition(":")
     if size not in SIZES or not count.isdigit() or not 1 <= int(count) <= MAX_COUNT:
       form = f"size:number with a size among {', '.join(SIZES)} and 1 to {MAX_COUNT} lesions"
       raise InputError(form, repr(entry), "write e.g. --lesions=small:2,large:1")
-    found.append((size, int(count)))
-  return found
+    lesions.append((size, int(count)))
+  return lesions

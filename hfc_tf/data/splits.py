@@ -146,18 +146,17 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
   for key, ours in (("dataset", dataset.name), ("num_classes", dataset.num_classes)):
     if entries.get(key, ours) != ours:
       raise InputError(f"a split of {key} {ours}", f"{entries[key]} in {path}", "check --split")
-  root = f"{entries.get('root', '')}/"
-  rows = {name: row for row, name in enumerate(dataset.ids)}
+  rows = {f"{entries.get('root', '')}/{name}": row for row, name in enumerate(dataset.ids)}
+  rows |= {name: row for row, name in enumerate(dataset.ids)}
   subsets = {}
   for subset in SUBSETS:
     ids = entries.get(subset, [])
-    missing = [name for name in ids if name not in rows and name.removeprefix(root) not in rows]
+    missing = [name for name in ids if name not in rows]
     if missing:
       expected = f"images for all {len(ids)} ids of `{subset}` in {path}"
       found = f"{len(missing)} that {dataset.name} lacks, {missing[0]} first"
       raise InputError(expected, found, "check --data_dir and --split")
-    listed = [rows.get(name, rows.get(name.removeprefix(root))) for name in ids]
-    subsets[subset] = np.unique(np.array(listed, np.int64))
+    subsets[subset] = np.unique(np.array([rows[name] for name in ids], np.int64))
     twice = len(ids) - len(subsets[subset])
     if twice or (not ids and subset in ("train", "test")):
       found = f"{twice} twice" if ids else "none"

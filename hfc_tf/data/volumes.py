@@ -1,17 +1,17 @@
 """A folder per class of volumes: NIfTI files, and DICOM series in a sub-folder each."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from absl import logging
 
 from hfc_tf.data import decode, dicom, nifti
+from hfc_tf.data.arrays import MAX_BYTES
 from hfc_tf.data.cache import Decoded, cached, in_order
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
-from hfc_tf.data.npz import MAX_BYTES
 from hfc_tf.data.volume import Volume
 from hfc_tf.errors import InputError
 
@@ -35,9 +35,6 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
     data_dir: the folder; its sub-folders in sorted order are the classes.
     window: (level, width) in the files' units, as numbers or text.
     depth: slices; None takes the median of the volumes drawn.
-
-  Raises:
-    InputError: no such folder, a class without volumes, or a volume that cannot be read.
   """
   limits = None if window is None else _window(window)
   if depth is not None and depth < 1:
@@ -49,30 +46,20 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   def look(path: Path) -> Volume:
     return dicom.look(files[path]) if path.is_dir() else nifti.look(path)
 
-  def read(rows: np.ndarray, image_size: int, cache_dir: Path | None) -> np.ndarray:
-    drawn = [paths[row] for row in rows]
-    return cached(
-      cache_dir,
-      [file for path in drawn for file in files[path]],
-      [_CACHE_VERSION, "volumes", image_size, depth, limits],
-      lambda: _decoded([look(path) for path in drawn], image_size, depth, limits),
-    )
+  def read(drawn: list[Path], image_size: int, cache_dir: Path | None) -> np.ndarray:
+    slices = [file for path in drawn for file in files[path]]
+    made_of = [_CACHE_VERSION, "volumes", image_size, depth, limits]
+    headers = map(look, drawn)
+    return cached(cache_dir, slices, made_of, lambda: _decoded(headers, image_size, depth, limits))
 
-  def patients(rows: np.ndarray) -> Sequence[object] | np.ndarray:
-    drawn = [paths[row] for row in rows]
+  def patients(drawn: list[Path]) -> Sequence[object]:
     names = [(path.is_dir() and dicom.patient(files[path])) or str(path) for path in drawn]
-    return names if len(set(names)) > 1 else rows  # one name for all (anonymised) tells nothing
+    return names if len(set(names)) > 1 else drawn  # one name for all (anonymised) tells nothing
 
-  return Listing(
-    name=data_dir.resolve().name,
-    source="directory",
-    where=data_dir,
-    labels=np.array([classes.index(path.parent) for path in paths], np.int32),
-    class_names=tuple(path.name for path in classes),
-    ids=[path.relative_to(data_dir).as_posix() for path in paths],
-    read=read,
-    patients=patients,
-  )
+  labels = [classes.index(path.parent) for path in paths]
+  names = tuple(path.name for path in classes)
+  name = data_dir.resolve().name
+  return Listing(name, "directory", data_dir, labels, names, paths, read, patients)
 
 
 def brain(data_dir: Path, window: Window | None = None, depth: int | None = None) -> Listing:
@@ -85,13 +72,14 @@ def _files(path: Path) -> list[Path]:
   """What a volume consists of: a NIfTI file or the slices in a folder; nothing elsewhere."""
   if path.is_dir():
     return dicom.slices(path)
-  return [path] if path.name.lower().endswith(nifti.SUFFIXES) else []
+  return [path] if path.is_file() and path.name.lower().endswith(nifti.SUFFIXES) else []
 
 
 def _decoded(
-  looked: list[Volume], image_size: int, depth: int | None, limits: tuple[float, float] | None
+  headers: Iterable[Volume], image_size: int, depth: int | None, limits: tuple[float, float] | None
 ) -> Decoded:
   """The shape of the whole, and its volumes uint16 [depth, image_size, image_size, 1] in order."""
+  looked = list(headers)
   depth = depth or round(float(np.median([volume.shape[0] for volume in looked])))
   shape = (len(looked), depth, image_size, image_size, 1)
   if 2 * float(np.prod(shape, dtype=float)) > MAX_BYTES:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hfc_tf import data
-from hfc_tf.data import npz
+from hfc_tf.data import arrays
 from hfc_tf.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -136,7 +136,7 @@ def test_bad_files(tmp_path):
 
 def test_zip_bomb_is_refused_unread(tmp_path, monkeypatch):
   np.savez_compressed(tmp_path / "d.npz", images=np.zeros((6, 200, 200)), labels=LABELS)
-  monkeypatch.setattr(npz, "MAX_BYTES", 10**6)
+  monkeypatch.setattr(arrays, "MAX_BYTES", 10**6)
   with pytest.raises(InputError, match="unpacked"):
     data.load("npz", tmp_path)
 

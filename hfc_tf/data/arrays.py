@@ -1,8 +1,9 @@
-"""Arrays in an npz file: `images`, `labels`, perhaps `patient`; or a MedMNIST file."""
+"""Arrays in a file: npz, that of MedMNIST among them, and CIFAR-10 (Krizhevsky, 2009)."""
 
 import math
 import zipfile
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,11 @@ from hfc_tf.data.files import readable, require_folder, visible
 from hfc_tf.errors import InputError
 
 MAX_BYTES = 2**33
+_CIFAR10 = (
+  "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
+_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_RECORD = 1 + 3 * 32 * 32  # label, then the planes red, green, blue
 
 
 def npz(data_dir: Path) -> Listing:
@@ -34,17 +40,17 @@ def npz(data_dir: Path) -> Listing:
     if len(files) != 1:
       raise InputError(f"one npz file in {data_dir}", str(len(files)), "give the file's own path")
     path = files[0]
-  names = array_names(path)
+  names = _array_names(path)
   medmnist = [f"{name}_" for name in ("train", "val", "test") if f"{name}_images" in names]
   prefixes = [""] if "images" in names else medmnist
   if not prefixes:
     found = f"{', '.join(sorted(names)) or 'none'} in {path}"
     raise InputError("arrays `images` and `labels`, or MedMNIST's", found, "rename the arrays")
   wanted = [f"{prefix}{noun}" for prefix in prefixes for noun in ("images", "labels")]
-  arrays = read_arrays(path, wanted, ("patient",) if "images" in names else ())
-  images, labels = pooled([(arrays[f"{p}images"], arrays[f"{p}labels"]) for p in prefixes], path)
-  values = np.unique(labels)
-  if int(values[0]) != 0 or int(values[-1]) != len(values) - 1:
+  arrays = _read_arrays(path, wanted, "patient" if "images" in names else "")
+  images, labels = _pooled([(arrays[f"{p}images"], arrays[f"{p}labels"]) for p in prefixes], path)
+  values = np.unique(labels).astype(int)
+  if values[0] != 0 or values[-1] != len(values) - 1:
     found = f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}"
     raise InputError("labels 0 to K-1, each in use", found, "number the classes from 0")
   patient = arrays.get("patient")
@@ -56,14 +62,55 @@ def npz(data_dir: Path) -> Listing:
     source="medmnist" if medmnist else "directory",
     where=path,
     labels=labels,
-    class_names=tuple(f"class {label}" for label in values.astype(int)),
-    ids=[f"row {row}" for row in range(len(labels))],
-    read=lambda rows, image_size, _: resize(_to_uint16(images[rows], path), image_size),
+    class_names=tuple(f"class {label}" for label in values),
+    items=range(len(labels)),
+    read=partial(_decoded, images, path),
     patients=None if patient is None else patient.__getitem__,
   )
 
 
-def pooled(
+def cifar10(data_dir: Path) -> Listing:
+  """Reads an npz file with x_train, y_train, x_test, y_test, or data_batch_*.bin; pooled."""
+  if not data_dir.is_file():
+    require_folder(data_dir, "CIFAR-10 as npz or in its binary version")
+  candidates = [data_dir] if data_dir.is_file() else sorted(data_dir.glob("*.npz"))
+  archives = [path for path in candidates if set(_KEYS) <= _array_names(path)]
+  batches = [
+    path
+    for place in (data_dir, data_dir / "cifar-10-batches-bin")
+    for pattern in ("data_batch_*.bin", "test_batch.bin")
+    for path in sorted(place.glob(pattern))
+  ]
+  if archives:
+    arrays = _read_arrays(archives[0], _KEYS)
+    pairs = [(arrays[f"x_{name}"], arrays[f"y_{name}"]) for name in ("train", "test")]
+  elif batches:
+    pairs = [_batch(path) for path in batches]
+  else:
+    expected = f"an npz file with {', '.join(_KEYS)}, or data_batch_*.bin, in {data_dir}"
+    found = "neither (the pickled version is not read: a pickle can run any code)"
+    raise InputError(expected, found, "fetch the binary version")
+  where = archives[0] if archives else data_dir
+  images, labels = _pooled(pairs, where)
+  if images.shape[1:] != (32, 32, 3) or images.dtype != np.uint8:
+    raise InputError("images uint8 [N, 32, 32, 3]", _form(images, where), "fetch the data again")
+  if labels.min() < 0 or labels.max() > 9:
+    raise InputError("labels 0 to 9", f"others in {where}", "fetch the data again")
+  rows, read = range(len(labels)), partial(_decoded, images, where)
+  return Listing("cifar10", "directory", data_dir, labels, _CIFAR10, rows, read)
+
+
+def _batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
+  """Images uint8 [N, 32, 32, 3] and labels [N] of a binary file."""
+  values = np.fromfile(path, np.uint8)
+  if not values.size or values.size % _RECORD:
+    found = f"{values.size} bytes"
+    raise InputError(f"records of {_RECORD} bytes in {path}", found, "fetch the file again")
+  records = values.reshape(-1, _RECORD)
+  return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]
+
+
+def _pooled(
   pairs: Sequence[tuple[np.ndarray, np.ndarray]], path: Path
 ) -> tuple[np.ndarray, np.ndarray]:
   """Checks arrays of images and labels; returns images [N, (D,) H, W, C] and labels [N] of all."""
@@ -92,20 +139,14 @@ def pooled(
   return images[..., :3], np.concatenate([labels.ravel() for _, labels in pairs])
 
 
-def array_names(path: Path) -> set[str]:
+def _array_names(path: Path) -> set[str]:
   """The names of the arrays in an npz file."""
   with readable("an npz file at --data_dir", path), zipfile.ZipFile(path) as archive:
     return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
-def read_arrays(
-  path: Path, needed: Collection[str], optional: Collection[str] = ()
-) -> dict[str, np.ndarray]:
-  """Reads arrays from an npz file, after a look at what it declares.
-
-  Raises:
-    InputError: an array is missing, holds objects, or declares more than the file can hold.
-  """
+def _read_arrays(path: Path, needed: Sequence[str], optional: str = "") -> dict[str, np.ndarray]:
+  """Reads arrays from an npz file that hold no objects and are as large as they declare."""
   arrays = {}
   expected = "an intact npz file"
   with readable(expected, path, "write or fetch it again"), zipfile.ZipFile(path) as archive:
@@ -116,7 +157,7 @@ def read_arrays(
       raise InputError(expected, found, "use fewer images or a folder per class")
     for member in archive.infolist():
       name = member.filename.removesuffix(".npy")
-      if name in needed or name in optional:
+      if name in (*needed, optional):
         with archive.open(member) as file:
           _check_header(file, member.file_size, f"`{name}` of {path}")
         with archive.open(member) as file:
@@ -144,16 +185,20 @@ def _form(array: np.ndarray, path: Path) -> str:
   return f"{array.dtype} {list(array.shape)} in {path}"
 
 
-def _to_uint16(images: np.ndarray, path: Path) -> np.ndarray:
-  if images.dtype.kind != "f":
-    scale = {"uint8": 257, "uint16": 1, "bool": 65535}[images.dtype.name]
-    return images.astype(np.uint16) * np.uint16(scale)
-  if not np.isfinite(images).all():
+def _decoded(
+  images: np.ndarray, path: Path, rows: list[int], image_size: int, cache: Path | None
+) -> np.ndarray:
+  """Rows of the images as uint16 [n, (D,) image_size, image_size, C]; too quick for the cache."""
+  chosen = images[rows]
+  if chosen.dtype.kind != "f":
+    scale = {"uint8": 257, "uint16": 1, "bool": 65535}[chosen.dtype.name]
+    return resize(chosen.astype(np.uint16) * np.uint16(scale), image_size)
+  if not np.isfinite(chosen).all():
     raise InputError("finite images", f"NaN or infinity in {path}", "repair or remove them")
-  if images.min() < 0 or images.max() > 1:
-    found = f"{images.min():.4g} to {images.max():.4g} in {path}"
+  if chosen.min() < 0 or chosen.max() > 1:
+    found = f"{chosen.min():.4g} to {chosen.max():.4g} in {path}"
     raise InputError("floating-point images in [0, 1]", found, "rescale them")
-  pixels = np.empty(images.shape, np.uint16)
-  for index, image in enumerate(images):  # one at a time: no second copy in floating point
+  pixels = np.empty(chosen.shape, np.uint16)
+  for index, image in enumerate(chosen):  # one at a time: no second copy in floating point
     pixels[index] = np.rint(image.astype(np.float64) * 65535)
-  return pixels
+  return resize(pixels, image_size)
