@@ -57,16 +57,10 @@ def npz(data_dir: Path) -> Listing:
   if patient is not None and (patient.shape != labels.shape or patient.dtype.kind not in "USiu"):
     expected = f"`patient` with {len(labels)} strings or integers"
     raise InputError(expected, _form(patient, path), "rewrite the array or leave it out")
-  return Listing(
-    name=path.stem,
-    source="medmnist" if medmnist else "directory",
-    where=path,
-    labels=labels,
-    class_names=tuple(f"class {label}" for label in values),
-    items=range(len(labels)),
-    read=partial(_decoded, images, path),
-    patients=None if patient is None else patient.__getitem__,
-  )
+  source, rows = "medmnist" if medmnist else "directory", range(len(labels))
+  classes, read = tuple(f"class {label}" for label in values), partial(_decoded, images, path)
+  patients = None if patient is None else patient.__getitem__
+  return Listing(path.stem, source, path, labels, classes, rows, read, patients)
 
 
 def cifar10(data_dir: Path) -> Listing:

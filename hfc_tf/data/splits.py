@@ -90,12 +90,10 @@ def adversarial(
   subsets = [np.setdiff1d(rows, adv_test), np.sort(adv_test)]
   both = np.intersect1d(*(dataset.labels[subset] for subset in subsets))
   if len(both) < 2:
+    expected = f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest"
     named = zip(counts, dataset.class_names, strict=True)
-    raise InputError(
-      f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest",
-      ", ".join(f"{count} of class {name}" for count, name in named),
-      "give more images or patients, or a better classifier",
-    )
+    found = ", ".join(f"{count} of class {name}" for count, name in named)
+    raise InputError(expected, found, "give more images or patients, or a better classifier")
   drawn = []
   for subset, limit in zip(subsets, (max_adv_train, max_adv_test), strict=True):
     subset = subset[np.isin(dataset.labels[subset], both)]
@@ -139,8 +137,8 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
     entries = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(entries, dict) or not {"train", "test"} <= entries.keys():
       raise ValueError("json without them")
-    for subset in SUBSETS:
-      ids = entries.get(subset, [])
+    lists = {subset: entries.get(subset, []) for subset in SUBSETS}
+    for subset, ids in lists.items():
       if not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
         raise ValueError(f"`{subset}` that is no list of strings")
   for key, ours in (("dataset", dataset.name), ("num_classes", dataset.num_classes)):
@@ -149,8 +147,7 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
   rows = {f"{entries.get('root', '')}/{name}": row for row, name in enumerate(dataset.ids)}
   rows |= {name: row for row, name in enumerate(dataset.ids)}
   subsets = {}
-  for subset in SUBSETS:
-    ids = entries.get(subset, [])
+  for subset, ids in lists.items():
     missing = [name for name in ids if name not in rows]
     if missing:
       expected = f"images for all {len(ids)} ids of `{subset}` in {path}"
