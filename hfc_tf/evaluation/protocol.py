@@ -27,8 +27,8 @@ class Scorer(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Arm:
-  """One attack on all AdvTest images, in their order.
+class AttackResult:
+  """AdvTest under one attack: all its images, in their order, and what the classifier says of them.
 
   Attributes:
     attack: key of the attack.
@@ -41,6 +41,7 @@ class Arm:
     taps: of the attacked images `[N]`.
     targets: classes the attack aimed at `[N]`; an image of its target's class was not attacked.
     predictions_8bit: predictions on the attacked images rounded to 8 bits `[N]`.
+    images: the attacked images `[N, ...]`.
   """
 
   attack: str
@@ -53,6 +54,7 @@ class Arm:
   taps: Taps
   targets: npt.NDArray[np.integer]
   predictions_8bit: npt.NDArray[np.integer]
+  images: npt.NDArray[np.float32]
 
   @property
   def attacked(self) -> npt.NDArray[np.bool_]:
@@ -71,25 +73,25 @@ class Arm:
 
 
 def detection_rows(
-  detector_name: str, detector: Scorer, clean: Taps, arms: Sequence[Arm]
+  detector_name: str, detector: Scorer, clean: Taps, results: Sequence[AttackResult]
 ) -> list[DetectionRow]:
-  """Scores clean AdvTest and every arm with one fitted detector and compares them.
+  """Scores clean AdvTest and every attack with one fitted detector and compares them.
 
   Args:
     detector_name: key of the detector.
     detector: fitted; it never sees AdvTest but here.
     clean: taps of the clean AdvTest images `[N]`; their `groups` are the patients of the intervals.
-    arms: attacks on the same images in the same order.
+    results: attacks on the same images in the same order.
 
   Returns:
-    A row per arm and population.
+    A row per attack and population.
 
   Raises:
-    InputError: an arm does not hold all AdvTest images.
+    InputError: an attack does not hold all AdvTest images.
   """
-  scores = [detector.score(arm.taps) for arm in arms]
+  scores = [detector.score(result.taps) for result in results]
   return rows_from_scores(
-    detector_name, detector.threshold_, detector.score(clean), clean, arms, scores
+    detector_name, detector.threshold_, detector.score(clean), clean, results, scores
   )
 
 
@@ -98,25 +100,25 @@ def rows_from_scores(
   threshold: float,
   clean_scores: Scores,
   clean: Taps,
-  arms: Sequence[Arm],
-  arm_scores: Sequence[Scores],
+  results: Sequence[AttackResult],
+  result_scores: Sequence[Scores],
 ) -> list[DetectionRow]:
-  """`detection_rows` for scores that are already there: `[N]` clean and `[N]` for each arm."""
-  for arm in arms:
-    if not len(arm.taps) == len(arm.targets) == len(arm.predictions_8bit) == len(clean):
+  """`detection_rows` for scores that are already there: `[N]` clean and `[N]` for each attack."""
+  for result in results:
+    if not len(result.taps) == len(result.targets) == len(result.predictions_8bit) == len(clean):
       raise InputError(
         f"{len(clean)} attacked images, one for each clean AdvTest image",
-        f"{len(arm.taps)} in arm {arm.attack}",
+        f"{len(result.taps)} under {result.attack}",
         "attack all AdvTest images, in their order",
       )
   rows = []
-  for arm, scores in zip(arms, arm_scores, strict=True):
-    masks = {"successful": arm.success}
-    peers = [a for a in arms if (a.attack, a.eps_256) == (arm.attack, arm.eps_256)]
+  for result, scores in zip(results, result_scores, strict=True):
+    masks = {"successful": result.success}
+    peers = [a for a in results if (a.attack, a.eps_256) == (result.attack, result.eps_256)]
     if {peer.hfc for peer in peers} == {False, True}:
       masks["both_arms"] = np.logical_and.reduce([peer.success for peer in peers])
     rows += [
-      _row(detector_name, threshold, clean_scores, clean, arm, scores, population, mask)
+      _row(detector_name, threshold, clean_scores, clean, result, scores, population, mask)
       for population, mask in masks.items()
     ]
   return rows
@@ -127,29 +129,29 @@ def _row(
   threshold: float,
   clean_scores: Scores,
   clean: Taps,
-  arm: Arm,
+  result: AttackResult,
   scores: Scores,
   population: str,
   mask: npt.NDArray[np.bool_],
 ) -> DetectionRow:
-  """One population of one arm against all clean AdvTest images."""
+  """One population of one attack against all clean AdvTest images."""
   groups = np.arange(len(clean)) if clean.groups is None else clean.groups
-  adversarial, predictions = scores[mask], arm.taps.predictions[mask]
+  adversarial, predictions = scores[mask], result.taps.predictions[mask]
   area = metrics.auc(clean_scores, adversarial)
   within = metrics.auc_within_class(clean_scores, clean.predictions, adversarial, predictions)
   pooled_interval = metrics.bootstrap_auc(clean_scores, adversarial, groups, groups[mask])
   within_interval = metrics.bootstrap_auc_within_class(
     clean_scores, clean.predictions, adversarial, predictions, groups, groups[mask]
   )
-  interval = metrics.wilson(int(arm.success.sum()), int(arm.attacked.sum())) or (0.0, 1.0)
+  interval = metrics.wilson(int(result.success.sum()), int(result.attacked.sum())) or (0.0, 1.0)
   return DetectionRow(
-    attack=arm.attack,
-    hfc=arm.hfc,
-    hfc_weight=arm.hfc_weight,
-    weight_rule=arm.weight_rule,
-    eps_256=arm.eps_256,
-    step_size_256=arm.step_size_256,
-    steps=arm.steps,
+    attack=result.attack,
+    hfc=result.hfc,
+    hfc_weight=result.hfc_weight,
+    weight_rule=result.weight_rule,
+    eps_256=result.eps_256,
+    step_size_256=result.step_size_256,
+    steps=result.steps,
     detector=detector_name,
     population=population,
     auc=area,
@@ -163,10 +165,10 @@ def _row(
     tpr_at_90_tnr=metrics.tpr_at_tnr(clean_scores, adversarial, threshold=threshold),
     tpr_at_90_tnr_test_threshold=metrics.tpr_at_tnr(clean_scores, adversarial),
     tnr_at_threshold=float(np.mean(clean_scores <= threshold)),
-    adv_acc=arm.adv_acc,
+    adv_acc=result.adv_acc,
     adv_acc_low=interval[0],
     adv_acc_high=interval[1],
-    adv_acc_8bit=float(np.mean((arm.predictions_8bit == arm.targets)[arm.attacked])),
+    adv_acc_8bit=float(np.mean((result.predictions_8bit == result.targets)[result.attacked])),
     n_adversarial=int(mask.sum()),
     n_clean=len(clean),
   )

@@ -1,4 +1,4 @@
-"""How hard an attack may hide before it fails to fool."""
+"""The largest weight on a term at which an attack still works."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def largest_weight(
   Returns:
     The weight, or None where even `least` fails.
   """
-  weight, kept, failed = start, None, None
+  weight, best, failed = start, None, None
   while least <= weight <= most:
     if keeps(weight):
-      kept = weight
+      best = weight
       if failed is not None:
         break
       weight *= 2
     else:
       failed = weight
-      if kept is not None:
+      if best is not None:
         break
       weight /= 2
-  if kept is None or failed is None:
-    return kept
-  while failed / kept > precision * (1 + 1e-9):
-    middle = (kept * failed) ** 0.5
+  if best is None or failed is None:
+    return best
+  while failed / best > precision * (1 + 1e-9):
+    middle = (best * failed) ** 0.5
     if keeps(middle):
-      kept = middle
+      best = middle
     else:
       failed = middle
-  return kept
+  return best

@@ -77,13 +77,13 @@ def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
   clean, rows = study.clean["adv_test"], study.rows_of["adv_test"]
   seed = study.config.seed * 1000 + draw
   inputs = {
-    "data": study.sources.key, **study.subject.inputs(), "rows": rows,
+    "data": study.sources.key, **study.victim.inputs(), "rows": rows,
     "size": size, "count": count, "seed": seed,
   }  # fmt: skip
 
   def compute() -> Arrays:
     changed, _ = add_lesions(study.images("adv_test"), size, count, seed, ids=rows)
-    taps = study.subject.model.taps(changed)
+    taps = study.victim.model.taps(changed)
     return {"features": taps.features[taps.penultimate], "logits": taps.logits}
 
   arrays, _ = study.store.arrays("lesions", VERSIONS["lesions"], inputs, compute)

@@ -20,13 +20,13 @@ def check(study: Study, name: str, attack: Attack) -> None:
   commonest = np.bincount(targets[aimed]).argmax()
   some = np.flatnonzero(aimed & (targets == commonest))[: study.config.batch_size]
   clean = study.images("adv_train", some)
-  study.warn(*sanity.silent_gradients(study.subject.model, clean, targets[some]))
+  study.warn(*sanity.silent_gradients(study.victim.model, clean, targets[some]))
   if attack.steps < 2:
     return
   half = copy.copy(attack)  # shares the compiled loop
   half.steps //= 2
   success = [
-    study.subject.model.taps(study.attacked(name, each, "adv_train", some)).predictions
+    study.victim.model.taps(study.attacked(name, each, "adv_train", some)).predictions
     == targets[some]
     for each in (attack, half)
   ]

@@ -32,7 +32,7 @@ class Sources:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Subject:
+class Victim:
   """The attacked classifier; `key` hashes what it was made from."""
 
   model: TappedModel
@@ -55,7 +55,7 @@ class Subject:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingSet:
   """What detectors learn from.
 
   Attributes:

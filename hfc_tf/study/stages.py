@@ -25,9 +25,9 @@ from hfc_tf.models import training
 from hfc_tf.storage.hashing import digest, file_digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
-from hfc_tf.study.sources import Lesson as Lesson
 from hfc_tf.study.sources import Sources as Sources
-from hfc_tf.study.sources import Subject as Subject
+from hfc_tf.study.sources import TrainingSet as TrainingSet
+from hfc_tf.study.sources import Victim as Victim
 from hfc_tf.study.sources import content as content
 from hfc_tf.study.sources import device
 from hfc_tf.study.store import load_taps, save_taps
@@ -152,13 +152,13 @@ def preprocessing(mode: str) -> Callable[[Any], Any] | None:
 
 
 def clean_taps(
-  store: Store, sources: Sources, subject: Subject, rows: Array, batch_size: int
+  store: Store, sources: Sources, victim: Victim, rows: Array, batch_size: int
 ) -> tuple[Taps, str]:
   """Taps of clean, unaugmented images; groups are patients, or the images themselves."""
   groups = sources.dataset.groups
   described = {
     "data": sources.key,
-    **subject.inputs(),
+    **victim.inputs(),
     "rows": digest(rows),
     "batch_size": batch_size,
   }
@@ -168,8 +168,8 @@ def clean_taps(
     for start in range(0, len(rows), 512):
       some = rows[start : start + 512]
       parts.append(
-        subject.model.taps(
-          sources.dataset.images(some, subject.channels),
+        victim.model.taps(
+          sources.dataset.images(some, victim.channels),
           sources.dataset.labels[some],
           groups=some if groups is None else groups[some],
           batch_size=batch_size,
@@ -202,8 +202,8 @@ def detector(
   store: Store,
   name: str,
   settings: dict[str, Any],
-  subject: Subject,
-  lesson: Lesson,
+  victim: Victim,
+  training_set: TrainingSet,
 ) -> Detector:
   """A detector fitted on labelled Train taps and on clean, noisy and adversarial AdvTrain taps.
 
@@ -211,8 +211,8 @@ def detector(
     store: where it is kept.
     name: a key of DETECTORS.
     settings: of the detector's constructor, its seed among them.
-    subject: the classifier.
-    lesson: what it learns from.
+    victim: the classifier.
+    training_set: what it learns from.
   """
   if name not in DETECTORS:
     raise InputError(f"a detector among {', '.join(DETECTORS)}", repr(name), "name one of them")
@@ -220,9 +220,11 @@ def detector(
   constructor: Any = DETECTORS[name]
 
   def make(folder: pathlib.Path) -> None:
-    fitted = constructor(**settings).fit(**lesson.taps, model=subject.model, images=lesson.images)
+    fitted = constructor(**settings).fit(
+      **training_set.taps, model=victim.model, images=training_set.images
+    )
     fitted.save(folder / "detector.npz")
 
-  inputs = {"name": name, "settings": settings, **subject.inputs(), "lesson": lesson.key}
+  inputs = {"name": name, "settings": settings, **victim.inputs(), "lesson": training_set.key}
   artefact = store.artefact("detector", VERSIONS["detector"], inputs, make)
   return DETECTORS[name].load(artefact.path / "detector.npz")

@@ -24,7 +24,7 @@ from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
-from hfc_tf.study import attacked, parts, setting, stages
+from hfc_tf.study import adversarials, loading, selection, stages
 from hfc_tf.study.config import Config
 from hfc_tf.taps import TappedModel, Taps
 
@@ -62,13 +62,13 @@ class Study:
     writable_folder(out)  # told now, not when all is done
     self.store = store or Store(config.artefacts or out / "artefacts")
     self.sources = self.timed(
-      "data", lambda: setting.sources(self.store, config, dataset, self.warn, split)
+      "data", lambda: loading.load_sources(self.store, config, dataset, self.warn, split)
     )
-    self.warn(*parts.check(config, self.sources.dataset, self.sources.split))
-    self.subject = self.timed(
-      "classifier", lambda: setting.subject(self.store, config, self.sources, self.warn)
+    self.warn(*selection.check(config, self.sources.dataset, self.sources.split))
+    self.victim = self.timed(
+      "classifier", lambda: loading.load_victim(self.store, config, self.sources, self.warn)
     )
-    size = setting.batch_size(self.store, config, self.sources, self.subject)
+    size = loading.batch_size(self.store, config, self.sources, self.victim)
     self.config = dataclasses.replace(config, batch_size=size)
     self.train, self.train_key = self.timed(
       "taps", lambda: self._clean_taps(self.sources.split.train)
@@ -113,7 +113,7 @@ class Study:
     return made
 
   def _clean_taps(self, rows: Array) -> tuple[Taps, str]:
-    return stages.clean_taps(self.store, self.sources, self.subject, rows, 64)
+    return stages.clean_taps(self.store, self.sources, self.victim, rows, 64)
 
   def _choose_images(self) -> None:
     """AdvTrain and AdvTest: Test images that the classifier gets right, and their targets."""
@@ -130,7 +130,7 @@ class Study:
       )
     self.warn(*sanity.untrained(accuracy, test.labels))
     self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
-    chosen = parts.attackable(config, dataset, split, test)
+    chosen = selection.select(config, dataset, split, test)
     self.warn(*chosen.left_out)
     self.rows_of, self.targets, self.dropped = chosen.rows_of, chosen.targets, chosen.dropped
     self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
@@ -167,12 +167,12 @@ class Study:
   @functools.cached_property
   def executor(self) -> Executor | None:
     """Who makes attacked images and their taps; None: this process."""
-    return setting.workers(self.config)
+    return loading.workers(self.config)
 
   @functools.cached_property
   def attacked_model(self) -> TappedModel:
-    """The classifier as attacks run it; the images that they make are judged by `subject`."""
-    model: TappedModel = self.subject.model
+    """The classifier as attacks run it; the images that they make are judged by `victim`."""
+    model: TappedModel = self.victim.model
     same = self.config.precision == model.precision
     return model if same else model.variant(precision=self.config.precision)
 
@@ -224,25 +224,27 @@ class Study:
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
     described: dict[str, Any] = {"label": name}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
-    subject = self.subject if by is None else by.subject
-    work = (self.store, self.sources, subject, attack, described, rows, targets)
+    victim = self.victim if by is None else by.victim
+    work = (self.store, self.sources, victim, attack, described, rows, targets)
     images: Array = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),
-      lambda: attacked.adversarials(*work, self.config.batch_size, self.executor),
+      lambda: adversarials.attack_images(*work, self.config.batch_size, self.executor),
     )
     for start in range(0, len(rows), 512):
       block = slice(start, start + 512)
-      clean = self.sources.dataset.images(rows[block], subject.channels)
+      clean = self.sources.dataset.images(rows[block], victim.channels)
       self.warn(*sanity.outside(name, clean, images[block], attack.eps))
     return images
 
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
     """Taps of the part's attacked images, and their predictions after rounding to 8 bits."""
     clean = self.clean[part]
-    return attacked.image_taps(self.subject, images, clean.labels, clean.groups, 64, self.executor)
+    return adversarials.image_taps(
+      self.victim, images, clean.labels, clean.groups, 64, self.executor
+    )
 
   def images(self, part: str, some: Array | None = None) -> Array:
     """The part's clean images, or some of them by their number."""
     rows = self.rows_of[part] if some is None else self.rows_of[part][some]
-    images: Array = self.sources.dataset.images(rows, self.subject.channels)
+    images: Array = self.sources.dataset.images(rows, self.victim.channels)
     return images

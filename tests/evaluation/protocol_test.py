@@ -5,7 +5,7 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
-from hfc_tf.evaluation.protocol import Arm, detection_rows
+from hfc_tf.evaluation.protocol import AttackResult, detection_rows
 from hfc_tf.taps import Taps
 
 N = 40
@@ -25,11 +25,11 @@ def taps(scores, predictions):
   return Taps(features, logits, LABELS, "last", None, np.arange(N) // 2)
 
 
-def arm(scores, success, hfc=False, **changes):
+def result_of(scores, success, hfc=False, **changes):
   targets = 1 - LABELS
   predictions = np.where(success, targets, LABELS)
   eight_bit = np.where(success & (np.arange(N) != 0), targets, LABELS)
-  made = Arm(
+  made = AttackResult(
     attack="bim",
     hfc=hfc,
     hfc_weight=1.0 if hfc else 0.0,
@@ -40,6 +40,7 @@ def arm(scores, success, hfc=False, **changes):
     taps=taps(scores, predictions),
     targets=targets,
     predictions_8bit=eight_bit,
+    images=np.zeros((N, 1)),
   )
   return dataclasses.replace(made, **changes)
 
@@ -48,8 +49,8 @@ def arm(scores, success, hfc=False, **changes):
 def case():
   rng = np.random.default_rng(0)
   clean = taps(rng.normal(size=N), LABELS)
-  plain = arm(rng.normal(1, 1, N), np.arange(N) % 10 != 9)
-  hidden = arm(rng.normal(-1, 1, N), np.arange(N) % 5 != 0, hfc=True)
+  plain = result_of(rng.normal(1, 1, N), np.arange(N) % 10 != 9)
+  hidden = result_of(rng.normal(-1, 1, N), np.arange(N) % 5 != 0, hfc=True)
   return clean, plain, hidden
 
 
@@ -86,7 +87,7 @@ def test_successful_adversarials_against_all_clean_images(case):
 
 def test_both_arms_share_their_images(case):
   clean, plain, hidden = case
-  weak = arm(np.zeros(N), np.arange(N) > 10, hfc=True, hfc_weight=4.0)
+  weak = result_of(np.zeros(N), np.arange(N) > 10, hfc=True, hfc_weight=4.0)
   rows = by_population(detection_rows("first", FirstChannel(), clean, [plain, hidden, weak]))
   both = plain.success & hidden.success & weak.success
   assert 0 < both.sum() < min(plain.success.sum(), hidden.success.sum())
@@ -106,7 +107,9 @@ def test_another_attack_is_no_partner(case):
 
 def test_attack_that_never_fools(case):
   clean, *_ = case
-  (row,) = detection_rows("first", FirstChannel(), clean, [arm(np.ones(N), np.zeros(N, bool))])
+  (row,) = detection_rows(
+    "first", FirstChannel(), clean, [result_of(np.ones(N), np.zeros(N, bool))]
+  )
   assert row.n_adversarial == 0 and row.adv_acc == 0 and row.adv_acc_high > 0
   assert row.auc is row.auc_low is row.auc_within_class is row.tpr_at_90_tnr is None
   assert row.tnr_at_threshold > 0
@@ -119,7 +122,7 @@ def test_intervals_resample_patients(case):
   assert rows[0].auc == rows[1].auc and rows[0].auc_low != rows[1].auc_low
 
 
-def test_refuses_an_arm_without_all_images(case):
+def test_refuses_an_attack_without_all_images(case):
   clean, plain, _ = case
   short = dataclasses.replace(plain, taps=plain.taps[:10], targets=plain.targets[:10])
   with pytest.raises(InputError, match="expected 40 attacked images"):

@@ -22,11 +22,11 @@ MODEL = TappedModel(KERAS)
 BFLOAT16 = TappedModel(KERAS, precision="bfloat16")
 BYTES = TappedModel(KERAS, bounds=(0.0, 255.0))
 ROWS, TARGETS = np.array([3, 1, 2]), np.array([1, 0, 1], np.int32)
-SUBJECT = stages.Subject(MODEL, "network", 3)
-SUBJECTS = [  # that differ in one thing each
-  stages.Subject(MODEL, "another", 3),
-  stages.Subject(BFLOAT16, "network", 3),
-  stages.Subject(BYTES, "network", 3),
+VICTIM = stages.Victim(MODEL, "network", 3)
+VICTIMS = [  # that differ in one thing each
+  stages.Victim(MODEL, "another", 3),
+  stages.Victim(BFLOAT16, "network", 3),
+  stages.Victim(BYTES, "network", 3),
 ]
 DATASET = Dataset(
   name="drawn", source="synthetic",

@@ -14,7 +14,7 @@ from hfc_tf.distribute import Executor, executor
 from hfc_tf.distribute.devices import strategy
 from hfc_tf.errors import InputError
 from hfc_tf.storage.store import Store
-from hfc_tf.study import attacked, parts, stages
+from hfc_tf.study import adversarials, selection, stages
 from hfc_tf.study.config import Config
 from hfc_tf.tapping import highest
 from hfc_tf.taps import TappedModel
@@ -34,17 +34,15 @@ def workers(config: Config) -> Executor | None:
   )
 
 
-def batch_size(
-  store: Store, config: Config, images: stages.Sources, subject: stages.Subject
-) -> int:
+def batch_size(store: Store, config: Config, images: stages.Sources, victim: stages.Victim) -> int:
   """Images a step: what is asked for, or as many as memory holds."""
   if config.batch_size:
     return config.batch_size
-  shape = (*images.dataset.pixels.shape[1:-1], subject.channels)
-  return attacked.batch_size(store, subject, BIM(subject.model, steps=1), {}, shape)
+  shape = (*images.dataset.pixels.shape[1:-1], victim.channels)
+  return adversarials.batch_size(store, victim, BIM(victim.model, steps=1), {}, shape)
 
 
-def sources(
+def load_sources(
   store: Store,
   config: Config,
   dataset: Dataset | None,
@@ -69,7 +67,7 @@ def sources(
     )
   else:
     key = stages.content(dataset)
-  split = split or parts.train_test(config, dataset, store, key)
+  split = split or selection.train_test(config, dataset, store, key)
   shared = splits.straddling_groups(dataset, split.train, split.test)
   if shared:
     warn(f"{shared} patients have images in both Train and Test of the given split.")
@@ -83,7 +81,7 @@ def sources(
   return stages.Sources(dataset, split, key)
 
 
-def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) -> stages.Subject:
+def load_victim(store: Store, config: Config, images: stages.Sources, warn: Warn) -> stages.Victim:
   """The classifier, the user's or one that is trained on Train.
 
   Raises:
@@ -117,4 +115,4 @@ def subject(store: Store, config: Config, images: stages.Sources, warn: Warn) ->
     raise InputError(
       f"a model with {found} classes", f"one with {model.num_classes}", "choose another --model"
     )
-  return stages.Subject(model, f"{key}/{mode}", int(model.input_shape[-1] or 1))
+  return stages.Victim(model, f"{key}/{mode}", int(model.input_shape[-1] or 1))

@@ -1,11 +1,11 @@
-"""One attack in all its arms, and the detectors that judge them."""
+"""One attack without and with HFC, and the detectors that judge it."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from absl import logging
@@ -13,36 +13,30 @@ from absl import logging
 from hfc_tf.attacks import Attack
 from hfc_tf.detectors.base import Detector
 from hfc_tf.evaluation import protocol
-from hfc_tf.study import attacked, checks, stages
-from hfc_tf.study.hiding import hidden as hidden
+from hfc_tf.evaluation.protocol import AttackResult
+from hfc_tf.results.detection import DetectionRow
+from hfc_tf.study import adversarials, checks, stages
+from hfc_tf.study.hfc_weight import hfc_attacks
 from hfc_tf.study.study import Study
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
 
 
-class Shot(NamedTuple):
-  """AdvTest under one attack: the images, and what the classifier says of them."""
-
-  images: Array
-  arm: protocol.Arm
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class Case:
+class Comparison:
   """Attacks on AdvTest, scored by detectors.
 
   Attributes:
     clean: taps of the clean AdvTest images.
-    arms: what was attacked how; in a case of `plain_and_hidden` first without HFC.
-    images: AdvTest under each arm, by the arm's label ("attack", "paper", "auto", "weight 0.3").
+    results: AdvTest under each attack, by its label ("attack", "paper", "auto", "weight 0.3"); in a
+      comparison of `compare` first without HFC.
     scores: by detector, then "clean" and the labels.
     detectors: by name.
   """
 
   clean: Taps
-  arms: list[protocol.Arm]
-  images: dict[str, Array]
+  results: dict[str, AttackResult]
   scores: dict[str, dict[str, Array]]
   detectors: dict[str, Detector]
 
@@ -52,42 +46,26 @@ class Case:
     return {name: detector.threshold_ for name, detector in self.detectors.items()}
 
   @property
-  def auto(self) -> float | None:
+  def auto_weight(self) -> float | None:
     """The automatic weight on HFC, if there is one."""
-    return next((arm.hfc_weight for arm in self.arms if arm.weight_rule == "auto"), None)
+    results = self.results.values()
+    return next((each.hfc_weight for each in results if each.weight_rule == "auto"), None)
 
-  def labelled(self) -> dict[str, protocol.Arm]:
-    """The arms by their label."""
-    return dict(zip(self.images, self.arms, strict=True))
-
-  def rows(self) -> list[protocol.DetectionRow]:
-    """One row a detector, arm and population."""
+  def rows(self, *labels: str) -> list[DetectionRow]:
+    """One row a detector, attack and population; with labels, as if only these were compared."""
+    labels = labels or tuple(self.results)
+    results = [self.results[label] for label in labels]
     return [
       row
-      for name, scores in self.scores.items()
+      for name, threshold in self.thresholds.items()
+      for scores in [self.scores[name]]
       for row in protocol.rows_from_scores(
-        name,
-        self.thresholds[name],
-        scores["clean"],
-        self.clean,
-        self.arms,
-        [scores[label] for label in self.images],
-      )
-    ]
-
-  def rows_of(self, label: str) -> list[protocol.DetectionRow]:
-    """One row a detector: all successful adversarials of one arm."""
-    arm = self.labelled()[label]
-    return [
-      row
-      for name, scores in self.scores.items()
-      for row in protocol.rows_from_scores(
-        name, self.thresholds[name], scores["clean"], self.clean, [arm], [scores[label]]
+        name, threshold, scores["clean"], self.clean, results, [scores[label] for label in labels]
       )
     ]
 
 
-def fitted(
+def fit_detectors(
   study: Study,
   name: str,
   attacks: Mapping[str, Attack],
@@ -104,19 +82,19 @@ def fitted(
   config, rows = study.config, study.rows_of["adv_train"]
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
   eps = max(budgets, default=float(config.eps_256 or 0) / 256)
-  noise = attacked.noisy(study.sources, study.subject, rows, eps, config.seed)
-  learnt = [_fooled(study, label, name, attack) for label, attack in attacks.items()]
-  lesson = stages.Lesson(
+  noise = adversarials.noisy(study.sources, study.victim, rows, eps, config.seed)
+  successful = [_successful(study, label, name, attack) for label, attack in attacks.items()]
+  training_set = stages.TrainingSet(
     taps={
       "train": study.train,
       "clean": study.clean["adv_train"],
       "noisy": study.taps_of(noise, "adv_train")[0],
-      "adversarial": Taps.concatenate([shot for _, shot in learnt]),
+      "adversarial": Taps.concatenate([taps for _, taps in successful]),
     },
     images={
       "clean": study.images("adv_train"),
       "noisy": noise,
-      "adversarial": np.concatenate([shown for shown, _ in learnt]),
+      "adversarial": np.concatenate([images for images, _ in successful]),
     },
   )
   return {
@@ -127,15 +105,15 @@ def fitted(
         study.store,
         detector,
         {"seed": config.seed, **(settings or {}).get(detector, {})},
-        study.subject,
-        lesson,
+        study.victim,
+        training_set,
       ),
     )
     for detector in config.detectors
   }
 
 
-def _fooled(study: Study, label: str, name: str, attack: Attack) -> tuple[Array, Taps]:
+def _successful(study: Study, label: str, name: str, attack: Attack) -> tuple[Array, Taps]:
   """The AdvTrain images that the attack moves to their target, and their taps."""
   images = study.attacked(name, attack, "adv_train")
   taps, _ = study.taps_of(images, "adv_train")
@@ -145,9 +123,9 @@ def _fooled(study: Study, label: str, name: str, attack: Attack) -> tuple[Array,
   return images[success], taps[success]
 
 
-def shoot(
+def evaluate(
   study: Study, name: str, attack: Attack, rule: str | None = None, by: Study | None = None
-) -> Shot:
+) -> AttackResult:
   """AdvTest under an attack.
 
   Args:
@@ -158,49 +136,51 @@ def shoot(
     by: the study on whose classifier the attack was made; None for `study`.
 
   Returns:
-    The shot; where the attack has no budget, its eps is the largest change of any pixel.
+    The result; where the attack has no budget, its eps is the largest change of any pixel.
   """
   images = study.attacked(name, attack, "adv_test", by=by)
   taps, predictions_8bit = study.taps_of(images, "adv_test")
-  arm = protocol.Arm(
+  result = AttackResult(
     attack=name,
     hfc="hfc" in attack.weights,
     hfc_weight=attack.weights.get("hfc", 0.0),
     weight_rule=rule,
-    eps_256=256 * (_reach(study, images) if attack.eps is None else attack.eps),
+    eps_256=256 * (_largest_change(study, images) if attack.eps is None else attack.eps),
     step_size_256=256 * (attack.step_size or 0.0),
     steps=attack.steps,
     taps=taps,
     targets=study.targets["adv_test"],
     predictions_8bit=predictions_8bit,
+    images=images,
   )
-  logging.info("%s %s: Adv. Acc on AdvTest %.3f", name, rule or "", arm.adv_acc)
-  return Shot(images, arm)
+  logging.info("%s %s: Adv. Acc on AdvTest %.3f", name, rule or "", result.adv_acc)
+  return result
 
 
-def _reach(study: Study, images: Array) -> float:
+def _largest_change(study: Study, images: Array) -> float:
   clean = study.images("adv_test")
   return float(max(np.abs(a - b).max() for a, b in zip(clean, images, strict=True)))
 
 
-def scored(study: Study, detectors: dict[str, Detector], shots: Mapping[str, Shot]) -> Case:
-  """What detectors say of clean AdvTest images and of these shots, by their labels."""
-  clean, images = study.clean["adv_test"], {label: shot.images for label, shot in shots.items()}
-  taps = {"clean": clean, **{label: shot.arm.taps for label, shot in shots.items()}}
-  scores = {}
+def score(
+  study: Study, detectors: dict[str, Detector], results: dict[str, AttackResult]
+) -> Comparison:
+  """What detectors say of clean AdvTest images and of these attacks, by their labels."""
+  clean = study.clean["adv_test"]
+  scores: dict[str, dict[str, Array]] = {}
   for name, detector in detectors.items():
     if detector.reads == "images":
-      shown = {"clean": study.images("adv_test"), **images}
-      model = study.subject.model
-      scores[name] = {label: detector.score_images(model, each) for label, each in shown.items()}
+      images = {"clean": study.images("adv_test")}
+      images |= {label: result.images for label, result in results.items()}
+      model = study.victim.model
+      scores[name] = {label: detector.score_images(model, each) for label, each in images.items()}
     else:
+      taps = {"clean": clean, **{label: result.taps for label, result in results.items()}}
       scores[name] = {label: detector.score(each) for label, each in taps.items()}
-  return Case(clean, [shot.arm for shot in shots.values()], images, scores, detectors)
+  return Comparison(clean, results, scores, detectors)
 
 
-def plain_and_hidden(
-  study: Study, name: str, *, eps: float | None = None, start: float = 1.0
-) -> Case:
+def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
   """An attack without HFC and, if the study asks for it, with HFC; detectors learn the former.
 
   Args:
@@ -211,17 +191,16 @@ def plain_and_hidden(
   """
   plain = study.attack(name, eps=eps)
   checks.check(study, name, plain)
-  concealed = hidden(study, name, eps=eps, start=start) if study.config.hfc else {}
-  attacks = {"attack": plain, **concealed}
-  lessons = {"none": {"attack": plain}, "hfc": concealed, "mixture": attacks}
-  detectors = fitted(study, name, lessons[study.config.retrain])
-  shots = {
-    label: shoot(study, name, attack, None if attack is plain else label)
+  with_hfc = hfc_attacks(study, name, eps=eps, start=start) if study.config.hfc else {}
+  attacks = {"attack": plain, **with_hfc}
+  learnt = {"none": {"attack": plain}, "hfc": with_hfc, "mixture": attacks}
+  detectors = fit_detectors(study, name, learnt[study.config.retrain])
+  results = {
+    label: evaluate(study, name, attack, None if attack is plain else label)
     for label, attack in attacks.items()
   }
-  reach = shots["attack"].arm.eps_256  # one column of a table, whatever the weight on HFC
-  shots = {
-    label: shot._replace(arm=dataclasses.replace(shot.arm, eps_256=reach))
-    for label, shot in shots.items()
+  eps_256 = results["attack"].eps_256  # one column of a table, whatever the weight on HFC
+  results = {
+    label: dataclasses.replace(result, eps_256=eps_256) for label, result in results.items()
   }
-  return scored(study, detectors, shots)
+  return score(study, detectors, results)

@@ -1,4 +1,4 @@
-"""Who is trained on and who is attacked: Train and Test, AdvTrain and AdvTest."""
+"""Which images are trained on and which are attacked: Train and Test, AdvTrain and AdvTest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Attackable:
+class Selection:
   """The Test images that the classifier gets right.
 
   Attributes:
@@ -32,7 +32,7 @@ class Attackable:
     targets: the classes that these are to be taken for; an image whose target is its own class is
       not attacked, but stands among the clean ones.
     dropped: how many Test images the classifier gets wrong.
-    left_out: what to say of classes that are in neither part.
+    left_out: what to say of classes that are in neither.
   """
 
   rows_of: dict[str, Array]
@@ -114,7 +114,7 @@ def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
   ]
 
 
-def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps) -> Attackable:
+def select(config: Config, dataset: Dataset, split: splits.Split, test: Taps) -> Selection:
   """AdvTrain and AdvTest with their targets.
 
   Args:
@@ -139,7 +139,7 @@ def attackable(config: Config, dataset: Dataset, split: splits.Split, test: Taps
   else:
     adv_train, adv_test = splits.adversarial(dataset, split.test[correct], config.seed, *limits)
   rows_of = {"adv_train": adv_train, "adv_test": adv_test}
-  return Attackable(
+  return Selection(
     rows_of,
     {part: np.array([by_row[row] for row in rows], np.int32) for part, rows in rows_of.items()},
     int((~correct).sum()),
@@ -151,11 +151,11 @@ def _left_out(
   dataset: Dataset, test: Array, correct: Array, rows_of: dict[str, Array]
 ) -> Iterator[str]:
   for label, name in enumerate(dataset.class_names):
-    own = dataset.labels[test] == label
-    known = own.sum() < splits.ADVERSARIAL_FOLDS  # see `check`
-    if not known and not all((dataset.labels[rows] == label).any() for rows in rows_of.values()):
+    members = dataset.labels[test] == label
+    rare = members.sum() < splits.ADVERSARIAL_FOLDS  # see `check`
+    if not rare and not all((dataset.labels[rows] == label).any() for rows in rows_of.values()):
       yield (
-        f"Class {name} is left out of the attack: of its {own.sum()} Test images the classifier "
-        f"gets {correct[own].sum()} right, and AdvTrain and AdvTest together need "
+        f"Class {name} is left out of the attack: of its {members.sum()} Test images the "
+        f"classifier gets {correct[members].sum()} right, and AdvTrain and AdvTest together need "
         f"{splits.ADVERSARIAL_FOLDS} of several patients."
       )

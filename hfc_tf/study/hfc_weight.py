@@ -1,4 +1,4 @@
-"""The weight on a term that hides an attack: given, or the largest that keeps it working."""
+"""The weight on HFC or another term: given, or the largest that keeps the attack working."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALES = (1.0, 3.0)  # of residuals, tried
 _MOST = 5.0  # of them
 
 
-def hidden(
+def hfc_attacks(
   study: Study,
   name: str,
   term: HFC | None = None,
@@ -41,17 +41,17 @@ def hidden(
   """
   aim = aim or study.config.aim
   if term is None:
-    term = typical(study, name, eps) if aim == "typical" else study.hfc
+    term = typical_term(study, name, eps) if aim == "typical" else study.hfc
   attack = study.attack(name, term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
-    value = tuned(study, name, attack, "hfc", start) if given == "auto" else float(given)
+    value = tune_weight(study, name, attack, "hfc", start) if given == "auto" else float(given)
     if value is not None:
-      attacks[rule_of(given, aim)] = weighted(attack, "hfc", value)
+      attacks[weight_rule(given, aim)] = with_weight(attack, "hfc", value)
   return attacks
 
 
-def typical(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
+def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
   """HFC at typical features, its margin and scale taken from AdvTrain.
 
   The margin is the median lead of clean images. The scale is the one at which attacked features
@@ -71,29 +71,29 @@ def typical(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
   for scale in _SCALES:
     term = TypicalHFC(study.density[0], study.train, scale=scale, margin=margin)
     images = study.attacked(name, study.attack(name, term, eps=eps), "adv_train", rows)
-    found = study.hfc.energies(study.subject.model.taps(images), targets)
-    ratios.append(float(np.median([np.median(found[n]) / np.median(usual[n]) for n in usual])))
+    energies = study.hfc.energies(study.victim.model.taps(images), targets)
+    ratios.append(float(np.median([np.median(energies[n]) / np.median(usual[n]) for n in usual])))
     logging.info("%s, scale %g: energies are %.2f of clean ones", name, scale, ratios[-1])
   slope = max((ratios[1] - ratios[0]) / (_SCALES[1] - _SCALES[0]), 1e-6)
   wanted = float(np.clip(_SCALES[0] + (1 - ratios[0]) / slope, 0, _MOST))
   return TypicalHFC(study.density[0], study.train, scale=round(wanted, 2), margin=margin)
 
 
-def rule_of(given: str, aim: str = "mode") -> str:
+def weight_rule(given: str, aim: str = "mode") -> str:
   """What rows call a weight on HFC: "auto", "paper" (1, at the papers' aim) or "weight 0.3"."""
   if given == "auto":
     return given
   return "paper" if float(given) == 1 and aim == "mode" else f"weight {float(given):g}"
 
 
-def weighted(attack: Attack, term: str, weight: float) -> Attack:
+def with_weight(attack: Attack, term: str, weight: float) -> Attack:
   """The same attack, its compiled loop included, with another weight on one term."""
   changed = copy.copy(attack)
   changed.weights = {**attack.weights, term: weight}
   return changed
 
 
-def tuned(
+def tune_weight(
   study: Study, name: str, attack: Attack, term: str, start: float = 1.0, scale: float = 1.0
 ) -> float | None:
   """The largest weight on a term that keeps Adv. Acc >= 95 % on images of AdvTrain.
@@ -107,7 +107,7 @@ def tuned(
     scale: weights from scale / 64 to 64 scale are tried.
   """
   weight = largest_weight(
-    lambda weight: works(study, name, weighted(attack, term, weight)),
+    lambda weight: succeeds(study, name, with_weight(attack, term, weight)),
     start=start,
     most=64 * scale,
     least=scale / 64,
@@ -119,7 +119,7 @@ def tuned(
   return weight
 
 
-def works(study: Study, name: str, attack: Attack) -> bool:
+def succeeds(study: Study, name: str, attack: Attack) -> bool:
   """Whether Adv. Acc is 95 % or more on the tuning images of AdvTrain."""
   config = study.config
   every, some = study.targets["adv_train"], _tuning_images(study)
@@ -127,7 +127,7 @@ def works(study: Study, name: str, attack: Attack) -> bool:
   failures = 0
   for first in range(0, len(some), config.batch_size):
     rows = some[first : first + config.batch_size]
-    taps = study.subject.model.taps(study.attacked(name, attack, "adv_train", rows))
+    taps = study.victim.model.taps(study.attacked(name, attack, "adv_train", rows))
     failures += int((taps.predictions != every[rows]).sum())
     if failures > allowed:
       break
@@ -141,7 +141,7 @@ def works(study: Study, name: str, attack: Attack) -> bool:
 
 
 def _tuning_images(study: Study) -> Array:
-  """AdvTrain images by their number, in whole chunks of one target: a part costs as much."""
+  """AdvTrain images by their number, in whole chunks of one target: smaller ones cost as much."""
   config, targets = study.config, study.targets["adv_train"]
   aimed = study.aimed("adv_train")
   rng = np.random.default_rng(config.seed)
@@ -160,14 +160,14 @@ def smallest_budget(study: Study, name: str) -> float | None:
   does not do.
   """
   most = float(study.config.eps_256 or 0) / 256
-  found = largest_weight(
-    lambda fraction: works(study, name, study.attack(name, eps=most / fraction)),
+  fraction = largest_weight(
+    lambda fraction: succeeds(study, name, study.attack(name, eps=most / fraction)),
     precision=2**0.25,
   )
-  return None if found is None else most / found
+  return None if fraction is None else most / fraction
 
 
-def balanced(study: Study, attack: Attack, term: str) -> float:
+def balanced_weight(study: Study, attack: Attack, term: str) -> float:
   """The weight at which a term pulls as hard as the attack's first term.
 
   The ratio of the median L1 norms of their gradients on one chunk of clean AdvTrain images.
@@ -192,10 +192,10 @@ def balanced(study: Study, attack: Attack, term: str) -> float:
       for part in attack.objective.parts
       if part.name in (term, attack.objective.parts[0].name)
     }
-  own, other = (
+  first, other = (
     float(
       np.median(np.abs(tape.gradient(terms[name], values).numpy()).reshape(len(some), -1).sum(1))
     )
     for name in (attack.objective.parts[0].name, term)
   )
-  return own / other if own > 0 and other > 0 else 1.0
+  return first / other if first > 0 and other > 0 else 1.0

@@ -22,17 +22,17 @@ from hfc_tf.storage.arrays import Arrays, mapped_array
 from hfc_tf.storage.hashing import digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
-from hfc_tf.study.stages import Array, Sources, Subject
+from hfc_tf.study.stages import Array, Sources, Victim
 from hfc_tf.taps import Taps
 
 _BLOCK = 512  # images that are rounded at a time
 _CHANGES = ("batch_size", "weights", *NUMBERS)  # without a new program
 
 
-def adversarials(
+def attack_images(
   store: Store,
   sources: Sources,
-  subject: Subject,
+  victim: Victim,
   attack: Attack,
   described: dict[str, Any],
   rows: Array,
@@ -49,7 +49,7 @@ def adversarials(
 
   Args:
     store: where chunks are kept.
-    sources: the images. subject: the classifier.
+    sources: the images. victim: the classifier.
     attack: what is done to them.
     described: the attack's "label", and what the result depends on beside attack and classifier.
     rows: int [N], of the data set. targets: int [N].
@@ -60,7 +60,7 @@ def adversarials(
     raise InputError("at least one image to attack", "none", "give more Test images")
 
   def run(size: int) -> Array:
-    chunks = _Chunks(store, sources, subject, attack, described, rows, targets, size)
+    chunks = _Chunks(store, sources, victim, attack, described, rows, targets, size)
     return chunks.gathered(executor)
 
   return halve_on_oom(run, batch_size)[0]
@@ -68,11 +68,11 @@ def adversarials(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Chunks:
-  """The chunks of one call of `adversarials`, of `size` images each."""
+  """The chunks of one call of `attack_images`, of `size` images each."""
 
   store: Store
   sources: Sources
-  subject: Subject
+  victim: Victim
   attack: Attack
   described: dict[str, Any]
   rows: Array
@@ -98,7 +98,7 @@ class _Chunks:
   def inputs(self) -> dict[str, Any]:
     """All that the images depend on beside rows and targets."""
     settings = {**self.attack.describe(), "batch_size": self.size}
-    model = self.subject.inputs(self.attack.model)
+    model = self.victim.inputs(self.attack.model)
     return {"data": self.sources.key, **model, "attack": settings, **self.described}
 
   def gathered(self, executor: Executor | None) -> Array:
@@ -136,7 +136,7 @@ class _Chunks:
       )  # fmt: skip
 
   def _images(self, rows: Array) -> Array:
-    return self.sources.dataset.images(rows, self.subject.channels)
+    return self.sources.dataset.images(rows, self.victim.channels)
 
   def _chunk(self, number: int) -> Chunk:
     members = self.members[number]
@@ -158,9 +158,9 @@ class _Chunks:
         yield position, {"images": attack(**chunk)}
     elif missing:
       settings = self.attack.describe()
-      own = {name: value for name, value in settings.items() if name not in _CHANGES}
+      compiled = {name: value for name, value in settings.items() if name not in _CHANGES}
       job = executor.job(
-        digest("attack", self.subject.inputs(self.attack.model), own, shape, self.size),
+        digest("attack", self.victim.inputs(self.attack.model), compiled, shape, self.size),
         lambda path: jobs.attack_job(path, self.attack, self.size, shape),
       )
       given = numbers(self.attack)
@@ -178,7 +178,7 @@ class _Chunks:
 
 
 def batch_size(
-  store: Store, subject: Subject, attack: Attack, described: dict[str, Any], shape: tuple[int, ...]
+  store: Store, victim: Victim, attack: Attack, described: dict[str, Any], shape: tuple[int, ...]
 ) -> int:
   """The batch size that suits this machine's memory, found once and kept.
 
@@ -186,7 +186,7 @@ def batch_size(
 
   Args:
     store: where it is kept.
-    subject: the classifier.
+    victim: the classifier.
     attack: the one that takes most memory, with HFC if there is any.
     described: all that the attack's memory depends on.
     shape: of an image, (H, W, C) or (D, H, W, C).
@@ -203,7 +203,7 @@ def batch_size(
     return {"batch_size": np.array(automatic_batch_size(run))}
 
   inputs = {
-    **subject.inputs(attack.model),
+    **victim.inputs(attack.model),
     "shape": shape,
     "attack": {**attack.describe(), **described},
   }
@@ -211,13 +211,13 @@ def batch_size(
   return int(found["batch_size"])
 
 
-def noisy(sources: Sources, subject: Subject, rows: Array, eps: float, seed: int) -> Array:
+def noisy(sources: Sources, victim: Victim, rows: Array, eps: float, seed: int) -> Array:
   """Clean images with random noise of the attack's size."""
-  return sign_noise(sources.dataset.images(rows, subject.channels), eps, rows, seed)
+  return sign_noise(sources.dataset.images(rows, victim.channels), eps, rows, seed)
 
 
 def image_taps(
-  subject: Subject,
+  victim: Victim,
   images: Array,
   labels: Array,
   groups: Array | None,
@@ -227,21 +227,21 @@ def image_taps(
   """Taps of images, and the classes predicted once they are rounded to 8 bits.
 
   Args:
-    subject: the classifier.
+    victim: the classifier.
     images: float32 [N, ...] in [0, 1].
     labels: int [N]. groups: int [N] or None.
     batch_size: images a chunk.
     executor: who taps; None: this process.
   """
-  model, starts = subject.model, range(0, len(images), _BLOCK)
+  model, starts = victim.model, range(0, len(images), _BLOCK)
   rounded = ((np.rint(images[i : i + _BLOCK] * 255) / 255).astype(np.float32) for i in starts)
   if executor is None:
     taps = model.taps(images, labels, groups=groups, batch_size=batch_size)
-    parts = [model.taps(block, batch_size=batch_size).predictions for block in rounded]
-    return taps, np.concatenate(parts)
+    predictions = [model.taps(block, batch_size=batch_size).predictions for block in rounded]
+    return taps, np.concatenate(predictions)
   shape = images.shape[1:]
   job = executor.job(
-    digest("taps", subject.inputs(), shape, batch_size),
+    digest("taps", victim.inputs(), shape, batch_size),
     lambda path: jobs.taps_job(path, model, batch_size, shape),
   )
   taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=batch_size)
