@@ -64,7 +64,7 @@ def run(config: Config) -> Result:
   start = 1.0
   for attack in study.config.attacks:
     by_attack[attack] = comparison.compare(study, attack, start=start)
-    start = by_attack[attack].auto or start
+    start = by_attack[attack].auto_weight or start
   rows = [row for compared in by_attack.values() for row in compared.rows()]
   successful = [row for row in rows if row.population == "successful"]
   figures = [figure for name, each in by_attack.items() for figure in _figures(study, name, each)]
