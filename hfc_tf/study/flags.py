@@ -48,16 +48,13 @@ def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[
     InputError: for a layer that the network does not have.
   """
   names = list(taps)
-  if not wanted:
-    return [names[max(0, place - 1)] for place in sorted({
-      round(number * len(names) / 49) for number in default
-    })]  # fmt: skip
-  chosen = set()
-  for layer in wanted:
-    known = layer in names or (layer.isdigit() and 1 <= int(layer) <= len(names))
-    if not known:
-      raise InputError(
-        f"a layer from 1 to {len(names)} or among {', '.join(names)}", repr(layer), "name one"
-      )
-    chosen.add(names.index(layer) if layer in names else int(layer) - 1)
-  return [names[place] for place in sorted(chosen)]
+  places = {max(0, round(number * len(names) / 49) - 1) for number in default}
+  if wanted:
+    known = {name: place for place, name in enumerate(names)}
+    known = {str(place): place - 1 for place in range(1, len(names) + 1)} | known
+    unknown = [layer for layer in wanted if layer not in known]
+    if unknown:
+      expected = f"a layer from 1 to {len(names)} or among {', '.join(names)}"
+      raise InputError(expected, repr(unknown[0]), "name one")
+    places = {known[layer] for layer in wanted}
+  return [names[place] for place in sorted(places)]

@@ -1,20 +1,21 @@
-"""What artefacts are made from, images, classifier and lessons, and what tells them apart."""
+"""The images that a study is about, and their split into Train and Test."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-from typing import Any
+import pathlib
+from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
+from hfc_tf import data
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
+from hfc_tf.errors import InputError
 from hfc_tf.storage.hashing import digest
-from hfc_tf.taps import TappedModel, Taps
-
-Array = np.ndarray[Any, Any]
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
+from hfc_tf.study.config import Config
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,52 +32,47 @@ class Sources:
   key: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Victim:
-  """The attacked classifier; `key` hashes what it was made from."""
+def load_sources(
+  store: Store,
+  config: Config,
+  warn: Callable[[str], None],
+  dataset: Dataset | None = None,
+  split: splits.Split | None = None,
+) -> Sources:
+  """The images, given or read or drawn, and their split, given or drawn.
 
-  model: TappedModel
-  key: str
-  channels: int
-
-  def inputs(self, model: TappedModel | None = None) -> dict[str, Any]:
-    """What an artefact that is made with the classifier depends on.
-
-    Args:
-      model: the form of it that is run; None for `self.model`.
-    """
-    model = model or self.model
-    return {
-      "classifier": self.key,
-      "precision": model.precision,
-      "bounds": model.bounds,
-      "device": device(),
-    }
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrainingSet:
-  """What detectors learn from.
-
-  Attributes:
-    taps: of "train", "clean", "noisy" and "adversarial" images.
-    images: "clean", "noisy" and "adversarial", for detectors that read images.
+  Raises:
+    InputError: for images that cannot be read, or too few of them for the components.
   """
-
-  taps: dict[str, Taps]
-  images: dict[str, Array]
-
-  @functools.cached_property
-  def key(self) -> str:
-    """Hashes all of it."""
-    return digest(self.taps, self.images)
-
-
-def device() -> str:
-  """The kind of device: it decides kernels, and with them the last bits of every result."""
-  return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+  dataset = dataset or data.load(
+    config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
+    store.root / "decoded", window=config.window, depth=config.depth,
+  )  # fmt: skip
+  key = content(dataset)
+  split = split or train_test(config, dataset, store, key)
+  if shared := splits.straddling_groups(dataset, split.train, split.test):
+    warn(f"{shared} patients have images in both Train and Test of the given split.")
+  fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
+  if config.hfc and fewest < int(config.components or 1):
+    raise InputError(
+      f"at least {config.components} Train images of every class for as many components",
+      f"{fewest}",
+      "give more images or lower --components",
+    )
+  return Sources(dataset, split, key)
 
 
 def content(dataset: Dataset) -> str:
   """Hashes every pixel and label, and the images' names, groups and classes."""
   return digest(dataset.pixels, dataset.labels, dataset.ids, dataset.groups, dataset.class_names)
+
+
+def train_test(config: Config, dataset: Dataset, store: Store, key: str) -> splits.Split:
+  """The split of --split, or one drawn by the seed and kept; `key` is of the data's content."""
+  if config.split:
+    return splits.read_manifest(pathlib.Path(config.split), dataset)
+  rows, _ = store.arrays(
+    "split", VERSIONS["split"], {"data": key, "seed": config.seed},
+    lambda: dict(zip(("train", "test"), splits.train_test(dataset, config.seed), strict=True)),
+  )  # fmt: skip
+  return splits.Split(**rows, seed=config.seed)

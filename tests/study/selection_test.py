@@ -53,22 +53,23 @@ def test_a_fixed_target_keeps_clean_images_of_its_class(tmp_path):
   random = _select(tmp_path, dataset)
   fixed = _select(tmp_path, dataset, target="PNEUMONIA")
   for part in ("adv_train", "adv_test"):
-    np.testing.assert_array_equal(fixed.rows_of[part], random.rows_of[part])
-    assert (fixed.targets[part] == 1).all()
-    assert (dataset.labels[fixed.rows_of[part]] == 1).any()
-    assert (random.targets[part] != dataset.labels[random.rows_of[part]]).all()
+    np.testing.assert_array_equal(fixed[0][part], random[0][part])
+    assert (fixed[1][part] == 1).all()
+    assert (dataset.labels[fixed[0][part]] == 1).any()
+    assert (random[1][part] != dataset.labels[random[0][part]]).all()
 
 
 def test_a_rare_class_is_left_out_with_its_counts(tmp_path):
   dataset = _dataset()
-  found = _select(tmp_path, dataset, wrong=range(185, 240))  # of the last class 5 are right
-  assert found.left_out == [
+  rows_of, _, left_out = _select(
+    tmp_path, dataset, wrong=range(185, 240)
+  )  # of the last class 5 are right
+  assert left_out == [
     "Class 2 is left out of the attack: of its 60 Test images the classifier gets 5 right, and "
     "AdvTrain and AdvTest together need 10 of several patients."
   ]
-  assert all(set(dataset.labels[rows].tolist()) == {0, 1} for rows in found.rows_of.values())
-  assert found.dropped == 55
-  assert _select(tmp_path, dataset).left_out == []
+  assert all(set(dataset.labels[rows].tolist()) == {0, 1} for rows in rows_of.values())
+  assert _select(tmp_path, dataset)[2] == []
   with pytest.raises(InputError, match="100 of class NORMAL, 0 of class PNEUMONIA, 0 of class 2"):
     _select(tmp_path, dataset, wrong=range(100, 240))
 
