@@ -20,16 +20,13 @@ _SHARED = ("attack", "hfc", "hfc_weight", "weight_rule", "eps_256", "step_size_2
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AttackResult:
-  """AdvTest under one attack: all its images, in their order, and what the classifier says of them.
+  """AdvTest or AdvTrain under one attack: all images in their order, and what they are taken for.
 
   Attributes:
-    attack: key of the attack.
-    hfc: whether the hierarchical feature constraint took part.
+    attack: key of the attack. hfc: whether the hierarchical feature constraint took part.
     hfc_weight: weight on J_HFC; 0 without it.
     weight_rule: "paper", "auto" or, where it was given, "weight 0.3"; None without HFC.
-    eps_256: radius of the ball in 1/256.
-    step_size_256: step in 1/256.
-    steps: number of steps.
+    eps_256, step_size_256: radius of the ball and step in 1/256.
     taps: of the attacked images `[N]`.
     targets: classes the attack aimed at `[N]`; an image of its target's class was not attacked.
     predictions_8bit: predictions on the attacked images rounded to 8 bits `[N]`.
@@ -71,17 +68,13 @@ def detection_rows(
   results: Mapping[str, AttackResult],
   scores: Mapping[str, Scores],
 ) -> list[DetectionRow]:
-  """Compares a detector's scores of attacked AdvTest images with those of the clean ones.
+  """A row per attack and population: attacked AdvTest images against the clean ones.
 
   Args:
-    detector: its key.
-    threshold: learnt on AdvTrain.
+    threshold: of the detector, learnt on AdvTrain.
     clean: taps of the clean AdvTest images `[N]`; their `groups` are the patients of the intervals.
     results: attacks on the same images in the same order, by any labels.
     scores: `[N]` of "clean" and of each label.
-
-  Returns:
-    A row per attack and population.
 
   Raises:
     InputError: an attack does not hold all AdvTest images.

@@ -36,9 +36,7 @@ def untrained(accuracy: float, labels: Array) -> Iterator[str]:
 def collapsed(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> Iterator[str]:
   """Says when a classifier names one class for nearly all images, or never gets a class right.
 
-  Args:
-    confusion: counts `[K][K]`, rows by true class.
-    class_names: of the K classes.
+  The confusion matrix holds counts `[K][K]`, rows by true class.
   """
   counts = np.asarray(confusion)
   totals, predicted = counts.sum(1), counts.sum(0)
@@ -79,10 +77,7 @@ def outside(name: str, clean: Array, attacked: Array, eps: float | None) -> Iter
 def silent_gradients(model: TappedModel, images: Array, targets: Array) -> Iterator[str]:
   """Says when the loss has no gradient at many images: attacks that need one then stand still.
 
-  Args:
-    model: the attacked classifier.
-    images: a few clean images `[N, ...]` in [0, 1].
-    targets: classes to reach `[N]`.
+  Of a few clean images `[N, ...]` in [0, 1] and the classes to reach `[N]`.
   """
   values = tf.constant(images)
   with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -93,7 +93,7 @@ def _row(
 ) -> tuple[ClassifierRow, Curve | None]:
   """The row, and with two classes the ROC curve."""
   sources = load_sources(store, config, warn)
-  victim = load_victim(store, config, sources, warn)
+  victim = load_victim(store, config, warn, sources)
   taps, _ = stages.clean_taps(store, sources, victim, sources.split.test)
   figures, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
   recalls = [float(right[taps.labels == label].mean()) for label in np.unique(taps.labels)]

@@ -52,7 +52,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   adversarials = {"none": comparison.evaluate(study, name, plain)}
   weight: float | None = 1.0
   for count in usable:
-    attack = study.attack(name, HFC(study.density_of(count)[0]))
+    attack = study.attack(name, HFC(study.density_of(count)))
     auto = rule == "auto"
     if auto:
       weight = hfc_weight.tune_weight(study, name, attack, "hfc", weight or 1.0)

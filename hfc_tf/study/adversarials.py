@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,15 +45,11 @@ def attack_images(
 
   A chunk holds images that share a target, so that a run that was killed goes on with the next.
   Where memory runs out, chunks of half the size are made. The images lie in a temporary file,
-  mapped into memory, so that there may be more of them than memory holds. An image that is of its
-  target's class stays as it is.
+  mapped into memory. An image that is of its target's class stays as it is.
 
   Args:
-    store: where chunks are stored.
-    sources: the images. victim: the classifier.
-    attack: what is done to them.
     described: the attack's "label", and what the result depends on beside attack and classifier.
-    rows: int [N], of the data set. targets: int [N].
+    rows, targets: int [N]; rows of the data set.
     batch_size: images a chunk.
     executor: who makes the missing chunks; None: this process.
   """
@@ -85,20 +81,16 @@ def attack_images(
       chunk = {"rows": rows[members], "targets": targets[members]}
       return "adversarials", VERSIONS["adversarials"], {**inputs, **chunk}
 
-    def read(some: Iterable[Array]) -> list[Array]:
-      """Copies those of these chunks that the store holds; returns the others."""
-      missing = []
-      for members in some:
-        stored = store.kept_arrays(*place(members))
-        if stored is None:
-          missing.append(members)
-        else:
-          result[members] = stored["images"]
-      return missing
+    def read(members: Array) -> bool:
+      stored = store.kept_arrays(*place(members))
+      if stored is not None:
+        result[members] = stored["images"]
+      return stored is not None
 
-    if missing := read(chunks):
+    missing = [members for members in chunks if not read(members)]
+    if missing:
       with store.lock("adversarials", {**inputs, "rows": rows, "targets": targets}):
-        missing, begun = read(missing), time.monotonic()
+        missing, begun = [each for each in missing if not read(each)], time.monotonic()
         given = (
           {"images": images(members), "targets": targets[members], "ids": rows[members]}
           for members in missing
@@ -143,15 +135,9 @@ def _attacked(
 
 
 def batch_size(store: Store, victim: Victim, attack: Attack, shape: tuple[int, ...]) -> int:
-  """The batch size that suits this machine's memory, found once and stored.
+  """The batch size that suits this machine's memory, found once: it decides bytes.
 
-  The size decides bytes, so a run that goes on takes the one it began with.
-
-  Args:
-    store: where it is stored.
-    victim: the classifier.
-    attack: on which memory is measured.
-    shape: of an image, (H, W, C) or (D, H, W, C).
+  Measured with this attack on black images of the shape (H, W, C) or (D, H, W, C).
   """
 
   def compute() -> dict[str, Array]:
@@ -176,14 +162,7 @@ def image_taps(
   groups: Array | None,
   executor: Executor | None = None,
 ) -> tuple[Taps, Array]:
-  """Taps of images, and the classes predicted once they are rounded to 8 bits.
-
-  Args:
-    victim: the classifier.
-    images: float32 [N, ...] in [0, 1].
-    labels: int [N]. groups: int [N] or None.
-    executor: who taps; None: this process.
-  """
+  """Taps of images [N, ...] in [0, 1], and the classes predicted once rounded to 8 bits."""
   model, shape = victim.model, images.shape[1:]
   blocks = (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
   rounded = ((np.rint(block * 255) / 255).astype(np.float32) for block in blocks)

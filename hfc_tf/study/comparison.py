@@ -64,11 +64,7 @@ class Comparison:
 def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
   """An attack without HFC and, if the study asks for it, with HFC; detectors learn the former.
 
-  Args:
-    study: says with which weights on HFC, and what else the detectors learn from.
-    name: a key of ATTACKS.
-    eps: another budget than the study's, in image units.
-    start: the first weight that "auto" tries.
+  `eps` is another budget than the study's, in image units; `start` the first weight "auto" tries.
   """
   plain = study.attack(name, eps=eps)
   _warn_of_weakness(study, name, plain)
@@ -86,10 +82,7 @@ def compare(study: Study, name: str, *, eps: float | None = None, start: float =
 
 
 def _warn_of_weakness(study: Study, name: str, attack: Attack) -> None:
-  """Says what makes the attack look weak for the wrong reason.
-
-  One chunk of AdvTrain images is attacked again with half of the steps.
-  """
+  """Attacks one chunk of AdvTrain images again, with half of the steps."""
   model, some = study.victim.model, study.commonest_chunk()
   targets = study.targets["adv_train"][some]
   study.warn(*sanity.silent_gradients(model, study.images("adv_train", some), targets))
@@ -112,33 +105,28 @@ def fit_detectors(
 ) -> dict[str, Detector]:
   """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
 
-  Args:
-    study: says which detectors.
-    name: a key of ATTACKS.
-    attacks: what they learn from, all of that name; several make a mixture.
-    settings: of a detector's constructor, by its name.
+  Several attacks make a mixture; settings are of a detector's constructor, by its name.
   """
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
   eps = max(budgets, default=float(config.eps_256 or 0) / 256)
   noisy = sign_noise(clean, eps, study.rows_of["adv_train"], config.seed)
-  adversarial, fooled = [], []
-  for label, attack in attacks.items():
-    images = study.attacked(name, attack, "adv_train")
-    taps, _ = study.taps_of(images, "adv_train")
-    aimed = study.aimed("adv_train")
-    success = aimed & (taps.predictions == study.targets["adv_train"])
-    logging.info("%s %s: Adv. Acc on AdvTrain %.3f", name, label, success[aimed].mean())
-    adversarial.append(images[success])
-    fooled.append(taps[success])
+  results = [
+    evaluate(study, name, attack, None if label == "attack" else label, part="adv_train")
+    for label, attack in attacks.items()
+  ]
   training_set = stages.TrainingSet(
     taps={
       "train": study.train,
       "clean": study.clean["adv_train"],
       "noisy": study.taps_of(noisy, "adv_train")[0],
-      "adversarial": Taps.concatenate(fooled),
+      "adversarial": Taps.concatenate([each.taps[each.success] for each in results]),
     },
-    images={"clean": clean, "noisy": noisy, "adversarial": np.concatenate(adversarial)},
+    images={
+      "clean": clean,
+      "noisy": noisy,
+      "adversarial": np.concatenate([each.images[each.success] for each in results]),
+    },
   )
 
   def fit(detector: str) -> Detector:
@@ -149,24 +137,24 @@ def fit_detectors(
 
 
 def evaluate(
-  study: Study, name: str, attack: Attack, rule: str | None = None, by: Study | None = None
+  study: Study,
+  name: str,
+  attack: Attack,
+  rule: str | None = None,
+  by: Study | None = None,
+  part: str = "adv_test",
 ) -> AttackResult:
-  """AdvTest under an attack.
+  """The study's images under an attack; without a budget, eps is the largest change of any pixel.
 
   Args:
-    study: whose images and classifier.
-    name: of the attack, in rows.
-    attack: of that name.
     rule: how its weight on HFC came about; None without HFC.
     by: the study on whose classifier the attack was made; None for `study`.
-
-  Returns:
-    The result; where the attack has no budget, its eps is the largest change of any pixel.
+    part: "adv_test" or "adv_train".
   """
-  images, eps = study.attacked(name, attack, "adv_test", by=by), attack.eps
-  taps, predictions_8bit = study.taps_of(images, "adv_test")
+  images, eps = study.attacked(name, attack, part, by=by), attack.eps
+  taps, predictions_8bit = study.taps_of(images, part)
   if eps is None:
-    pairs = zip(study.images("adv_test"), images, strict=True)
+    pairs = zip(study.images(part), images, strict=True)
     eps = float(max(np.abs(clean - attacked).max() for clean, attacked in pairs))
   result = AttackResult(
     attack=name,
@@ -177,11 +165,11 @@ def evaluate(
     step_size_256=256 * (attack.step_size or 0.0),
     steps=attack.steps,
     taps=taps,
-    targets=study.targets["adv_test"],
+    targets=study.targets[part],
     predictions_8bit=predictions_8bit,
     images=images,
   )
-  logging.info("%s %s: Adv. Acc on AdvTest %.3f", name, rule or "", result.adv_acc)
+  logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", part, result.adv_acc)
   return result
 
 

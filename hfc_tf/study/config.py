@@ -25,15 +25,7 @@ _SEED = (0, values.MOST_SEED)
 def _flag(
   default: Any, text: str, check: Callable[..., None] | None = None, *limits: Any, flag: str = ""
 ) -> Any:
-  """A field that is a flag.
-
-  Args:
-    default: of both.
-    text: the flag's help.
-    check: of `values`; refuses what cannot be used.
-    limits: what the check takes beside the flag and its value.
-    flag: its name; none: the field's.
-  """
+  """A field and its flag; `check` of `values` takes the flag, its value and the limits."""
   metadata = {"help": text, "flag": flag, "check": check, "limits": limits}
   return dataclasses.field(default=default, metadata=metadata)
 
@@ -125,7 +117,7 @@ class Config:
     "AdvTrain images that --hfc_weight=auto tries weights on; none: 256 on phantoms, else 96.",
     values.whole,
   )
-  min_accuracy: float = _flag(0.6, "Refuse classifiers below it.", values.share)
+  min_accuracy: float = _flag(0.6, "Refuse classifiers below it.", values.real, 0, 1, True)
   seed: int = _flag(0, "Of every random draw.", values.whole, *_SEED)
   batch_size: int = _flag(
     32, "Images a step; 0: as many as memory holds, found once and kept.", values.whole, 0, 65536
@@ -151,15 +143,11 @@ class Config:
     return self.data_dir is None
 
   def resolved(self) -> Config:
-    """The same study with every default filled in and every value checked.
-
-    Raises:
-      InputError: for the first value that cannot be used.
-    """
+    """The same study with every default filled in and every value checked."""
     for field in dataclasses.fields(self):
-      name, check, limits = (field.metadata[key] for key in ("flag", "check", "limits"))
-      if check:
-        check(f"--{name or field.name}", getattr(self, field.name), *limits)
+      if check := field.metadata["check"]:
+        flag = f"--{field.metadata['flag'] or field.name}"
+        check(flag, getattr(self, field.name), *field.metadata["limits"])
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"

@@ -10,10 +10,9 @@ from hfc_tf.errors import InputError
 
 
 def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) -> dict[str, str]:
-  """Flags that change nothing in a study, and what they need.
+  """Flags that change nothing in a study (fields of `Config`), and what they need.
 
   Args:
-    config: fields of `Config`.
     hides: whether the command adds the HFC term whatever --hfc says.
     trains_others: whether it trains classifiers beside the one of --model_path.
   """
@@ -36,16 +35,10 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
 
 
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
-  """The taps that --layers names, in the order of the network.
+  """The taps that --layers names, by name or number from 1, in the order of the network.
 
-  Args:
-    wanted: names of taps, or numbers from 1 in the order of the network.
-    taps: the names of all taps.
-    default: numbers among ResNet-50's 49 activations, for when none are wanted; in another network
-      the layers at these relative depths stand for them.
-
-  Raises:
-    InputError: for a layer that the network does not have.
+  Where none are wanted, the default: numbers among ResNet-50's 49 activations; in another network
+  the layers at these relative depths stand for them.
   """
   names = list(taps)
   places = {max(0, round(number * len(names) / 49) - 1) for number in default}

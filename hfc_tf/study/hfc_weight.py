@@ -21,36 +21,22 @@ _MOST = 5.0  # of them
 
 
 def hfc_attacks(
-  study: Study,
-  name: str,
-  *,
-  aim: str | None = None,
-  eps: float | None = None,
-  start: float = 1.0,
+  study: Study, name: str, aim: str | None = None, eps: float | None = None, start: float = 1.0
 ) -> dict[str, Attack]:
   """The attack with HFC at each of the study's weights, by the weight's rule.
 
-  Args:
-    study: says which weights.
-    name: a key of ATTACKS.
-    aim: of the constraint; None for the study's.
-    eps: another budget than the study's, in image units.
-    start: the first weight that "auto" tries.
+  `eps` in image units and `aim` are the study's where None; `start` is the first that "auto" tries.
   """
   aim = aim or study.config.aim
   term = typical_term(study, name, eps) if aim == "typical" else study.hfc
   attack = study.attack(name, term, eps=eps)
-  weights = {
-    weight_rule(given, aim): tune_weight(study, name, attack, "hfc", start)
-    if given == "auto"
-    else float(given)
-    for given in study.config.hfc_weights
-  }
-  return {
-    rule: with_weight(attack, "hfc", weight)
-    for rule, weight in weights.items()
-    if weight is not None
-  }
+  attacks = {}
+  for given in study.config.hfc_weights:
+    auto = given == "auto"
+    weight = tune_weight(study, name, attack, "hfc", start) if auto else float(given)
+    if weight is not None:
+      attacks[weight_rule(given, aim)] = with_weight(attack, "hfc", weight)
+  return attacks
 
 
 def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
@@ -65,7 +51,7 @@ def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHF
   targets, usual = study.targets["adv_train"][rows], study.hfc.energies(clean, clean.labels)
   ratios = []
   for scale in _SCALES:
-    term = TypicalHFC(study.density[0], study.train, scale=scale, margin=margin)
+    term = TypicalHFC(study.density, study.train, scale=scale, margin=margin)
     images = study.attacked(name, study.attack(name, term, eps=eps), "adv_train", rows)
     energies = study.hfc.energies(study.victim.model.taps(images), targets)
     each = [np.median(energies[layer]) / np.median(usual[layer]) for layer in usual]
@@ -73,7 +59,7 @@ def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHF
     logging.info("%s, scale %g: energies are %.2f of clean ones", name, scale, ratios[-1])
   slope = max((ratios[1] - ratios[0]) / (_SCALES[1] - _SCALES[0]), 1e-6)
   wanted = float(np.clip(_SCALES[0] + (1 - ratios[0]) / slope, 0, _MOST))
-  return TypicalHFC(study.density[0], study.train, scale=round(wanted, 2), margin=margin)
+  return TypicalHFC(study.density, study.train, scale=round(wanted, 2), margin=margin)
 
 
 def weight_rule(given: str, aim: str = "mode") -> str:
@@ -95,20 +81,13 @@ def tune_weight(
 ) -> float | None:
   """The largest weight on a term that keeps Adv. Acc >= 95 % on images of AdvTrain.
 
-  Args:
-    study: whose classifier, AdvTrain and number of tuning images.
-    name: a key of ATTACKS.
-    attack: of that name, with the term in its objective.
-    term: the name of the term.
-    start: the first weight tried.
-    scale: weights from scale / 64 to 64 scale are tried.
+  From `start`; weights from scale / 64 to 64 scale are tried.
   """
-  weight = largest_weight(
-    lambda weight: succeeds(study, name, with_weight(attack, term, weight)),
-    start=start,
-    most=64 * scale,
-    least=scale / 64,
-  )
+
+  def keeps(weight: float) -> bool:
+    return succeeds(study, name, with_weight(attack, term, weight))
+
+  weight = largest_weight(keeps, start=start, most=64 * scale, least=scale / 64)
   if weight is None:
     study.warn(
       f"{name}: no weight on {term} keeps Adv. Acc at 95 % within this budget; 'auto' is left out."
@@ -128,11 +107,6 @@ def largest_weight(
 
   Doubles from `start` while it does, or halves until it does, then tries the geometric mean of the
   best weight and the first one that failed. None where even `least` fails.
-
-  Args:
-    keeps: whether Adv. Acc stays high enough at a weight, measured on AdvTrain.
-    start: the first weight tried. most, least: the range.
-    precision: of the result.
   """
   weight, best, failed = start, None, None
   while least <= weight <= most and (best is None or failed is None):
@@ -156,10 +130,11 @@ def smallest_budget(study: Study, name: str) -> float | None:
   does not do.
   """
   most = float(study.config.eps_256 or 0) / 256
-  fraction = largest_weight(
-    lambda fraction: succeeds(study, name, study.attack(name, eps=most / fraction)),
-    precision=2**0.25,
-  )
+
+  def keeps(fraction: float) -> bool:
+    return succeeds(study, name, study.attack(name, eps=most / fraction))
+
+  fraction = largest_weight(keeps, precision=2**0.25)
   return None if fraction is None else most / fraction
 
 
@@ -194,17 +169,12 @@ def _tuning_images(study: Study) -> Array:
 
 
 def balanced_weight(study: Study, attack: Attack, term: str) -> float:
-  """The weight at which a term pulls as hard as the attack's first term.
-
-  The ratio of the median L1 norms of their gradients on one chunk of clean AdvTrain images.
-
-  Args:
-    study: whose images.
-    attack: with the term in its objective.
-    term: the name of the term.
+  """The weight at which a term pulls as hard as the attack's first term: the ratio of the median
+  L1 norms of their gradients on one chunk of clean AdvTrain images.
   """
   some, terms = study.commonest_chunk(), {each.name: each for each in attack.objective.parts}
-  targets, ids = study.targets["adv_train"][some], study.rows_of["adv_train"][some]
+  targets = tf.constant(study.targets["adv_train"][some])
+  ids = tf.constant(study.rows_of["adv_train"][some], tf.int32)
   images = tf.constant(study.images("adv_train", some))
   norms = []
   for name in (attack.objective.parts[0].name, term):
@@ -212,9 +182,7 @@ def balanced_weight(study: Study, attack: Attack, term: str) -> float:
       tape.watch(images)
       logits, features = attack.model(images)
       means = {layer: tf.stop_gradient(values) for layer, values in features.items()}
-      batch = Batch(
-        images, tf.constant(targets), tf.constant(ids, tf.int32), study.config.seed, means
-      )
+      batch = Batch(images, targets, ids, study.config.seed, means)
       value = terms[name].term(terms[name].prepare(batch), batch, logits, features)
     gradient = np.abs(tape.gradient(value, images).numpy()).reshape(len(some), -1)
     norms.append(float(np.median(gradient.sum(1))))

@@ -28,11 +28,8 @@ _FEATURES = "features/"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingSet:
-  """What detectors learn from.
-
-  Attributes:
-    taps: of "train", "clean", "noisy" and "adversarial" images.
-    images: "clean", "noisy" and "adversarial", for detectors that read images.
+  """What detectors learn from: taps of "train", "clean", "noisy" and "adversarial" images, and
+  these images but for Train's.
   """
 
   taps: dict[str, Taps]
@@ -62,13 +59,10 @@ def clean_taps(store: Store, sources: Sources, victim: Victim, rows: Array) -> t
 def save_taps(path: pathlib.Path, taps: Taps) -> None:
   """Writes taps as named arrays."""
   arrays: Arrays = {f"{_FEATURES}{name}": values for name, values in taps.features.items()}
-  arrays |= {
-    "logits": taps.logits, "labels": taps.labels, "penultimate": np.array(taps.penultimate)
-  }  # fmt: skip
-  if taps.head is not None:
-    arrays |= {"kernel": taps.head[0], "bias": taps.head[1]}
-  if taps.groups is not None:
-    arrays["groups"] = taps.groups
+  arrays |= {"logits": taps.logits, "labels": taps.labels}
+  arrays["penultimate"] = np.array(taps.penultimate)
+  arrays |= {} if taps.head is None else {"kernel": taps.head[0], "bias": taps.head[1]}
+  arrays |= {} if taps.groups is None else {"groups": taps.groups}
   save_arrays(path, arrays)
 
 
@@ -88,29 +82,21 @@ def load_taps(path: pathlib.Path) -> Taps:
 
 def density(
   store: Store, train: Taps, train_key: str, components: int, seed: int
-) -> tuple[HierarchicalDensity, str]:
-  """The density of normal features, fitted on clean Train taps, and its key."""
+) -> HierarchicalDensity:
+  """The density of normal features, fitted on clean Train taps."""
 
   def make(folder: pathlib.Path) -> None:
     HierarchicalDensity(components, seed=seed).fit(train).save(folder / "density.npz")
 
   inputs = {"taps": train_key, "components": components, "seed": seed}
   artefact = store.artefact("density", VERSIONS["density"], inputs, make)
-  return HierarchicalDensity.load(artefact.path / "density.npz"), artefact.key
+  return HierarchicalDensity.load(artefact.path / "density.npz")
 
 
 def detector(
   store: Store, name: str, settings: dict[str, Any], victim: Victim, training_set: TrainingSet
 ) -> Detector:
-  """A detector fitted on labelled Train taps and on clean, noisy and adversarial AdvTrain taps.
-
-  Args:
-    store: where it is stored.
-    name: a key of DETECTORS.
-    settings: of the detector's constructor, its seed among them.
-    victim: the classifier.
-    training_set: what it learns from.
-  """
+  """A fitted detector; settings are of its constructor, its seed among them."""
   constructor: Any = DETECTORS[name]
 
   def make(folder: pathlib.Path) -> None:

@@ -25,9 +25,9 @@ from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
-from hfc_tf.study import adversarials, selection, stages
+from hfc_tf.study import adversarials, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.sources import load_sources
+from hfc_tf.study.sources import check, load_sources, select
 from hfc_tf.study.victim import load_victim
 from hfc_tf.taps import TappedModel, Taps
 
@@ -64,13 +64,10 @@ class Study:
     out = pathlib.Path(config.out)
     writable_folder(out)  # refused now, not when all is done
     self.store = store or Store(config.artefacts or out / "artefacts")
-    self.sources = self.timed(
-      "data", lambda: load_sources(self.store, config, self.warn, dataset, split)
-    )
-    self.warn(*selection.check(config, self.sources.dataset, self.sources.split))
-    self.victim = self.timed(
-      "classifier", lambda: load_victim(self.store, config, self.sources, self.warn)
-    )
+    given = (self.store, config, self.warn)
+    self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
+    self.warn(*check(config, self.sources.dataset, self.sources.split))
+    self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
     if not config.batch_size:
       model, shape = self.victim.model, self.images_of(np.arange(1)).shape[1:]
       size = adversarials.batch_size(self.store, self.victim, BIM(model, steps=1), shape)
@@ -85,7 +82,6 @@ class Study:
     """Another study that shares this one's artefacts; its split is written to OUT/name.
 
     Args:
-      name: of its folder.
       images: its data set, if it is at hand.
       same_split: whether it has this one's split, with AdvTrain and AdvTest.
       changes: fields of `Config` that differ.
@@ -129,18 +125,18 @@ class Study:
       )
     self.warn(*sanity.untrained(accuracy, test.labels))
     self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
-    self.rows_of, self.targets, left_out = selection.select(config, dataset, split, test)
+    self.rows_of, self.targets, left_out = select(config, dataset, split, test)
     self.warn(*left_out)
     self.dropped = int((test.predictions != test.labels).sum())
     self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
     self.clean = {part: self._taps(rows)[0] for part, rows in self.rows_of.items()}
 
   @functools.cached_property
-  def density(self) -> tuple[HierarchicalDensity, str]:
-    """Of clean Train features, and its key."""
+  def density(self) -> HierarchicalDensity:
+    """Of clean Train features."""
     return self.density_of(int(self.config.components or 1))
 
-  def density_of(self, components: int) -> tuple[HierarchicalDensity, str]:
+  def density_of(self, components: int) -> HierarchicalDensity:
     """The same with M components."""
     work = (self.store, self.train, self.train_key, components, self.config.seed)
     return self.timed("density", lambda: stages.density(*work))
@@ -148,7 +144,7 @@ class Study:
   @functools.cached_property
   def hfc(self) -> HFC:
     """The hierarchical feature constraint of the study's density, at weight 1."""
-    return HFC(self.density[0])
+    return HFC(self.density)
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
@@ -178,7 +174,6 @@ class Study:
     """An attack on the study's classifier with the study's settings.
 
     Args:
-      name: a key of ATTACKS.
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
       eps: another budget in image units; the step grows with it, the number of steps stays. Not
         heard by attacks that look for the smallest perturbation.
@@ -211,7 +206,6 @@ class Study:
     """Images under the attack, at the attack's present weights.
 
     Args:
-      name: a key of ATTACKS. attack: of this name.
       part: "adv_train" or "adv_test". some: numbers of its images; None for all.
       by: the study whose classifier the attack was made on; None for this one.
     """
@@ -219,15 +213,13 @@ class Study:
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
     described: dict[str, Any] = {"label": name}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
-    victim = (by or self).victim
-    work = (self.store, self.sources, victim, attack, described, rows, targets)
+    work = (self.store, self.sources, (by or self).victim, attack, described, rows, targets)
     images = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),
       lambda: adversarials.attack_images(*work, self.config.batch_size, self.executor),
     )
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 512):
-      clean = self.sources.dataset.images(rows[block], victim.channels)
-      self.warn(*sanity.outside(name, clean, images[block], attack.eps))
+      self.warn(*sanity.outside(name, self.images_of(rows[block]), images[block], attack.eps))
     return images
 
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:

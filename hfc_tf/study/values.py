@@ -44,7 +44,7 @@ def whole(flag: str, value: int | None, least: int = 1, most: int = 10**6) -> No
 
 
 def real(
-  flag: str, value: float | None, low: float = 0, high: float = math.inf, *, low_fits: bool = False
+  flag: str, value: float | None, low: float = 0, high: float = math.inf, low_fits: bool = False
 ) -> None:
   """Refuses a number outside of (low, high], with `low_fits` of [low, high]."""
   if value is None or (math.isfinite(value) and low < value <= high) or (low_fits and value == low):
@@ -53,11 +53,6 @@ def real(
   if math.isfinite(high):
     limits += f" and at most {high:g}"
   raise InputError(f"{flag} {limits}", f"{value:g}", "correct it, or leave it out")
-
-
-def share(flag: str, value: float | None) -> None:
-  """Refuses a number out of [0, 1]."""
-  real(flag, value, 0, 1, low_fits=True)
 
 
 def budget(flag: str, value: float | None) -> None:

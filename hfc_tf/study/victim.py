@@ -38,11 +38,7 @@ class Victim:
   channels: int
 
   def inputs(self, model: TappedModel | None = None) -> dict[str, Any]:
-    """What an artefact that is made with the classifier depends on.
-
-    Args:
-      model: the form of it that is run; None for `self.model`.
-    """
+    """What an artefact depends on that is made with the classifier, or another form of it."""
     model = model or self.model
     return {
       "classifier": self.key,
@@ -58,13 +54,9 @@ def device() -> str:
 
 
 def load_victim(
-  store: Store, config: Config, sources: Sources, warn: Callable[[str], None]
+  store: Store, config: Config, warn: Callable[[str], None], sources: Sources
 ) -> Victim:
-  """The classifier, the user's or one that is trained on Train.
-
-  Raises:
-    InputError: for a model that cannot be read or has other classes than the images.
-  """
+  """The classifier, the user's or one that is trained on Train."""
   mode = "none"  # ours are trained without any
   if config.model_path:
     network, key = users_classifier(config.model_path)
@@ -93,11 +85,7 @@ def load_victim(
 
 
 def users_classifier(path: str) -> tuple[keras.Model, str]:
-  """A classifier that the user brings, and the hash of its file.
-
-  Raises:
-    InputError: when there is no such file or Keras cannot read it.
-  """
+  """A classifier that the user brings, and the hash of its file."""
   if not os.path.isfile(path) or not path.endswith((".keras", ".h5")):
     there = "something else" if os.path.exists(path) else "nothing"
     raise InputError("a .keras or .h5 file", f"{there} at {path}", "set --model_path to a model")
@@ -132,12 +120,7 @@ def trained_classifier(
 ) -> tuple[keras.Model, str]:
   """A classifier trained on Train, whose validation images chose the epoch, and its key.
 
-  Args:
-    store: where it is stored.
-    sources: images and split.
-    name: a key of MODELS.
-    settings: epochs, batch_size, learning_rate, seed, weights.
-    devices: several change the rounding, and so the artefact.
+  Settings: epochs, batch_size, learning_rate, seed, weights. Several devices change the rounding.
   """
   dataset, weights = sources.dataset, settings["weights"]
   train, validation = splits.validation(dataset, sources.split.train, settings["seed"])

@@ -8,7 +8,7 @@ import pytest
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
-from hfc_tf.study import selection
+from hfc_tf.study import sources
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 from tests.experiments import shared
@@ -31,7 +31,7 @@ def _select(tmp_path, dataset, wrong=(), **changes):
     labels=dataset.labels, logits=logits, predictions=logits.argmax(1).astype(np.int32)
   )
   split = splits.Split(train=np.zeros(0, np.int64), test=np.arange(len(dataset)), seed=0)
-  return selection.select(config, dataset, split, test)
+  return sources.select(config, dataset, split, test)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def _select(tmp_path, dataset, wrong=(), **changes):
   [("random", "random"), ("PNEUMONIA", "1"), ("pneumonia", "1"), ("0", "0"), ("2", "2")],
 )
 def test_targets_are_rules_names_or_numbers(rule, wanted):
-  assert selection.target_rule(rule, _dataset()) == wanted
+  assert sources.target_rule(rule, _dataset()) == wanted
 
 
 @pytest.mark.parametrize("rule", ["3", "-1", "norm", ""])
 def test_other_targets_are_one_line(rule):
   with pytest.raises(InputError, match="--target among random, next, least_likely, NORMAL"):
-    selection.target_rule(rule, _dataset())
+    sources.target_rule(rule, _dataset())
 
 
 def test_a_fixed_target_keeps_clean_images_of_its_class(tmp_path):
@@ -76,10 +76,10 @@ def test_a_rare_class_is_left_out_with_its_counts(tmp_path):
 
 def test_what_is_known_before_the_training_is_said_before(tmp_path):
   split = splits.Split(train=np.zeros(0, np.int64), test=np.arange(189))
-  (text,) = selection.check(Config(), _dataset((100, 80, 9)), split)
+  (text,) = sources.check(Config(), _dataset((100, 80, 9)), split)
   assert text == "Class 2 has 9 Test images, fewer than 10: it is not attacked."
   with pytest.raises(InputError, match="9 of class PNEUMONIA, 9 of class 2"):
-    selection.check(Config(), _dataset((171, 9, 9)), split)
+    sources.check(Config(), _dataset((171, 9, 9)), split)
   with pytest.raises(InputError, match="--target among"):
     Study(shared.config(target="cat", model_path=None, out=str(tmp_path)).resolved())
   assert not (tmp_path / "artefacts" / "classifier").exists()
