@@ -22,7 +22,7 @@ from hfc_tf.results.detection import AdaptiveRow
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
 from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases, hiding
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -46,22 +46,23 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
   begun = time.monotonic()
   study, name = hiding_study(config)
   plain = study.attack(name)
-  detectors = cases.fitted(study, name, {"attack": plain})
-  adversarials = {"none": cases.shoot(study, name, plain)}
+  detectors = comparison.fit_detectors(study, name, {"attack": plain})
+  adversarials = {"none": comparison.evaluate(study, name, plain)}
   weights: dict[str, float | None] = {"none": None}
   for method, term in rivals(study).items():
     attack = study.attack(name, term)
-    start = hiding.balanced(study, attack, term.name)
-    weight = hiding.tuned(study, name, attack, term.name, start, start)
+    start = hfc_weight.balanced_weight(study, attack, term.name)
+    weight = hfc_weight.tune_weight(study, name, attack, term.name, start, start)
     if weight is not None:
-      hidden = hiding.weighted(attack, term.name, weight)
-      adversarials[method], weights[method] = cases.shoot(study, name, hidden, "auto"), weight
-  for rule, hidden in hiding.hidden(study, name).items():
-    adversarials[f"hfc {rule}"] = cases.shoot(study, name, hidden, rule)
+      hidden = hfc_weight.with_weight(attack, term.name, weight)
+      adversarials[method] = comparison.evaluate(study, name, hidden, "auto")
+      weights[method] = weight
+  for rule, hidden in hfc_weight.hfc_attacks(study, name).items():
+    adversarials[f"hfc {rule}"] = comparison.evaluate(study, name, hidden, rule)
     weights[f"hfc {rule}"] = hidden.weights["hfc"]
   rows = [
     AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
-    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
+    for label, row in labelled_rows(comparison.score(study, detectors, adversarials))
   ]
   for bound in bounds:
     rows += _bound(study, bound, detectors)
@@ -91,8 +92,9 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
       study.warn(f"{METHODS[method]} needs a gradient that {detector_label(name)} has not.")
       continue
     attack = BOUNDS[method](study.attacked_model, detector, **study.attack_settings())
-    case = cases.scored(study, {name: detector}, {method: cases.shoot(study, "pgd", attack)})
-    for _, row in labelled_rows(case):
+    results = {method: comparison.evaluate(study, "pgd", attack)}
+    compared = comparison.score(study, {name: detector}, results)
+    for _, row in labelled_rows(compared):
       yield AdaptiveRow(**row, method=method, term_weight=None)
 
 

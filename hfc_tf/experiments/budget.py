@@ -16,7 +16,7 @@ from hfc_tf.results.detection import BudgetRow
 from hfc_tf.results.figures import LineChart
 from hfc_tf.results.labels import attack_label, model_label, number
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases
+from hfc_tf.study import comparison
 from hfc_tf.study.config import Config
 
 FRACTIONS = (0.25, 0.5, 1.0, 2.0)  # of --eps, where no budgets are given
@@ -46,12 +46,12 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
     start = 1.0
     for budget in budgets:
       try:
-        case = cases.plain_and_hidden(victim, name, eps=budget / 256, start=start)
+        compared = comparison.compare(victim, name, eps=budget / 256, start=start)
       except InputError as error:  # too few adversarials for detectors to learn from
         study.warn(f"{model_label(model)} at {number(budget, 3)}/256 is left out: {error}")
         continue
-      start = case.auto or start
-      rows += [BudgetRow(**row, model=model) for _, row in labelled_rows(case)]
+      start = compared.auto_weight or start
+      rows += [BudgetRow(**row, model=model) for _, row in labelled_rows(compared)]
     study.warn(*(f"{model_label(model)}: {warning}" for warning in victim.warnings if not same))
   by_model = tables.grouped(rows, "model").values()
   return study_result(

@@ -22,8 +22,10 @@ from hfc_tf.results.figures import PALETTE, Array, Line, LineChart
 from hfc_tf.results.labels import DATASETS, model_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.storage.store import Store
-from hfc_tf.study import setting, stages
+from hfc_tf.study import stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.sources import load_sources
+from hfc_tf.study.victim import load_victim
 
 Curve = tuple[Array, Array]  # false and true positive rates
 _NOTES = (
@@ -90,9 +92,9 @@ def _row(
   store: Store, config: Config, warn: Callable[[str], None]
 ) -> tuple[ClassifierRow, Curve | None]:
   """The row, and with two classes the ROC curve."""
-  sources = setting.sources(store, config, None, warn)
-  subject = setting.subject(store, config, sources, warn)
-  taps, _ = stages.clean_taps(store, sources, subject, sources.split.test, 64)
+  sources = load_sources(store, config, warn)
+  victim = load_victim(store, config, warn, sources)
+  taps, _ = stages.clean_taps(store, sources, victim, sources.split.test)
   figures, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
   recalls = [float(right[taps.labels == label].mean()) for label in np.unique(taps.labels)]
   interval, curve = None, None

@@ -1,4 +1,4 @@
-"""What experiments begin with and end with: a study, some of its layers, the rows of a case."""
+"""What experiments begin and end with: a study, some of its layers, the rows of a comparison."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.results.result import Result
-from hfc_tf.study.cases import Case
+from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
 from hfc_tf.study.study import Study
@@ -40,10 +40,10 @@ def block_ends(taps: Iterable[str]) -> list[str]:
   return ends if 2 <= len(ends) <= 8 else choose_layers((), names, _BLOCK_ENDS)
 
 
-def labelled_rows(case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
+def labelled_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
   """Each attack's label with the fields of a `DetectionRow`: one a detector, all that succeeded."""
-  for label in case.images:
-    for row in case.rows_of(label):
+  for label in compared.results:
+    for row in compared.rows(label):
       yield label, vars(row)
 
 

@@ -18,7 +18,7 @@ from hfc_tf.results import tables
 from hfc_tf.results.detection import ComponentsRow
 from hfc_tf.results.labels import attack_label, fraction, percent
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases, hiding
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -48,19 +48,23 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   if len(usable) < len(components):
     study.warn(f"A class has {fewest} Train images: more components than that are left out.")
   plain = study.attack(name)
-  detectors = cases.fitted(study, name, {"attack": plain})
-  adversarials = {"none": cases.shoot(study, name, plain)}
+  detectors = comparison.fit_detectors(study, name, {"attack": plain})
+  adversarials = {"none": comparison.evaluate(study, name, plain)}
   weight: float | None = 1.0
   for count in usable:
-    attack = study.attack(name, HFC(study.density_of(count)[0]))
+    attack = study.attack(name, HFC(study.density_of(count)))
     auto = rule == "auto"
-    weight = hiding.tuned(study, name, attack, "hfc", weight or 1.0) if auto else float(rule)
+    if auto:
+      weight = hfc_weight.tune_weight(study, name, attack, "hfc", weight or 1.0)
+    else:
+      weight = float(rule)
     if weight is not None:
-      hidden = hiding.weighted(attack, "hfc", weight)
-      adversarials[str(count)] = cases.shoot(study, name, hidden, hiding.rule_of(rule))
+      hidden = hfc_weight.with_weight(attack, "hfc", weight)
+      label = hfc_weight.weight_rule(rule)
+      adversarials[str(count)] = comparison.evaluate(study, name, hidden, label)
   rows = [
     ComponentsRow(**row, components=None if label == "none" else int(label))
-    for label, row in labelled_rows(cases.scored(study, detectors, adversarials))
+    for label, row in labelled_rows(comparison.score(study, detectors, adversarials))
   ]
   return study_result(
     "components", study, begun, rows,

@@ -21,7 +21,7 @@ from hfc_tf.results.detection import DefenderRow, WorstRow
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
 from hfc_tf.results.labels import attack_label, percent
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases, hiding
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import AIMS, Config
 
 _LESSONS = {
@@ -52,25 +52,25 @@ def run(config: Config) -> Result:
   every: dict[str, Attack] = {"attack": plain}
   lessons = {"plain": dict(every)}
   for aim in AIMS:
-    hidden = hiding.hidden(study, name, aim=aim)
+    hidden = hfc_weight.hfc_attacks(study, name, aim=aim)
     if hidden:
       lessons[aim] = {f"{aim} {rule}": attack for rule, attack in hidden.items()}
       every |= lessons[aim]
   if len(lessons) > 1:
     lessons["mixture"] = every
   adversarials = {
-    label: cases.shoot(study, name, attack, None if label == "attack" else label)
+    label: comparison.evaluate(study, name, attack, None if label == "attack" else label)
     for label, attack in every.items()
   }
   rows: list[DefenderRow] = []
   worst: list[WorstRow] = []
   for lesson, attacks in lessons.items():
-    case = cases.scored(study, cases.fitted(study, name, attacks), adversarials)
+    compared = comparison.score(study, comparison.fit_detectors(study, name, attacks), adversarials)
     rows += [
       DefenderRow(**row, learnt_from=lesson, aim=None if label == "attack" else label.split()[0])
-      for label, row in labelled_rows(case)
+      for label, row in labelled_rows(compared)
     ]
-    worst += worst_case(lesson, case)
+    worst += worst_case(lesson, compared)
   return study_result(
     "defender", study, begun, rows, {"worst_case": worst},
     title=f"The defender answers {attack_label(name)} with HFC",
@@ -79,21 +79,21 @@ def run(config: Config) -> Result:
   )  # fmt: skip
 
 
-def worst_case(lesson: str, case: cases.Case) -> Iterator[WorstRow]:
+def worst_case(lesson: str, compared: comparison.Comparison) -> Iterator[WorstRow]:
   """Every detector against whichever attack it scores lowest, image by image."""
-  success = np.stack([arm.success for arm in case.arms])  # [A, N]
+  success = np.stack([result.success for result in compared.results.values()])  # [A, N]
   moved = success.any(axis=0)
-  targets = case.arms[0].targets[moved]
-  for name, scores in case.scores.items():
-    each = np.stack([scores[label] for label in case.images])  # [A, N]
+  targets = next(iter(compared.results.values())).targets[moved]
+  for name, scores in compared.scores.items():
+    each = np.stack([scores[label] for label in compared.results])  # [A, N]
     lowest = np.where(success, each, np.inf).min(axis=0)[moved]
     yield WorstRow(
       lesson,
       name,
-      metrics.auc_within_class(scores["clean"], case.clean.predictions, lowest, targets),
-      metrics.tpr_at_tnr(scores["clean"], lowest, threshold=case.thresholds[name]),
+      metrics.auc_within_class(scores["clean"], compared.clean.predictions, lowest, targets),
+      metrics.tpr_at_tnr(scores["clean"], lowest, threshold=compared.thresholds[name]),
       int(moved.sum()),
-      len(case.clean),
+      len(compared.clean),
     )
 
 

@@ -29,8 +29,8 @@ from hfc_tf.results.figures import (
 from hfc_tf.results.labels import attack_label, budget, detector_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.verdict import rule_label, verdict
-from hfc_tf.study import cases
-from hfc_tf.study.cases import Case
+from hfc_tf.study import comparison
+from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -60,14 +60,14 @@ def run(config: Config) -> Result:
   """
   begun = time.monotonic()
   study = Study(config.resolved())
-  by_attack: dict[str, Case] = {}
+  by_attack: dict[str, Comparison] = {}
   start = 1.0
   for attack in study.config.attacks:
-    by_attack[attack] = cases.plain_and_hidden(study, attack, start=start)
-    start = by_attack[attack].auto or start
-  rows = [row for case in by_attack.values() for row in case.rows()]
+    by_attack[attack] = comparison.compare(study, attack, start=start)
+    start = by_attack[attack].auto_weight or start
+  rows = [row for compared in by_attack.values() for row in compared.rows()]
   successful = [row for row in rows if row.population == "successful"]
-  figures = [figure for name, case in by_attack.items() for figure in _figures(study, name, case)]
+  figures = [figure for name, each in by_attack.items() for figure in _figures(study, name, each)]
   return study_result(
     "detection", study, begun, rows,
     title=f"Detectors against {', '.join(map(attack_label, by_attack))}", findings=verdict(rows),
@@ -146,35 +146,36 @@ def _ends(rows: Sequence[DetectionRow], end: str) -> list[float]:
   return [float("nan") if value is None else 100 * value for value in values]
 
 
-def _figures(study: Study, name: str, case: Case) -> list[Any]:
+def _figures(study: Study, name: str, compared: Comparison) -> list[Any]:
   """Examples, histograms, ROC curves and a t-SNE map of one attack."""
-  plain = case.arms[0]
-  shown = "auto" if "auto" in case.images else next(reversed(case.images))
-  last = case.labelled()[shown]
+  plain = next(iter(compared.results.values()))
+  shown = "auto" if "auto" in compared.results else next(reversed(compared.results))
+  last = compared.results[shown]
   groups = {"attack": ("attack", plain)} | ({} if last is plain else {"hfc": (shown, last)})
   scores = {
     detector: {"clean": by_label["clean"]}
     | {group: by_label[label][attack.success] for group, (label, attack) in groups.items()}
-    for detector, by_label in case.scores.items()
+    for detector, by_label in compared.scores.items()
   }
   attacks = {group: attack for group, (_, attack) in groups.items()}
-  predicted = {"clean": case.clean.predictions}
+  predicted = {"clean": compared.clean.predictions}
   predicted |= {group: x.taps.predictions[x.success] for group, x in attacks.items()}
-  layer = case.clean.penultimate
-  features = {g: taps.features[layer] for g, taps in at_one_target(case.clean, attacks)[1].items()}
+  layer = compared.clean.penultimate
+  groups_taps = at_one_target(compared.clean, attacks)[1]
+  features = {group: taps.features[layer] for group, taps in groups_taps.items()}
   some = np.flatnonzero(plain.success & last.success)
   some = some[np.linspace(0, len(some) - 1, min(3, len(some))).astype(int)]
   classes = study.sources.dataset.class_names
   labels = [f"{classes[a]} to {classes[b]}" for a, b in
-            zip(case.clean.labels[some], plain.targets[some], strict=True)]  # fmt: skip
+            zip(compared.clean.labels[some], plain.targets[some], strict=True)]  # fmt: skip
   examples = [ExampleImages(
-    clean=study.images("adv_test", some), attacked=case.images["attack"][some],
-    hidden=None if last is plain else case.images[shown][some], eps_256=plain.eps_256,
+    clean=study.images("adv_test", some), attacked=compared.results["attack"].images[some],
+    hidden=None if last is plain else compared.results[shown].images[some], eps_256=plain.eps_256,
     attack=name, labels=labels,
   )] if len(some) else []  # fmt: skip
   return [
     *examples,
-    ScoreHistograms(scores, case.thresholds, name),
+    ScoreHistograms(scores, compared.thresholds, name),
     ROCCurves(scores, predicted, name),
     FeatureMap(features, seed=study.config.seed, attack=name, layer=layer),
   ]

@@ -13,13 +13,13 @@ from typing import Any
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
-from hfc_tf.evaluation.protocol import Arm
+from hfc_tf.evaluation.protocol import AttackResult
 from hfc_tf.experiments.common import hiding_study, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.detection import LayerRow
 from hfc_tf.results.labels import attack_label, detector_label, percent
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases, hiding
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -51,16 +51,18 @@ def run(config: Config) -> Result:
     study.warn(f"{detector_label(detector)} has no scores of single layers and is left out.")
   plain = study.attack(name)
   every = {"kd": {"layers": list(study.train.features)}}  # else the penultimate layer's alone
-  fitted = cases.fitted(study, name, {"attack": plain}, every)
-  adversarials = [cases.shoot(study, name, plain)]
-  hidden = hiding.hidden(study, name)
-  adversarials += [cases.shoot(study, name, attack, rule) for rule, attack in hidden.items()]
+  fitted = comparison.fit_detectors(study, name, {"attack": plain}, every)
+  adversarials = [comparison.evaluate(study, name, plain)]
+  hidden = hfc_weight.hfc_attacks(study, name)
+  adversarials += [
+    comparison.evaluate(study, name, attack, rule) for rule, attack in hidden.items()
+  ]
   rows: list[LayerRow] = []
   for detector in able:
     clean = fitted[detector].layer_scores(study.clean["adv_test"])
-    for attacked in adversarials:
-      scores = fitted[detector].layer_scores(attacked.arm.taps)
-      rows += _rows(study, detector, attacked.arm, clean, scores)
+    for result in adversarials:
+      scores = fitted[detector].layer_scores(result.taps)
+      rows += _rows(study, detector, result, clean, scores)
   return study_result(
     "layers", study, begun, rows,
     title=f"Layers that give {attack_label(name)} away", findings=[_finding(rows)],
@@ -72,19 +74,19 @@ def run(config: Config) -> Result:
 
 
 def _rows(
-  study: Study, detector: str, arm: Arm, clean: dict[str, Any], scores: dict[str, Any]
+  study: Study, detector: str, result: AttackResult, clean: dict[str, Any], scores: dict[str, Any]
 ) -> Iterator[LayerRow]:
-  order = {layer: place for place, layer in enumerate(study.subject.model.layers, start=1)}
+  order = {layer: place for place, layer in enumerate(study.victim.model.layers, start=1)}
   predictions = study.clean["adv_test"].predictions
-  fooled = arm.taps.predictions[arm.success]
+  fooled = result.taps.predictions[result.success]
   for layer, normal in clean.items():
-    attacked = scores[layer][arm.success]
+    attacked = scores[layer][result.success]
     within = metrics.auc_within_class(normal, predictions, attacked, fooled)
     yield LayerRow(
-      arm.attack, arm.hfc, arm.hfc_weight, arm.weight_rule, arm.eps_256, arm.steps,
-      detector, order[layer], layer, study.subject.model.widths[layer],
+      result.attack, result.hfc, result.hfc_weight, result.weight_rule, result.eps_256,
+      result.steps, detector, order[layer], layer, study.victim.model.widths[layer],
       metrics.auc(normal, attacked), within, metrics.two_sided(within),
-      arm.adv_acc, int(arm.success.sum()), len(normal),
+      result.adv_acc, int(result.success.sum()), len(normal),
     )  # fmt: skip
 
 

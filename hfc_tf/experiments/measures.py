@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.densities.energy import LayerEnergy, energy
-from hfc_tf.evaluation.protocol import Arm
+from hfc_tf.evaluation.protocol import AttackResult
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
@@ -147,7 +147,7 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
   )
 
 
-def at_one_target(clean: Taps, attacks: Mapping[str, Arm]) -> tuple[int, dict[str, Taps]]:
+def at_one_target(clean: Taps, attacks: Mapping[str, AttackResult]) -> tuple[int, dict[str, Taps]]:
   """The class that most attacks aim at, and the groups of `FeatureMap` that belong to it."""
   targets = next(iter(attacks.values())).targets
   target = int(np.bincount(targets).argmax())

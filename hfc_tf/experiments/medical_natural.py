@@ -15,7 +15,7 @@ from hfc_tf.results import tables
 from hfc_tf.results.detection import DomainRow
 from hfc_tf.results.labels import DATASETS, attack_label, number
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases, hiding
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -64,14 +64,14 @@ def run(
 
 
 def _smallest(study: Study, name: str) -> float | None:
-  eps = hiding.smallest_budget(study, name)
+  eps = hfc_weight.smallest_budget(study, name)
   return None if eps is None else 256 * eps
 
 
 def _rows(study: Study, domain: str, name: str, budgets: Sequence[float]) -> Iterator[DomainRow]:
   for budget in budgets:
-    case = cases.plain_and_hidden(study, name, eps=budget / 256)
-    for _, row in labelled_rows(case):
+    compared = comparison.compare(study, name, eps=budget / 256)
+    for _, row in labelled_rows(compared):
       yield DomainRow(**row, domain=domain, dataset=study.config.dataset)
 
 

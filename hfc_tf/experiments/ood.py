@@ -62,7 +62,7 @@ def run(config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int
     raise InputError("at least one draw of lesions an image", str(draws), "pass --draws=10")
   begun = time.monotonic()
   study = Study(config.resolved())
-  normal = hfc_score(study.density[0], study.clean["adv_test"])
+  normal = hfc_score(study.density, study.clean["adv_test"])
   rows = [_row(study, size, count, draws, normal) for size, count in wanted]
   return study_result(
     "ood", study, begun, rows,
@@ -77,13 +77,13 @@ def _taps(study: Study, size: str, count: int, draw: int) -> Taps:
   clean, rows = study.clean["adv_test"], study.rows_of["adv_test"]
   seed = study.config.seed * 1000 + draw
   inputs = {
-    "data": study.sources.key, **study.subject.inputs(), "rows": rows,
+    "data": study.sources.key, **study.victim.inputs(), "rows": rows,
     "size": size, "count": count, "seed": seed,
   }  # fmt: skip
 
   def compute() -> Arrays:
     changed, _ = add_lesions(study.images("adv_test"), size, count, seed, ids=rows)
-    taps = study.subject.model.taps(changed)
+    taps = study.victim.model.taps(changed)
     return {"features": taps.features[taps.penultimate], "logits": taps.logits}
 
   arrays, _ = study.store.arrays("lesions", VERSIONS["lesions"], inputs, compute)
@@ -95,7 +95,7 @@ def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> Lesi
   clean = study.clean["adv_test"]
   ill = Taps.concatenate([_taps(study, size, count, draw) for draw in range(draws)])
   same = ill.predictions == np.tile(clean.predictions, draws)
-  scores, predictions = hfc_score(study.density[0], ill[same]), ill.predictions[same]
+  scores, predictions = hfc_score(study.density, ill[same]), ill.predictions[same]
   everyone = np.arange(len(clean)) if clean.groups is None else clean.groups
   groups = np.tile(everyone, draws)[same]
   interval = bootstrap_auc(normal, scores, everyone, groups) if len(scores) else None

@@ -15,7 +15,7 @@ from hfc_tf.results import tables
 from hfc_tf.results.detection import SubstituteRow
 from hfc_tf.results.labels import attack_label, model_label
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 
 _NOTES = (
@@ -37,7 +37,7 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
   begun = time.monotonic()
   victim, name = hiding_study(config)
   known = str(victim.config.model_path or victim.config.model)
-  direct = cases.plain_and_hidden(victim, name)
+  direct = comparison.compare(victim, name)
   rows = [SubstituteRow(**row, victim=known, substitute=None) for _, row in labelled_rows(direct)]
   seed = victim.config.seed if victim.config.model_seed is None else victim.config.model_seed
   for model in substitutes or (str(victim.config.model),):
@@ -48,13 +48,17 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
       model_seed=seed + 1,
       same_split=True,
     )
-    attacks = {"attack": substitute.attack(name), **cases.hidden(substitute, name)}
+    attacks = {"attack": substitute.attack(name), **hfc_weight.hfc_attacks(substitute, name)}
     made = {
-      label: cases.shoot(victim, name, attack, None if label == "attack" else label, by=substitute)
+      label: comparison.evaluate(
+        victim, name, attack, None if label == "attack" else label, by=substitute
+      )
       for label, attack in attacks.items()
     }
-    case = cases.scored(victim, direct.detectors, made)
-    rows += [SubstituteRow(**row, victim=known, substitute=model) for _, row in labelled_rows(case)]
+    compared = comparison.score(victim, direct.detectors, made)
+    rows += [
+      SubstituteRow(**row, victim=known, substitute=model) for _, row in labelled_rows(compared)
+    ]
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))
   return study_result(
     "semi_white_box", victim, begun, rows,

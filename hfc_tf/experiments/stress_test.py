@@ -88,14 +88,14 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
   """The layer's mean over some AdvTest images under the attack, kept for the next run."""
   rows = study.rows_of["adv_test"][some]
   inputs = {
-    "data": study.sources.key, **study.subject.inputs(attack.model), "rows": rows,
+    "data": study.sources.key, **study.victim.inputs(attack.model), "rows": rows,
     "attack": attack.describe(), "layer": layer,
   }  # fmt: skip
 
   def compute() -> Arrays:
     # The class is of no account; one for all fills the chunks.
     changed = attack(study.images("adv_test", some), 0, ids=rows)
-    return {"mean": study.subject.model.taps(changed).features[layer].mean(dtype=float)}
+    return {"mean": study.victim.model.taps(changed).features[layer].mean(dtype=float)}
 
   stage = ("stress", VERSIONS["stress"], inputs)
   arrays, _ = study.timed("stress", lambda: study.store.arrays(*stage, compute))

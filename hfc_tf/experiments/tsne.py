@@ -16,7 +16,7 @@ from hfc_tf.results.figures import FeatureMap
 from hfc_tf.results.labels import attack_label, budget, group_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.tables import grouped
-from hfc_tf.study import cases
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
 from hfc_tf.study.study import Study
@@ -44,9 +44,11 @@ def run(config: Config, layers: Sequence[str] = ()) -> Result:
   begun = time.monotonic()
   study = Study(config.resolved())
   config, name = study.config, study.config.attacks[0]
-  hidden = list(cases.hidden(study, name).values()) if config.hfc else []
+  hidden = list(hfc_weight.hfc_attacks(study, name).values()) if config.hfc else []
   attacks = dict(zip(("attack", "hfc"), (study.attack(name), *hidden[-1:]), strict=False))
-  adversarials = {group: cases.shoot(study, name, attack).arm for group, attack in attacks.items()}
+  adversarials = {
+    group: comparison.evaluate(study, name, attack) for group, attack in attacks.items()
+  }
   clean = study.clean["adv_test"]
   target, taps = at_one_target(clean, adversarials)
   rows, maps = [], []

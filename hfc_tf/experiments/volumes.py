@@ -24,7 +24,7 @@ from hfc_tf.results.detection import DetectionRow
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
 from hfc_tf.results.labels import attack_label, budget, number, percent
 from hfc_tf.results.result import Result, Table
-from hfc_tf.study import cases
+from hfc_tf.study import comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -64,9 +64,9 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   rows: list[DetectionRow] = []
   start = 1.0
   for name in study.config.attacks:
-    case = cases.plain_and_hidden(study, name, start=start)
-    start = case.auto or start
-    rows += [DetectionRow(**row) for _, row in labelled_rows(case)]
+    compared = comparison.compare(study, name, start=start)
+    start = compared.auto_weight or start
+    rows += [DetectionRow(**row) for _, row in labelled_rows(compared)]
   # What was brought along fits volumes of one size only, and 3-D kernels fit no slices.
   model = "small_resnet" if study.config.model_path else study.config.model
   flat = "small_resnet" if model == "resnet18_3d" else model
@@ -113,7 +113,7 @@ def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Succ
   targets = study.targets["adv_test"][aimed]
   for eps in budgets:
     images = study.attacked(name, study.attack(name, eps=eps / 256), "adv_test")
-    hits = int((study.subject.model.taps(images).predictions[aimed] == targets).sum())
+    hits = int((study.victim.model.taps(images).predictions[aimed] == targets).sum())
     low, high = wilson(hits, len(targets)) or (0.0, 1.0)
     voxels = int(np.prod(images.shape[1:]))
     share, accuracy = hits / len(targets), float(study.classifier["accuracy"] or 0)

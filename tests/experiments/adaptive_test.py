@@ -5,7 +5,7 @@ import tensorflow as tf
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.experiments import adaptive
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
-from hfc_tf.study import hiding
+from hfc_tf.study import hfc_weight
 from hfc_tf.study.study import Study
 from tests.experiments import shared
 
@@ -44,7 +44,7 @@ class Copy(Objective):
 def test_the_search_starts_where_gradients_are_equal(factor):
   study = Study(shared.config().resolved())
   attack = study.attack("bim", Copy(factor))
-  assert hiding.balanced(study, attack, "copy") == pytest.approx(1 / factor, rel=1e-4)
+  assert hfc_weight.balanced_weight(study, attack, "copy") == pytest.approx(1 / factor, rel=1e-4)
 
 
 def test_rivals_lead_to_the_target_class():

@@ -3,10 +3,10 @@ import types
 import numpy as np
 import pytest
 
-from hfc_tf.evaluation.protocol import Arm
+from hfc_tf.evaluation.protocol import AttackResult
 from hfc_tf.experiments import defender
-from hfc_tf.study import hiding
-from hfc_tf.study.cases import Case
+from hfc_tf.study import hfc_weight
+from hfc_tf.study.comparison import Comparison
 from hfc_tf.taps import Taps
 from tests.experiments import shared
 
@@ -17,10 +17,11 @@ def _taps(predictions):
   return Taps({}, np.eye(2, dtype=np.float32)[predictions], LABELS, "last")
 
 
-def _arm(success):
+def _result(success):
   targets = 1 - LABELS
-  return Arm("bim", False, 0.0, None, 4, 0.2, 40, _taps(np.where(success, targets, LABELS)),
-             targets, targets)  # fmt: skip
+  taps = _taps(np.where(success, targets, LABELS))
+  return AttackResult("bim", False, 0.0, None, 4, 0.2, 40, taps,
+                      targets, targets, np.zeros(4))  # fmt: skip
 
 
 class Detector:
@@ -28,15 +29,17 @@ class Detector:
 
 
 def test_worst_case_counts_an_image_as_caught_only_if_all_its_attacks_are():
-  arms = [_arm(np.array([True, True, True, False])), _arm(np.array([True, True, False, False]))]
+  results = {
+    "attack": _result(np.array([True, True, True, False])),
+    "hfc": _result(np.array([True, True, False, False])),
+  }
   scores = {"d": {
     "clean": np.array([0.1, 0.2, 0.1, 0.2]),
     "attack": np.array([0.9, 0.9, 0.9, 0.0]),
-    "hidden": np.array([0.8, 0.4, 0.0, 0.0]),  # its third and fourth images do not count
+    "hfc": np.array([0.8, 0.4, 0.0, 0.0]),  # its third and fourth images do not count
   }}  # fmt: skip
-  images = {"attack": np.zeros(4), "hidden": np.zeros(4)}
-  case = Case(_taps(LABELS), arms, images, scores, {"d": Detector()})
-  (row,) = defender.worst_case("plain", case)
+  compared = Comparison(_taps(LABELS), results, scores, {"d": Detector()})
+  (row,) = defender.worst_case("plain", compared)
   assert (row.n_adversarial, row.n_clean) == (3, 4)
   assert row.tpr_at_90_tnr == pytest.approx(2 / 3)
   assert row.auc_within_class == 1.0
@@ -63,10 +66,10 @@ def test_experiment():
 
 
 @pytest.mark.parametrize("left", [("mode",), ()], ids=["one aim", "none"])
-def test_aims_without_an_arm_are_left_out(monkeypatch, left):
-  hidden = hiding.hidden
+def test_aims_without_an_attack_are_left_out(monkeypatch, left):
+  hfc_attacks = hfc_weight.hfc_attacks
   monkeypatch.setattr(
-    hiding, "hidden", lambda *args, aim: hidden(*args, aim=aim) if aim in left else {}
+    hfc_weight, "hfc_attacks", lambda *args, aim: hfc_attacks(*args, aim=aim) if aim in left else {}
   )
   found = shared.run(defender, shared.config(hfc_weights=("1",), detectors=("kd",)))
   assert {r["weight_rule"] for r in found["rows"]} == {None, *(f"{aim} paper" for aim in left)}

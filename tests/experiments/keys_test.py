@@ -11,8 +11,8 @@ from hfc_tf.data.cache import key as cache_key
 from hfc_tf.experiments import ood, reproduce, stress_test
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.storage import keys
-from hfc_tf.study import stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.sources import Sources
 from tests.study.inputs import (
   DATASET,
   MODEL,
@@ -20,8 +20,8 @@ from tests.study.inputs import (
   SETTINGS,
   SOURCES,
   SPLIT,
-  SUBJECT,
-  SUBJECTS,
+  VICTIM,
+  VICTIMS,
   Keys,
   altered,
   attacks,
@@ -37,9 +37,9 @@ def versions(monkeypatch):
   return lambda stage: monkeypatch.setitem(keys.VERSIONS, stage, 99)
 
 
-def _study(rows=ROWS, sources=SOURCES, subject=SUBJECT, seed=0):
+def _study(rows=ROWS, sources=SOURCES, victim=VICTIM, seed=0):
   return types.SimpleNamespace(
-    rows_of={"adv_test": rows}, sources=sources, subject=subject, store=Keys(),
+    rows_of={"adv_test": rows}, sources=sources, victim=victim, store=Keys(),
     timed=lambda _, make: make(), config=Config(seed=seed), clean={"adv_test": taps_with()},
   )  # fmt: skip
 
@@ -52,8 +52,8 @@ def test_stress_test(monkeypatch, versions):
   changes = {
     "study": [
       _study(rows=altered(ROWS)),
-      _study(sources=stages.Sources(DATASET, SPLIT, "other images")),
-      _study(subject=SUBJECTS[0]),
+      _study(sources=Sources(DATASET, SPLIT, "other images")),
+      _study(victim=VICTIMS[0]),
     ],
     "attack": [*others, PGD(MODEL, **{**SETTINGS, "batch_size": 8})],
     "layer": ["first"],
@@ -68,8 +68,8 @@ def test_lesions(monkeypatch, versions):
   changes = {
     "study": [
       _study(rows=altered(ROWS)),
-      _study(sources=stages.Sources(DATASET, SPLIT, "other images")),
-      *(_study(subject=subject) for subject in SUBJECTS),
+      _study(sources=Sources(DATASET, SPLIT, "other images")),
+      *(_study(victim=victim) for victim in VICTIMS),
       _study(seed=1),
     ],
     "size": ["large"],

@@ -4,7 +4,7 @@ import pytest
 from hfc_tf.experiments import medical_natural
 from hfc_tf.experiments.common import hiding_study
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.study import hiding
+from hfc_tf.study import hfc_weight
 from tests.experiments import shared
 
 
@@ -32,7 +32,7 @@ def test_both_domains(thin_models, tmp_path):
   studies = {"medical": medical, "natural": other}
   smallest = found["smallest_eps_256"]
   for domain, study in studies.items():
-    assert smallest[domain] == pytest.approx(256 * hiding.smallest_budget(study, name))
+    assert smallest[domain] == pytest.approx(256 * hfc_weight.smallest_budget(study, name))
     plain = next(r for r in found["rows"] if r["domain"] == domain and not r["hfc"])
     assert plain["dataset"] == study.config.dataset
     assert plain["n_clean"] == len(study.rows_of["adv_test"])

@@ -7,7 +7,7 @@ import pytest
 
 from hfc_tf import data
 from hfc_tf.detectors import DETECTORS
-from hfc_tf.study import cases
+from hfc_tf.study import comparison
 from hfc_tf.study.study import Study
 from tests.experiments import shared
 
@@ -32,19 +32,19 @@ def both(tmp_path_factory):
     dataset=dataclasses.replace(images, pixels=pixels),
     split=first.split,
   )
-  return [(study, cases.plain_and_hidden(study, "bim")) for study in (first, other)]
+  return [(study, comparison.compare(study, "bim")) for study in (first, other)]
 
 
 def test_adv_test_is_another(both):
   (first, one), (other, two) = both
   assert not np.array_equal(first.clean["adv_test"].logits[:5], other.clean["adv_test"].logits[:5])
-  assert list(one.images) == list(two.images) == ["attack", "auto"]
-  assert one.images["attack"][:5].tobytes() != two.images["attack"][:5].tobytes()
+  assert list(one.results) == list(two.results) == ["attack", "auto"]
+  assert one.results["attack"].images[:5].tobytes() != two.results["attack"].images[:5].tobytes()
 
 
 def test_the_weight_on_hfc_is_chosen_without_adv_test(both):
   (_, one), (_, two) = both
-  assert one.auto is not None and one.auto == two.auto
+  assert one.auto_weight is not None and one.auto_weight == two.auto_weight
 
 
 @pytest.mark.parametrize("key", DETECTORS)

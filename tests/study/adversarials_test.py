@@ -10,9 +10,9 @@ import tensorflow as tf
 from hfc_tf.attacks import PGD
 from hfc_tf.distribute import Local
 from hfc_tf.errors import InputError
-from hfc_tf.study import attacked
-from hfc_tf.study.stages import Subject
-from hfc_tf.study.store import Store
+from hfc_tf.storage.store import Store
+from hfc_tf.study import adversarials
+from hfc_tf.study.victim import Victim
 from tests.networks import tapped
 
 ROWS = np.array([3, 14, 15, 9, 2, 6, 5, 35, 8, 0])
@@ -28,12 +28,12 @@ def case(tmp_path):
   dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows], labels=labels)
   sources = types.SimpleNamespace(dataset=dataset, key="images")
   attack = PGD(MODEL, eps=8 / 256, steps=3)
-  return Store(tmp_path), sources, Subject(MODEL, "network", 3), attack
+  return Store(tmp_path), sources, Victim(MODEL, "network", 3), attack
 
 
 def _run(case, size=4, **others):
   described = {"label": "pgd", "eps": 8 / 256, "steps": 3, "batch_size": size}
-  return attacked.adversarials(*case, described, ROWS, TARGETS, size, **others)
+  return adversarials.attack_images(*case, described, ROWS, TARGETS, size, **others)
 
 
 def _chunks(store):
@@ -102,9 +102,9 @@ def test_an_executor_makes_the_missing_chunks_in_any_order(case, tmp_path):
 
 def test_taps_of_an_executor_are_those_of_this_process(case):
   images = _run(case)
-  here = attacked.image_taps(case[2], images, TARGETS, ROWS, 4)
+  here = adversarials.image_taps(case[2], images, TARGETS, ROWS)
   with Backwards() as executor:
-    there = attacked.image_taps(case[2], images, TARGETS, ROWS, 4, executor)
+    there = adversarials.image_taps(case[2], images, TARGETS, ROWS, executor)
   for (taps, rounded), (other, others_rounded) in [(here, there)]:
     np.testing.assert_array_equal(taps.logits, other.logits)
     np.testing.assert_array_equal(taps.groups, other.groups)
@@ -141,11 +141,11 @@ def test_images_lie_in_a_file_without_a_name(case):
 
 def test_nothing_to_attack_is_one_line(case):
   with pytest.raises(InputError, match="at least one image to attack"):
-    attacked.adversarials(*case, {"label": "pgd"}, ROWS[:0], TARGETS[:0], 4)
+    adversarials.attack_images(*case, {"label": "pgd"}, ROWS[:0], TARGETS[:0], 4)
 
 
 def test_a_batch_size_is_found_once(case, monkeypatch):
-  store, _, subject, attack = case
+  store, _, victim, attack = case
   tried = []
 
   def find(run):
@@ -154,8 +154,8 @@ def test_a_batch_size_is_found_once(case, monkeypatch):
       tried.append(size)
     return 8
 
-  monkeypatch.setattr(attacked, "automatic_batch_size", find)
+  monkeypatch.setattr(adversarials, "automatic_batch_size", find)
   for _ in range(2):
-    assert attacked.batch_size(store, subject, attack, {"attack": "pgd"}, (8, 8, 3)) == 8
+    assert adversarials.batch_size(store, victim, attack, (8, 8, 3)) == 8
   assert tried == [1, 8]
   assert attack.steps == 3 and attack.batch_size is None

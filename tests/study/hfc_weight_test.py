@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from hfc_tf.study import hiding
+from hfc_tf.study import hfc_weight
 
 
 class Loud:
@@ -22,7 +22,7 @@ class Study:
     self.config = types.SimpleNamespace(tuning_images=tuning, seed=0, batch_size=16, eps_256=4.0)
     self.targets = {"adv_train": np.arange(images) % 2}
     self.warnings = []
-    self.subject = types.SimpleNamespace(model=self)
+    self.victim = types.SimpleNamespace(model=self)
     self.asked = []
     self._strength = strength
 
@@ -46,48 +46,48 @@ class Study:
 
 def test_works_at_ninety_five_percent():
   strong, weak = Study(lambda attack: 92), Study(lambda attack: 91)
-  assert hiding.works(strong, "bim", Loud({}))
+  assert hfc_weight.succeeds(strong, "bim", Loud({}))
   assert strong.asked == 6 * [16]  # 100 images, rounded to whole chunks of one target
-  assert not hiding.works(weak, "bim", Loud({}))
+  assert not hfc_weight.succeeds(weak, "bim", Loud({}))
 
 
 def test_only_attacked_images_tune():
   study = Study(lambda attack: 96)
   study.aimed = lambda part: study.targets[part] == 1  # a fixed target: the others are of its class
-  assert hiding.works(study, "bim", Loud({}))
+  assert hfc_weight.succeeds(study, "bim", Loud({}))
   assert sum(study.asked) == 48
 
 
 def test_hopeless_attacks_are_given_up_early():
   hopeless = Study(lambda attack: 0)
-  assert not hiding.works(hopeless, "bim", Loud({}))
+  assert not hfc_weight.succeeds(hopeless, "bim", Loud({}))
   assert hopeless.asked == [16]
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 200.0])
 def test_the_largest_weight_of_a_term(scale):
   study = Study(lambda attack: 100 if attack.weights["kde"] <= 5 * scale else 50)
-  found = hiding.tuned(study, "bim", Loud({"kde": 1.0}), "kde", start=scale, scale=scale)
+  found = hfc_weight.tune_weight(study, "bim", Loud({"kde": 1.0}), "kde", start=scale, scale=scale)
   assert 5 * scale / 2**0.5 / 1.001 <= found <= 5 * scale
   assert not study.warnings
 
 
 def test_no_weight_works():
   study = Study(lambda attack: 50)
-  assert hiding.tuned(study, "bim", Loud({"hfc": 1.0}), "hfc") is None
+  assert hfc_weight.tune_weight(study, "bim", Loud({"hfc": 1.0}), "hfc") is None
   assert "no weight on hfc" in study.warnings[0]
 
 
 @pytest.mark.parametrize("least", [0.5, 4.0, 30.0])
 def test_the_smallest_budget(least):
   study = Study(lambda attack: 100 if 256 * attack.eps >= least else 0)
-  found = 256 * hiding.smallest_budget(study, "bim")
+  found = 256 * hfc_weight.smallest_budget(study, "bim")
   assert least * 0.999 <= found <= least * 2**0.25 * 1.001
 
 
 def test_weighting_leaves_the_attack_alone():
   attack = Loud({"cross_entropy": 1.0, "hfc": 1.0})
-  changed = hiding.weighted(attack, "hfc", 4.0)
+  changed = hfc_weight.with_weight(attack, "hfc", 4.0)
   assert attack.weights == {"cross_entropy": 1.0, "hfc": 1.0}
   assert changed.weights == {"cross_entropy": 1.0, "hfc": 4.0}
 
@@ -96,4 +96,4 @@ def test_weighting_leaves_the_attack_alone():
   ("given", "rule"), [("1", "paper"), ("1.0", "paper"), ("auto", "auto"), ("0.30", "weight 0.3")]
 )
 def test_rules(given, rule):
-  assert hiding.rule_of(given) == rule
+  assert hfc_weight.weight_rule(given) == rule

@@ -1,0 +1,178 @@
+"""Attacked images, made chunk by chunk, and what the classifier says of them."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from hfc_tf.attacks import Attack
+from hfc_tf.attacks.export import NUMBERS, numbers
+from hfc_tf.distribute import Executor, jobs
+from hfc_tf.distribute.job import Chunk
+from hfc_tf.distribute.memory import automatic_batch_size, halve_on_oom
+from hfc_tf.errors import InputError
+from hfc_tf.storage.arrays import mapped_array
+from hfc_tf.storage.hashing import digest
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
+from hfc_tf.study.sources import Sources
+from hfc_tf.study.stages import BATCH_SIZE, Array
+from hfc_tf.study.victim import Victim
+from hfc_tf.taps import Taps
+
+_BLOCK = 512  # images that are copied or rounded at a time
+_CHANGES = ("batch_size", "weights", *NUMBERS)  # without a new program
+
+
+def attack_images(
+  store: Store,
+  sources: Sources,
+  victim: Victim,
+  attack: Attack,
+  described: dict[str, Any],
+  rows: Array,
+  targets: Array,
+  batch_size: int,
+  executor: Executor | None = None,
+) -> Array:
+  """Attacked images float32 [N, ...] in [0, 1], made and stored chunk by chunk.
+
+  A chunk holds images that share a target, so that a run that was killed goes on with the next.
+  Where memory runs out, chunks of half the size are made. The images lie in a temporary file,
+  mapped into memory. An image that is of its target's class stays as it is.
+
+  Args:
+    described: the attack's "label", and what the result depends on beside attack and classifier.
+    rows, targets: int [N]; rows of the data set.
+    batch_size: images a chunk.
+    executor: who makes the missing chunks; None: this process.
+  """
+  if not len(rows):
+    raise InputError("at least one image to attack", "none", "give more Test images")
+  aimed = targets != sources.dataset.labels[rows]
+
+  def images(some: Array) -> Array:
+    return sources.dataset.images(rows[some], victim.channels)
+
+  def run(size: int) -> Array:
+    result = mapped_array(store.root, (len(rows), *images(np.arange(1)).shape[1:]))
+    for some in np.array_split(np.flatnonzero(~aimed), 1 + len(rows) // _BLOCK):
+      result[some] = images(some)
+    chunks = [
+      members[start : start + size]
+      for target in np.unique(targets)
+      for members in [np.flatnonzero((targets == target) & aimed)]
+      for start in range(0, len(members), size)
+    ]
+    inputs = {
+      "data": sources.key,
+      **victim.inputs(attack.model),
+      "attack": {**attack.describe(), "batch_size": size},
+      **described,
+    }
+
+    def place(members: Array) -> tuple[str, int, dict[str, Any]]:
+      chunk = {"rows": rows[members], "targets": targets[members]}
+      return "adversarials", VERSIONS["adversarials"], {**inputs, **chunk}
+
+    def read(members: Array) -> bool:
+      stored = store.kept_arrays(*place(members))
+      if stored is not None:
+        result[members] = stored["images"]
+      return stored is not None
+
+    missing = [members for members in chunks if not read(members)]
+    if missing:
+      with store.lock("adversarials", {**inputs, "rows": rows, "targets": targets}):
+        missing, begun = [each for each in missing if not read(each)], time.monotonic()
+        given = (
+          {"images": images(members), "targets": targets[members], "ids": rows[members]}
+          for members in missing
+        )
+        made = _attacked(victim, attack, given, size, result.shape[1:], executor)
+        for done, (number, arrays) in enumerate(made if missing else (), 1):
+          members = missing[number]
+          stored, _ = store.arrays(*place(members), functools.partial(dict, arrays))
+          result[members] = stored["images"]
+          left = (time.monotonic() - begun) / done * (len(missing) - done)
+          logging.log_every_n_seconds(
+            logging.INFO, "%s: chunk %d of %d, %.0f s left", 10, described["label"],
+            len(chunks) - len(missing) + done, len(chunks), left,
+          )  # fmt: skip
+    return result
+
+  return halve_on_oom(run, batch_size)[0]
+
+
+def _attacked(
+  victim: Victim,
+  attack: Attack,
+  chunks: Iterator[Chunk],
+  size: int,
+  shape: tuple[int, ...],
+  executor: Executor | None,
+) -> Iterator[tuple[int, dict[str, Array]]]:
+  """Attacked chunks with their number, in whatever order they are done."""
+  if executor is None:
+    attack = copy.copy(attack)  # shares the compiled loop
+    attack.batch_size = size
+    yield from ((number, {"images": attack(**chunk)}) for number, chunk in enumerate(chunks))
+    return
+  settings = attack.describe()
+  compiled = {name: value for name, value in settings.items() if name not in _CHANGES}
+  job = executor.job(
+    digest("attack", victim.inputs(attack.model), compiled, shape, size),
+    lambda path: jobs.attack_job(path, attack, size, shape),
+  )
+  given = numbers(attack)
+  yield from executor.map(job, (chunk | given for chunk in chunks))
+
+
+def batch_size(store: Store, victim: Victim, attack: Attack, shape: tuple[int, ...]) -> int:
+  """The batch size that suits this machine's memory, found once: it decides bytes.
+
+  Measured with this attack on black images of the shape (H, W, C) or (D, H, W, C).
+  """
+
+  def compute() -> dict[str, Array]:
+    single = copy.copy(attack)  # shares the compiled loop; its memory does not depend on steps
+    single.steps = 1
+
+    def run(size: int) -> None:
+      single.batch_size = size
+      single(np.zeros((size, *shape), np.float32), 0)
+
+    return {"batch_size": np.array(automatic_batch_size(run))}
+
+  inputs = {**victim.inputs(attack.model), "shape": shape, "attack": attack.describe()}
+  arrays, _ = store.arrays("batch_size", VERSIONS["batch_size"], inputs, compute)
+  return int(arrays["batch_size"])
+
+
+def image_taps(
+  victim: Victim,
+  images: Array,
+  labels: Array,
+  groups: Array | None,
+  executor: Executor | None = None,
+) -> tuple[Taps, Array]:
+  """Taps of images [N, ...] in [0, 1], and the classes predicted once rounded to 8 bits."""
+  model, shape = victim.model, images.shape[1:]
+  blocks = (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
+  rounded = ((np.rint(block * 255) / 255).astype(np.float32) for block in blocks)
+  if executor is None:
+    taps = model.taps(images, labels, groups=groups, batch_size=BATCH_SIZE)
+    predictions = [model.taps(block, batch_size=BATCH_SIZE).predictions for block in rounded]
+    return taps, np.concatenate(predictions)
+  job = executor.job(
+    digest("taps", victim.inputs(), shape, BATCH_SIZE),
+    lambda path: jobs.taps_job(path, model, BATCH_SIZE, shape),
+  )
+  taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=BATCH_SIZE)
+  return taps, jobs.taps(executor, job, model, rounded, batch_size=BATCH_SIZE).predictions

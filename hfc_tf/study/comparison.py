@@ -1,0 +1,189 @@
+"""One attack without and with HFC, and the detectors that judge it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from hfc_tf.attacks import Attack, sign_noise
+from hfc_tf.detectors.base import Detector
+from hfc_tf.evaluation import sanity
+from hfc_tf.evaluation.protocol import AttackResult, detection_rows
+from hfc_tf.results.detection import DetectionRow
+from hfc_tf.study import stages
+from hfc_tf.study.hfc_weight import hfc_attacks
+from hfc_tf.study.study import Study
+from hfc_tf.taps import Taps
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+  """Attacks on AdvTest, scored by detectors.
+
+  Attributes:
+    clean: taps of the clean AdvTest images.
+    results: AdvTest under each attack, by its label ("attack", "paper", "auto", "weight 0.3"); in a
+      comparison of `compare` first without HFC.
+    scores: by detector, then "clean" and the labels.
+    detectors: by name.
+  """
+
+  clean: Taps
+  results: dict[str, AttackResult]
+  scores: dict[str, dict[str, Array]]
+  detectors: dict[str, Detector]
+
+  @property
+  def thresholds(self) -> dict[str, float]:
+    """Learnt on AdvTrain, by detector."""
+    return {name: detector.threshold_ for name, detector in self.detectors.items()}
+
+  @property
+  def auto_weight(self) -> float | None:
+    """The automatic weight on HFC, if there is one."""
+    results = self.results.values()
+    return next((each.hfc_weight for each in results if each.weight_rule == "auto"), None)
+
+  def rows(self, *labels: str) -> list[DetectionRow]:
+    """One row a detector, attack and population; with labels, as if only these were compared."""
+    results = {label: self.results[label] for label in labels or self.results}
+    return [
+      row
+      for name, threshold in self.thresholds.items()
+      for row in detection_rows(name, threshold, self.clean, results, self.scores[name])
+    ]
+
+
+def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
+  """An attack without HFC and, if the study asks for it, with HFC; detectors learn the former.
+
+  `eps` is another budget than the study's, in image units; `start` the first weight "auto" tries.
+  """
+  plain = study.attack(name, eps=eps)
+  _warn_of_weakness(study, name, plain)
+  with_hfc = hfc_attacks(study, name, eps=eps, start=start) if study.config.hfc else {}
+  attacks = {"attack": plain, **with_hfc}
+  learnt = {"none": {"attack": plain}, "hfc": with_hfc, "mixture": attacks}[study.config.retrain]
+  detectors = fit_detectors(study, name, learnt)
+  results = {
+    label: evaluate(study, name, attack, None if attack is plain else label)
+    for label, attack in attacks.items()
+  }
+  eps_256 = results["attack"].eps_256  # one column of a table, whatever the weight on HFC
+  results = {label: dataclasses.replace(each, eps_256=eps_256) for label, each in results.items()}
+  return score(study, detectors, results)
+
+
+def _warn_of_weakness(study: Study, name: str, attack: Attack) -> None:
+  """Attacks one chunk of AdvTrain images again, with half of the steps."""
+  model, some = study.victim.model, study.commonest_chunk()
+  targets = study.targets["adv_train"][some]
+  study.warn(*sanity.silent_gradients(model, study.images("adv_train", some), targets))
+  if attack.steps < 2:
+    return
+  half = copy.copy(attack)  # shares the compiled loop
+  half.steps //= 2
+  success = [
+    model.taps(study.attacked(name, each, "adv_train", some)).predictions == targets
+    for each in (attack, half)
+  ]
+  study.warn(*sanity.weaker_than_half(name, *success))
+
+
+def fit_detectors(
+  study: Study,
+  name: str,
+  attacks: Mapping[str, Attack],
+  settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Detector]:
+  """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
+
+  Several attacks make a mixture; settings are of a detector's constructor, by its name.
+  """
+  config, clean = study.config, study.images("adv_train")
+  budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
+  eps = max(budgets, default=float(config.eps_256 or 0) / 256)
+  noisy = sign_noise(clean, eps, study.rows_of["adv_train"], config.seed)
+  results = [
+    evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
+    for label, attack in attacks.items()
+  ]
+  training_set = stages.TrainingSet(
+    taps={
+      "train": study.train,
+      "clean": study.clean["adv_train"],
+      "noisy": study.taps_of(noisy, "adv_train")[0],
+      "adversarial": Taps.concatenate([each.taps[each.success] for each in results]),
+    },
+    images={
+      "clean": clean,
+      "noisy": noisy,
+      "adversarial": np.concatenate([each.images[each.success] for each in results]),
+    },
+  )
+
+  def fit(detector: str) -> Detector:
+    given = {"seed": config.seed, **(settings or {}).get(detector, {})}
+    return stages.detector(study.store, detector, given, study.victim, training_set)
+
+  return study.timed("detectors", lambda: {each: fit(each) for each in config.detectors})
+
+
+def evaluate(
+  study: Study,
+  name: str,
+  attack: Attack,
+  rule: str | None = None,
+  by: Study | None = None,
+  subset: str = "adv_test",
+) -> AttackResult:
+  """The study's images under an attack; without a budget, eps is the largest change of any pixel.
+
+  Args:
+    rule: how its weight on HFC came about; None without HFC.
+    by: the study on whose classifier the attack was made; None for `study`.
+    subset: "adv_test" or "adv_train".
+  """
+  images, eps = study.attacked(name, attack, subset, by=by), attack.eps
+  taps, predictions_8bit = study.taps_of(images, subset)
+  if eps is None:
+    pairs = zip(study.images(subset), images, strict=True)
+    eps = float(max(np.abs(clean - attacked).max() for clean, attacked in pairs))
+  result = AttackResult(
+    attack=name,
+    hfc="hfc" in attack.weights,
+    hfc_weight=attack.weights.get("hfc", 0.0),
+    weight_rule=rule,
+    eps_256=256 * eps,
+    step_size_256=256 * (attack.step_size or 0.0),
+    steps=attack.steps,
+    taps=taps,
+    targets=study.targets[subset],
+    predictions_8bit=predictions_8bit,
+    images=images,
+  )
+  logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", subset, result.adv_acc)
+  return result
+
+
+def score(
+  study: Study, detectors: dict[str, Detector], results: dict[str, AttackResult]
+) -> Comparison:
+  """What detectors say of clean AdvTest images and of these attacks, by their labels."""
+  clean, model, scores = study.clean["adv_test"], study.victim.model, {}
+  for name, detector in detectors.items():
+    if detector.reads == "images":
+      images = {label: result.images for label, result in results.items()}
+      images["clean"] = study.images("adv_test")
+      scores[name] = {label: detector.score_images(model, each) for label, each in images.items()}
+    else:
+      taps = {"clean": clean, **{label: result.taps for label, result in results.items()}}
+      scores[name] = {label: detector.score(each) for label, each in taps.items()}
+  return Comparison(clean, results, scores, detectors)
