@@ -120,8 +120,7 @@ class Separability(NamedTuple):
     neighbours: share of images, as many of each set, whose nearest neighbour is of their own set;
       0.5 is not at all.
     silhouette: the coefficient of the two sets (Rousseeuw, 1987).
-    distance: median distance to the nearest normal image, in units of what the normal images have
-      among themselves.
+    distance: see `relative_distance`.
   """
 
   neighbours: float | None
@@ -135,20 +134,33 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
   if size < 2:
     return Separability(None, None, None)
   rng = np.random.default_rng(seed)
-  points = np.concatenate([x[np.sort(rng.choice(len(x), size, False))] for x in (normal, other)])
+  points = np.concatenate([draw(rng, x, size) for x in (normal, other)])
   sides = np.repeat([0, 1], size)
   nearest = NearestNeighbors(n_neighbors=1).fit(points).kneighbors()[1][:, 0]
-  search = NearestNeighbors(n_neighbors=1).fit(normal)
-  spacing = float(np.median(search.kneighbors()[0]))
   return Separability(
     float(np.mean(sides[nearest] == sides)),
     float(silhouette_score(points, sides)),
-    float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None,
+    relative_distance(normal, other),
   )
 
 
+def relative_distance(normal: Array, other: Array) -> float | None:
+  """Median distance to the nearest normal image, in units of what normal images [n, C] have."""
+  search = NearestNeighbors(n_neighbors=1).fit(normal)
+  spacing = float(np.median(search.kneighbors()[0]))
+  return float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None
+
+
+def draw(rng: np.random.Generator, values: Array, most: int) -> Array:
+  """So many of the values [n, ...] at most, in their order."""
+  return values[np.sort(rng.choice(len(values), min(most, len(values)), replace=False))]
+
+
 def at_one_target(clean: Taps, attacks: Mapping[str, AttackResult]) -> tuple[int, dict[str, Taps]]:
-  """The class that most attacks aim at, and the groups of `FeatureMap` that belong to it."""
+  """The class that most attacks aim at, and the groups of images that belong to it.
+
+  "clean_original" (the other classes), "clean_target", and of each attack those that reached it.
+  """
   targets = next(iter(attacks.values())).targets
   target = int(np.bincount(targets).argmax())
   reached = {group: x.taps[x.success & (targets == target)] for group, x in attacks.items()}

@@ -14,7 +14,7 @@ from hfc_tf.attacks import Attack
 from hfc_tf.detectors.base import Detector
 from hfc_tf.evaluation import protocol
 from hfc_tf.evaluation.protocol import AttackResult
-from hfc_tf.results.detection import DetectionRow
+from hfc_tf.results.rows import DetectionRow
 from hfc_tf.study import adversarials, checks, stages
 from hfc_tf.study.hfc_weight import hfc_attacks
 from hfc_tf.study.study import Study

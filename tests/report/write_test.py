@@ -14,10 +14,9 @@ from hfc_tf.commands.flags import define
 from hfc_tf.errors import InputError
 from hfc_tf.report import write
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.page import command
-from hfc_tf.report.results import completed, plain, write_run
-from hfc_tf.report.sections import Section, page_files, read_section
-from hfc_tf.results.result import Result, Table
+from hfc_tf.report.page import command, page_files
+from hfc_tf.report.results import plain
+from hfc_tf.results.result import Result, Section, Table, read_section
 from hfc_tf.study.config import Config
 
 STRANGE = "<script>alert(1)</script>"
@@ -84,7 +83,7 @@ def text(page):
 def one(out):
   rows = [{"detector": "kd", "auc": 0.97}, {"detector": "bu", "auc": float("nan"), "n": 3}]
   found = write(result(
-    out, rows, title="A title", findings=["It holds.", "Twice."], tables=[TABLE],
+    out, rows, title="A title", lead=["It holds.", "Twice."], tables=[TABLE],
     figures=[FIGURE], notes=["made thus"],
   ))  # fmt: skip
   return found, (out / "report.html").read_text()
@@ -92,10 +91,11 @@ def one(out):
 
 def several(out):
   sections = [
-    Section("First", ["One."], [TABLE], [FIGURE], ["note 1"], "bin/run_tsne"),
-    Section("Second", ["Two."], [], [FIGURE]),
-  ]
-  write_run(out, completed(results(), []), page_files(results(), sections, "All"))
+    Section(title="First", lead=["One."], tables=[TABLE], figures=[FIGURE], notes=["note 1"],
+            command="bin/run_tsne"),
+    Section(title="Second", lead=["Two."], figures=[FIGURE]),
+  ]  # fmt: skip
+  write(result(out, [], title="All", sections=sections))
   return (out / "report.html").read_text()
 
 
