@@ -70,7 +70,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
   )
   return study_result(
     "adaptive", study, rows, title=f"Adaptive attacks, {attack_label(name)}",
-    lead=[tables.mean_areas(rows, _label)], tables=[table, *published],
+    lead=[tables.means(rows, _label)], tables=[table, *published],
     notes=_NOTES,
   )  # fmt: skip
 

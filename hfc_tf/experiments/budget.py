@@ -59,10 +59,10 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
 
 def _finding(rows: Sequence[BudgetRow]) -> str:
   ends = [pick(row.eps_256 for row in rows) for pick in (min, max)]
-  return tables.mean_areas(
+  return tables.means(
     (row for row in rows if row.eps_256 in ends),
     lambda row: f"{hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256",
-    f"the detectors on {model_label(rows[0].model)}",
+    f"AUC within class of the detectors on {model_label(rows[0].model)}",
   )
 
 

@@ -50,13 +50,7 @@ def labelled_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
 def study_result(
   name: str, study: Study, rows: Sequence[Any], more: Mapping[str, Any] | None = None, **shown: Any
 ) -> Result:
-  """The result of one study.
-
-  Args:
-    name: of the experiment. study: what it was run on. rows: one per row of results.csv.
-    more: what else results.json holds.
-    shown: title, lead, tables, figures and notes of the `Result`.
-  """
+  """The `Result` of one study; `more` goes into results.json, `shown` are further fields."""
   return Result(
     name=name, config=study.config, rows=rows, summary={**summary(study), **(more or {})},
     files=study.split_file, **shown,

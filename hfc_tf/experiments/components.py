@@ -68,7 +68,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   )  # fmt: skip
   return study_result(
     "components", study, rows, title=f"Components of HFC, {attack_label(name)}",
-    lead=[tables.mean_areas(rows, _label)], tables=[_table(rows), *published],
+    lead=[tables.means(rows, _label)], tables=[_table(rows), *published],
     notes=_NOTES,
   )  # fmt: skip
 

@@ -104,14 +104,14 @@ def _findings(rows: Sequence[DefenderRow]) -> list[str]:
   hidden = [row for row in rows if row.hfc]
   if not hidden:
     return ["HFC reached no target at any of its weights."]
-  return [tables.mean_areas(hidden, _learnt_from, "detectors on HFC images, by what they learnt")]
+  return [tables.means(hidden, _learnt_from, "AUC within class, with HFC, of detectors taught")]
 
 
 def _table(rows: Sequence[DefenderRow]) -> Table:
   return tables.detector_table(
     "AUC within class, two-sided in brackets, percent.", rows,
     {"Learnt from": _learnt_from, "Attack": lambda row: _rule(row.weight_rule)},
-    aside="auc_within_class_two_sided",
+    fields=("auc_within_class", "auc_within_class_two_sided"),
   )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _worst_table(worst: Sequence[WorstRow]) -> Table:
   return tables.detector_table(
     "Worst case over all attacks: AUC within class (TPR@90), percent, on the "
     f"{worst[0].n_adversarial} images that any of them moves.",
-    worst, {"Learnt from": _learnt_from}, {}, "tpr_at_90_tnr",
+    worst, {"Learnt from": _learnt_from}, {}, ("auc_within_class", "tpr_at_90_tnr"),
   )  # fmt: skip
 
 

@@ -18,7 +18,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hfc_tf.attacks import Attack
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import measures
 from hfc_tf.experiments.common import study_result
@@ -29,7 +28,6 @@ from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DirectionRow
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
-from hfc_tf.taps import Taps
 
 _NOTES = (
   "Changes of the penultimate features, which the last dense layer reads, are counted from the "
@@ -55,19 +53,18 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> Resu
     raise InputError("a classifier that ends in a dense layer", "another", "choose another --model")
   steps = int(study.config.steps or 0)
   bim = study.attack("bim")
-  attacked: dict[tuple[str, int], Taps] = {}
+  attacks = []
   for step in (*sorted({t for t in iterations if 0 < t < steps}), steps):
-    early = copy.copy(bim)  # shares the compiled loop; the size of a step stays
-    early.steps = step
-    attacked["bim", step] = _taps(study, "bim", early)
-  for name in study.config.attacks:
-    if name != "bim":
-      attack = study.attack(name)
-      attacked[name, attack.steps] = _taps(study, name, attack)
+    attacks.append(("bim", copy.copy(bim)))  # shares the compiled loop; the size of a step stays
+    attacks[-1][1].steps = step
+  attacks += [(name, study.attack(name)) for name in study.config.attacks if name != "bim"]
+  z: dict[tuple[str, int], Array] = {}  # [N, C]
+  for name, attack in attacks:
+    taps, _ = study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")
+    z[name, attack.steps] = taps.features[taps.penultimate][aimed].astype(np.float64)
   kernel, bias = (np.asarray(array, np.float64) for array in clean.head)  # [C, K], [K]
   constant = measures.consistent(kernel, targets)  # [N, C]
   relevant = np.ones_like(constant) if kernel.shape[1] == 2 else constant
-  z = {key: taps.features[taps.penultimate].astype(np.float64) for key, taps in attacked.items()}
   start = clean.features[clean.penultimate].astype(np.float64)
   changes = {key: values - start for key, values in z.items()}  # [N, C]
   direction = kernel.T[targets] - kernel.T[clean.labels]  # w_c - w_y, [N, C]
@@ -100,11 +97,6 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> Resu
     ],
     notes=_NOTES,
   )  # fmt: skip
-
-
-def _taps(study: Study, name: str, attack: Attack) -> Taps:
-  taps, _ = study.taps_of(study.attacked(name, attack, "adv_test"), "adv_test")
-  return taps[study.aimed("adv_test")]
 
 
 def _of_kind(rows: Sequence[DirectionRow], kind: str) -> list[DirectionRow]:

@@ -6,7 +6,7 @@ with HFC.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hfc_tf.detectors import DETECTORS
@@ -15,8 +15,8 @@ from hfc_tf.evaluation import metrics
 from hfc_tf.evaluation.protocol import AttackResult
 from hfc_tf.experiments.common import hfc_study, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.labels import attack_label, detector_label, hfc_label, percent
-from hfc_tf.results.result import Result, Table
+from hfc_tf.results.labels import attack_label, detector_label, hfc_label
+from hfc_tf.results.result import Result
 from hfc_tf.results.rows import LayerRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
@@ -57,13 +57,19 @@ def run(config: Config) -> Result:
     clean_scores = detectors[key].layer_scores(study.clean["adv_test"])
     for each in results:
       rows += _rows(study, key, each, clean_scores, detectors[key].layer_scores(each.taps))
-  finding = tables.mean_areas(
+  finding = tables.means(
     rows, lambda row: f"{detector_label(row.detector)} {hfc_label(row.weight_rule)}",
-    "single layers",
+    "AUC within class of single layers",
+  )  # fmt: skip
+  table = tables.detector_table(
+    f"{tables.AREAS} (pooled in brackets), by layer.",
+    sorted(rows, key=lambda row: row.layer),
+    {"Layer": lambda row: f"{row.layer} {row.layer_name}",
+     "HFC": lambda row: hfc_label(row.weight_rule)}, {},
   )  # fmt: skip
   return study_result(
     "layers", study, rows, title=f"Layers that give {attack_label(name)} away", lead=[finding],
-    tables=[_table(rows)], notes=_NOTES, figures=[tables.area_chart(
+    tables=[table], notes=_NOTES, figures=[tables.area_chart(
       "layers", "Detection by layer", rows, "layer", {row.layer: row.layer for row in rows},
       x_label="activation layer, in the order of the network", alt=finding,
     )],
@@ -84,18 +90,3 @@ def _rows(
         metrics.auc(normal, attacked), within, metrics.two_sided(within),
         result.adv_acc, len(attacked), len(normal),
       )  # fmt: skip
-
-
-def _table(rows: Sequence[LayerRow]) -> Table:
-  rules = dict.fromkeys(row.weight_rule for row in rows)
-  area = {(row.layer, row.detector, row.weight_rule): row.auc_within_class for row in rows}
-
-  def areas(detector: str) -> tables.Column:
-    return lambda row: " → ".join(percent(area.get((row.layer, detector, r))) for r in rules)
-
-  caption = f"{tables.AREAS}, by layer: {' → '.join(rule or 'without HFC' for rule in rules)}."
-  layers = {row.layer: row for row in sorted(rows, key=lambda row: row.layer)}.values()
-  return tables.table(caption, layers, {
-    "Layer": lambda row: f"{row.layer} {row.layer_name}",
-    **{detector_label(key): areas(key) for key in dict.fromkeys(row.detector for row in rows)},
-  })  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 from scipy.stats import pearsonr
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
@@ -25,9 +26,7 @@ def analytic_gradient(features: Array, kernel: Array, bias: Array, targets: Arra
   Args:
     features: z [N, C]. kernel: w [C, K]. bias: [K]; all float64. targets: c, int [N].
   """
-  logits = features @ kernel + bias
-  logits = logits - logits.max(1, keepdims=True)
-  p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)  # [N, K]
+  p = softmax(features @ kernel + bias, axis=1)  # [N, K]
   return np.asarray(np.einsum("nk,nck->nc", p, gaps(kernel, targets)))
 
 
@@ -58,16 +57,12 @@ def consistent(kernel: Array, targets: Array) -> Array:
 def gradient_path(
   path: Sequence[Array], kernel: Array, bias: Array, targets: Array, channels: Array
 ) -> list[tuple[float, float | None, float | None]]:
-  """Eq. 12 against the tape, and whether signs stay, at the start of an attack and after each step.
-
-  Args:
-    path: features [N, C] so far; the rest as in `analytic_gradient`.
-    channels: those that are looked at apart from the others, bool [N, C].
+  """Eq. 12 against the tape, and whether signs stay, for the features [N, C] of each step.
 
   Returns:
     Of each the largest difference of the two gradients in units of the largest |w_ik - w_ic|, and
-    the shares of (image, channel) that have kept the sign of the start, on these channels and
-    elsewhere; None where there are none.
+    the shares of (image, channel) that have kept the first step's sign, on some channels, bool
+    [N, C], and elsewhere; None where there are none.
   """
   scale, stays = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
   figures, start = [], None

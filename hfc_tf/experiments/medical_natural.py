@@ -47,7 +47,7 @@ def run(
     smallest["natural"] = _smallest(other, name)
     rows += _rows(other, "natural", name, budgets_256)
     medical.warn(*(f"Natural images: {warning}" for warning in other.warnings))
-  lead = [tables.mean_areas(
+  lead = [tables.means(
     rows, lambda row: f"{row.domain} {hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256"
   )]  # fmt: skip
   if natural is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,30 +13,23 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from hfc_tf.evaluation.curves import roc_curve
 from hfc_tf.experiments.measures import draw, relative_distance
 from hfc_tf.results.figures import COLORS, PALETTE, ImageGrid, Line, LineChart, Panels
-from hfc_tf.results.labels import attack_label, detector_label, group_label, number
+from hfc_tf.results.labels import attack_label, decimal, detector_label, group_label, number
 
 Array = NDArray[Any]
-Scores = Mapping[str, Mapping[str, Array]]  # by detector, then "clean", "attack", "hfc": [n]
+Groups = Mapping[str, Array]  # by "clean", "attack", "hfc"
+Scores = Mapping[str, Groups]  # [n] by detector
 _STYLES = {"clean": ":", "attack": "-", "hfc": "--"}
 _MARKERS = {"clean_original": "o", "clean_target": "s", "attack": "^", "hfc": "D"}
 _BINS = 24
 
 
 def example_images(
-  attack: str,
-  clean: Array,
-  attacked: Mapping[str, Array],
-  eps_256: float,
-  labels: Sequence[str] = (),
+  attack: str, clean: Array, attacked: Groups, eps_256: float, labels: Sequence[str] = ()
 ) -> ImageGrid:
-  """Clean, attacked and hidden images with the perturbation magnified.
+  """Clean and attacked images [n, (D,) H, W, C] with the perturbation magnified.
 
-  Args:
-    attack: its key.
-    clean: images in [0, 1], [n, H, W, C] or [n, D, H, W, C]; n of 3 or 4 reads best.
-    attacked: the same under "attack" and, where there is one, "hfc".
-    eps_256: the attack's budget in units of 1/256; it becomes black and white.
-    labels: a short text per image, such as "normal to pneumonia".
+  `attacked` holds "attack" and, where there is one, "hfc"; `eps_256` becomes black and white;
+  `labels` are short texts, one an image.
   """
   scale = 256 / (2 * eps_256)  # a change of +-eps spans the grey scale
   names = {group: group_label(attack, group) for group in attacked}
@@ -57,22 +50,17 @@ def example_images(
   )  # fmt: skip
 
 
-def score_histograms(
-  attack: str, scores: Scores, thresholds: Mapping[str, float | None]
-) -> Panels:
+def score_histograms(attack: str, scores: Scores, thresholds: Mapping[str, float | None]) -> Panels:
   """How each detector scores clean, attacked and hidden images, with its threshold."""
   panels, flagged = [], []
   for detector, groups in scores.items():
     threshold, name = thresholds.get(detector), detector_label(detector)
     groups = {group: x for group, x in groups.items() if len(x)}  # an attack may reach nothing
-    low, high = np.quantile(np.concatenate(list(groups.values())), [0.01, 0.99])
-    if threshold is not None:
-      low, high = min(low, threshold), max(high, threshold)
-    if not high > low:
-      low, high = low - 0.5, high + 0.5
-    edges, lines = np.linspace(low, high, _BINS + 1), []
+    ends = np.quantile(np.concatenate(list(groups.values())), [0.01, 0.99])
+    ends = ends if threshold is None else np.append(ends, threshold)
+    edges, lines = np.histogram_bin_edges(ends, _BINS), []
     for group, x in groups.items():
-      counts = np.histogram(np.clip(x, low, high), edges)[0] / len(x)
+      counts = np.histogram(np.clip(x, edges[0], edges[-1]), edges)[0] / len(x)
       lines.append(Line(
         group_label(attack, group), np.repeat(edges, 2), np.pad(np.repeat(counts, 2), 1),
         COLORS[group], _STYLES[group], filled=True,
@@ -83,7 +71,7 @@ def score_histograms(
       shares = (f"{np.mean(x > threshold):.0%} of {group_label(attack, group)}"
                 for group, x in groups.items())  # fmt: skip
       flagged.append(f"{name}: {', '.join(shares)}")
-    panels.append(LineChart("", name, "", "", lines=lines, y_ticks=False))
+    panels.append(LineChart("", name, lines=lines, y_ticks=False))
   return Panels(
     f"scores_{attack}", f"Scores, {attack_label(attack)}", panels=panels,
     alt=f"Share of images with a score above the threshold. {'; '.join(flagged)}.",
@@ -92,15 +80,8 @@ def score_histograms(
   )  # fmt: skip
 
 
-def roc_curves(
-  attack: str, scores: Scores, predicted: Mapping[str, Array] | None = None
-) -> Panels:
-  """ROC curve of each detector against the attack without and with HFC.
-
-  Args:
-    attack: its key. scores: of each detector.
-    predicted: predicted classes [n] by group; with them the curves are within class.
-  """
+def roc_curves(attack: str, scores: Scores, predicted: Groups | None = None) -> Panels:
+  """ROC curve of each detector, within class where predicted classes [n] are given."""
   classes = predicted or {}
   panels, listed = [], []
   for detector, groups in scores.items():
@@ -119,7 +100,7 @@ def roc_curves(
     name = detector_label(detector)
     listed.append(f"{name}: {', '.join(f'{area} for {label}' for label, area in areas.items())}")
     panels.append(LineChart(
-      "", f"{name}: {' → '.join(areas.values())}" if areas else name, "", "", lines=lines,
+      "", f"{name}: {' → '.join(areas.values())}" if areas else name, lines=lines,
       x_label="clean images flagged", y_label="attacked images flagged",
       x_ticks={0: "0", 0.5: "0.5", 1: "1"}, y_range=(0, 1.01), upright=0.1,
     ))  # fmt: skip
@@ -133,21 +114,14 @@ def roc_curves(
 
 
 def feature_map(
-  attack: str,
-  features: Mapping[str, Array],
-  layer: str,
-  seed: int = 0,
-  per_group: int = 200,
-  name: str = "",
+  attack: str, features: Groups, layer: str, seed: int = 0, per_group: int = 200, name: str = ""
 ) -> LineChart:
   """Two-dimensional t-SNE of features, as the papers draw it (MICCAI Fig. 3, TMI Fig. 7).
 
   Args:
-    attack: its key.
+    attack: its key. layer: that of the features, for the caption.
     features: arrays [n, C] under "clean_original", "clean_target", "attack" and "hfc".
-    layer: theirs, for the caption.
-    seed: of the subsample and of t-SNE.
-    per_group: at most so many points of each group.
+    seed: of t-SNE and of the subsample of at most `per_group` points of each group.
     name: the file's stem; "": after the attack, and so is the title.
   """
   rng = np.random.default_rng(seed)
@@ -162,20 +136,16 @@ def feature_map(
     Line(group_label(attack, group), *xy.T, COLORS[group], "", _MARKERS[group])
     for group, xy in zip(shown, np.split(points, ends[:-1]), strict=True)
   ]
-  distances = ", ".join(_distances(attack, shown))
-  told = f"Median distance to the nearest clean image of the target class: {distances}."
-  return LineChart(
-    name or f"tsne_{attack}", f"Features, {layer if name else attack_label(attack)}", lines=lines,
-    x_ticks={}, y_ticks=False, alt=f"t-SNE of features. {told if distances else ''}",
-    caption=f"t-SNE of the features of {layer}, at most {per_group} images a group. "
-    + (f"{told} 1 is what these images have among themselves." if distances else ""),
+  target = shown.get("clean_target", stacked[:0])
+  distances = "; ".join(
+    f"{decimal(relative_distance(target, x))} for {group_label(attack, group)}"
+    for group, x in shown.items() if group in ("attack", "hfc") and len(target) > 1
   )  # fmt: skip
-
-
-def _distances(attack: str, features: Mapping[str, Array]) -> Iterator[str]:
-  target = features.get("clean_target", ())
-  for group in ("attack", "hfc"):
-    if group in features and len(target) > 1:
-      distance = relative_distance(np.asarray(target), features[group])
-      if distance is not None:
-        yield f"{distance:.1f} for {group_label(attack, group)}"
+  return LineChart(
+    name or f"tsne_{attack}", f"Features, {layer if name else attack_label(attack)}",
+    f"t-SNE of clean and attacked images. {distances}",
+    f"t-SNE of the features of {layer}, at most {per_group} images a group. Median distance to the "
+    "nearest clean image of the target class, where 1 is what these have among themselves: "
+    f"{distances or 'none'}.",
+    lines=lines, x_ticks={}, y_ticks=False,
+  )  # fmt: skip

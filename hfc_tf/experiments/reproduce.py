@@ -92,7 +92,7 @@ def plan(
   Args:
     config: what all share.
     names: of the experiments; none: all.
-    natural: images for those that compare with them; None where there are none.
+    natural: images for those that compare with them, if any.
     typed: the fields of `config` that the user chose, which hold in every experiment that can obey
       them; of the others an experiment's own defaults come on top. None: those that differ from
       the defaults of `Config`.
@@ -110,10 +110,9 @@ def plan(
   out = pathlib.Path(config.out)
   contents = functools.cache(lambda path: path and path_digest(path, without=out))
   tasks = []
-  for name, experiment in EXPERIMENTS.items():
-    if names and name not in names:
-      continue
-    fields = {field: value for field, value in experiment.defaults.items() if field not in typed}
+  for name in (name for name in EXPERIMENTS if name in (names or EXPERIMENTS)):
+    defaults = EXPERIMENTS[name].defaults
+    fields = {field: value for field, value in defaults.items() if field not in typed}
     instead = _instead(name, config)
     taken = {field: value for field, value in instead.items() if field in typed}
     if taken:

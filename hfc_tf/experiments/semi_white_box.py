@@ -59,7 +59,7 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
   )
   return study_result(
     "semi_white_box", victim, rows, title=f"{attack_label(name)} from a substitute",
-    lead=[tables.mean_areas(rows, _label)], tables=[table, *published],
+    lead=[tables.means(rows, _label)], tables=[table, *published],
     notes=_NOTES,
   )  # fmt: skip
 

@@ -21,7 +21,7 @@ from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import papers, tables
 from hfc_tf.results.figures import COLORS, Line, LineChart
-from hfc_tf.results.labels import budget, dataset_label, percent, share
+from hfc_tf.results.labels import budget, dataset_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import StressRow
 from hfc_tf.storage.arrays import Arrays
@@ -71,17 +71,13 @@ def run(
     rows += _rows(study, domain, images, MICCAI, 8.0, iterations, deep)
     rows += _rows(study, domain, images, TMI, 1.0, 10, ends)
   miccai, tmi = ([row for row in rows if row.paper == paper] for paper in (MICCAI, TMI))
-  ratios = ", ".join(
-    f"{share(tables.mean(row.ratio for row in group))} ({domain})"
-    for (domain,), group in tables.grouped(rows, "domain").items()
-  )
-  lead = [f"The mean change of a layer's mean is {ratios} of itself."]
+  lead = [tables.means(rows, _name, "change of a layer's mean, of itself", "ratio")]
   if natural is None:
     lead.append("Natural images were not tested: give --natural_dir.")
   return study_result(
     "stress_test", medical, rows, _with_natural(summary(medical), studies),
     title="Stress test: how far features can be moved", lead=lead,
-    tables=[_means_table(miccai), _ratio_table(tmi)], figures=[_ratio_figure(tmi)], notes=_NOTES,
+    tables=[_table(miccai), _table(tmi), _papers()], figures=[_ratio_figure(tmi)], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -145,13 +141,6 @@ def _with_natural(described: dict[str, Any], studies: Mapping[str, Study]) -> di
   return described | {"warnings": warnings}
 
 
-def _pairs(rows: Sequence[StressRow]) -> Iterator[tuple[StressRow, StressRow]]:
-  """Each data set and layer, moved down and up."""
-  for group in tables.grouped(rows, "domain", "layer").values():
-    by_direction = {row.direction: row for row in group}
-    yield by_direction["down"], by_direction["up"]
-
-
 def _size(row: StressRow) -> str:
   return f"{budget(row.eps_256)}, {row.steps} iterations"
 
@@ -160,46 +149,30 @@ def _name(row: StressRow) -> str:
   return dataset_label(row.dataset) + (" (synthetic)" if row.source == "synthetic" else "")
 
 
-def _not_tested(rows: Sequence[StressRow], dashes: int) -> list[list[str]]:
-  """A line of a table where there were no natural images."""
-  tested = any(row.domain == "natural" for row in rows)
-  return [] if tested else [["natural images", "not tested", *["–"] * dashes]]
+def _table(rows: Sequence[StressRow]) -> Table:
+  return tables.table(f"{rows[0].paper}: means before and after; {_size(rows[0])}", rows, {
+    "Images": _name,
+    "Layer": lambda row: f"{row.layer_number} of {row.layers} ({row.layer})",
+    "Pushed": lambda row: _ARROWS[row.direction],
+    "normal": lambda row: f"{row.mean_before:.4f}",
+    "attacked": lambda row: f"{row.mean_after:.4f}",
+    "difference": lambda row: f"{row.difference:.4f}",
+    "change (%)": "ratio",
+  })  # fmt: skip
 
 
-def _means_table(rows: Sequence[StressRow]) -> Table:
-  """Before and after; below them the papers'."""
-  lines = [
-    (f"{_name(down)}", f"{down.layer_number} of {down.layers}", down.mean_before, down.mean_after,
-     up.mean_after, down.difference, up.difference)
-    for down, up in _pairs(rows)
-  ]  # fmt: skip
-  printed: dict[tuple[str, int | None], dict[tuple[str, str | None], float]] = {}
-  for cell in papers.cells(setting="stress"):
-    line = printed.setdefault((cell.dataset, cell.layer), {})
-    line[cell.metric, cell.attack] = float(cell.value or 0)
-  mean, difference = "mean_activation", "mean_activation_difference"
-  wanted = ((mean, None), (mean, "stress_down"), (mean, "stress_up"), (difference, "stress_down"),
-            (difference, "stress_up"))  # fmt: skip
-  theirs = [(f"{dataset_label(dataset)} (papers)", f"{layer}", *(line[key] for key in wanted))
-            for (dataset, layer), line in printed.items()]  # fmt: skip
-  body = [[name, layer, *(f"{mean:.4f}" for mean in means)] for name, layer, *means in lines]
-  body += _not_tested(rows, 5)
-  body += [[name, layer, *(f"{mean:.4f}" for mean in means)] for name, layer, *means in theirs]
-  head = ("Images", "Layer", "normal", "attacked ↓", "attacked ↑", "difference ↓", "difference ↑")
-  return Table(
-    f"Mean activations before and after; {_size(rows[0])}", head, body,
-    f"The papers’ lines are those of {MICCAI}: ResNet-50 of their own, 256 px.",
-  )  # fmt: skip
-
-
-def _ratio_table(rows: Sequence[StressRow]) -> Table:
+def _papers() -> Table:
+  cells = {(cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
+           for cell in papers.cells(setting="stress")}  # fmt: skip
   body = [
-    [_name(down), f"{down.layer_number} {down.layer}", percent(down.ratio), percent(up.ratio)]
-    for down, up in _pairs(rows)
-  ]
-  head = ("Images", "Last layer of the block", "change ↓ (%)", "change ↑ (%)")
-  caption = f"Change of the mean in percent of itself; {_size(rows[0])}"
-  return Table(caption, head, body + _not_tested(rows, 2))
+    [dataset_label(dataset), str(layer), _ARROWS[attack.removeprefix("stress_")],
+     *(f"{cells[dataset, layer, *key]:.4f}" for key in
+       ((None, "mean_activation"), (attack, "mean_activation"),
+        (attack, "mean_activation_difference")))]
+    for dataset, layer, attack in dict.fromkeys(key[:3] for key in cells if key[2])
+  ]  # fmt: skip
+  head = ("Images", "Layer", "Pushed", "normal", "attacked", "difference")
+  return Table(f"The papers: {MICCAI}; ResNet-50 of their own, 256 px.", head, body)
 
 
 def _ratio_figure(rows: Sequence[StressRow]) -> LineChart:

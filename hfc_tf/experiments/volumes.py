@@ -19,7 +19,7 @@ from hfc_tf.evaluation.metrics import wilson
 from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
-from hfc_tf.results.labels import attack_label, budget, number, percent, share
+from hfc_tf.results.labels import attack_label, budget, number
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DetectionRow, SuccessRow
 from hfc_tf.study import comparison
@@ -76,10 +76,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   points = [point for form, each in forms.items() for point in _success(form, each, budgets)]
   study.warn(*(f"{form}: {w}" for form, each in forms.items() if each is not study
                for w in each.warnings))  # fmt: skip
-  lead = "; ".join(
-    f"{form} {share(tables.mean(point.adv_acc for point in group))}"
-    for (form,), group in tables.grouped(points, "form").items()
-  )
+  lead = tables.means(points, lambda row: row.form, "success over the budgets", "adv_acc")
   table = tables.detector_table(
     f"{tables.AREAS} (pooled in brackets), on volumes, {budget(rows[0].eps_256)}.", rows,
     {"Attack": lambda row: attack_label(row.attack), "HFC": tables.weight_label},
@@ -89,8 +86,8 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   )
   return study_result(
     "volumes", study, rows, {"success": points}, title="Volumes against slices",
-    lead=[f"Mean success over the budgets – {lead}."],
-    tables=[table, *published, _curve(points)], figures=[_figure(points)],
+    lead=[lead],
+    tables=[table, *published, _curve(points)], figures=[_figure(points, lead)],
     notes=_NOTES,
   )  # fmt: skip
 
@@ -126,17 +123,15 @@ def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Succ
 
 
 def _curve(points: Sequence[SuccessRow]) -> Table:
-  by_form = tables.grouped(points, "form")
-  cell = tables.interval("adv_acc")
-  body = [[number(line[0].eps_256, 4), *map(cell, line)]
-          for line in zip(*by_form.values(), strict=True)]  # fmt: skip
-  forms = [f"{form.capitalize()} ({group[0].voxels} values, accuracy {percent(group[0].accuracy)})"
-           for (form,), group in by_form.items()]  # fmt: skip
   caption = "Adv. Acc over the budget without HFC, percent, with 95 % intervals."
-  return Table(caption, ["ε (1/256)", *forms], body)
+  return tables.table(caption, points, {
+    "Images": lambda row: f"{row.form.capitalize()} ({row.voxels} values)",
+    "ε (1/256)": lambda row: number(row.eps_256, 4), "Adv. Acc": tables.interval("adv_acc"),
+    "Accuracy": "accuracy",
+  })  # fmt: skip
 
 
-def _figure(points: Sequence[SuccessRow]) -> LineChart:
+def _figure(points: Sequence[SuccessRow], alt: str) -> LineChart:
   by_form = tables.grouped(points, "form").items()
   lines = [
     Line(form.capitalize(), range(len(group)), [100 * point.adv_acc for point in group], color,
@@ -147,8 +142,6 @@ def _figure(points: Sequence[SuccessRow]) -> LineChart:
   return LineChart(
     "success_over_budget", "Success over the budget", lines=lines, y_range=(0, 101),
     x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
-    y_label="Adv. Acc (%)", alt="; ".join(
-      f"{point.form} at {number(point.eps_256, 4)}/256: {share(point.adv_acc)}" for point in points
-    ),
+    y_label="Adv. Acc (%)", alt=alt,
     caption="The share of AdvTest images that reach their target; more means more vulnerable.",
   )  # fmt: skip

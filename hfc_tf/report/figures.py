@@ -67,12 +67,12 @@ def page_width(figure: Figure) -> int:
 
 
 @default_style()
-def draw(chart: Chart | Figure) -> Figure:
+def draw(chart: Chart) -> Figure:
   """The picture of a chart with the chart's texts; a picture as it is."""
   if isinstance(chart, Figure):
     return chart
-  figure = _DRAWN_BY[type(chart)](chart)
-  return Figure(chart.name, chart.title, to_png(figure), chart.alt, chart.caption)
+  png = to_png(_DRAWN_BY[type(chart)](chart))
+  return Figure(chart.name, chart.title, chart.alt, chart.caption, png=png)
 
 
 def _line_chart(chart: LineChart) -> Canvas:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -86,24 +86,21 @@ def _classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
 def _facts(results: Mapping[str, Any]) -> list[str]:
   """The line under a title: images, classifier, side, attacks, budgets, steps, seed."""
   data, config = results.get("data") or {}, results.get("config") or {}
-  name = (results.get("classifier") or {}).get("name")
 
-  def every(field: str) -> list[Any]:
-    values = (row.get(field) for row in results.get("rows") or [])
-    return list(dict.fromkeys(value for value in values if value is not None))
+  def every(field: str, label: Callable[[Any], str]) -> str:
+    values = (row.get(field) for row in results["rows"])
+    return ", ".join(dict.fromkeys(label(value) for value in values if value is not None))
 
-  budgets = ", ".join(dict.fromkeys(number(eps, 3) for eps in every("eps_256")))
-  steps = ", ".join(map(str, every("steps")))
-  line = [
-    dataset_label(str(data.get("name", ""))),
-    model_label(str(name)) if name else "",
-    f"{data['image_size']} px" if data.get("image_size") else "",
-    ", ".join(map(attack_label, every("attack"))),
-    f"ε = {budgets} / 256" if budgets else "",
-    f"{steps} steps" if steps else "",
-    f"seed {config['seed']}" if config.get("seed") is not None else "",
-  ]
-  return [text for text in line if text]
+  facts = (
+    ("{}", dataset_label(str(data.get("name", "")))),
+    ("{}", model_label(str((results.get("classifier") or {}).get("name") or ""))),
+    ("{} px", data.get("image_size")),
+    ("{}", every("attack", attack_label)),
+    ("ε = {} / 256", every("eps_256", lambda eps: number(eps, 3))),
+    ("{} steps", every("steps", str)),
+    ("seed {}", config.get("seed")),
+  )
+  return [form.format(fact) for form, fact in facts if fact not in (None, "")]
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

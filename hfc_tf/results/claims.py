@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, number, percent, share
 from hfc_tf.results.tables import MAIN, mean
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
-Rule = Callable[[Results], Iterator[tuple[bool, str]]]
+Judged = Iterator[tuple[bool, str]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
   """One claim.
 
   Attributes:
     experiment: whose results decide.
     text: the claim. source: where the papers make it.
     rule: when it counts as confirmed.
+    enough: `all` or `any` of what `judge` yields must hold.
     judge: whether the rule holds, and the numbers: once a weight or backbone where there are
       several; nothing where the results cannot tell.
-    enough: `all` or `any` of them must hold.
   """
 
   experiment: str
   text: str
   source: str
   rule: str
-  judge: Rule
   enough: Callable[[Iterable[bool]], bool]
+  judge: Callable[[Results], Judged]
 
 
 CLAIMS: list[Claim] = []
@@ -45,28 +43,20 @@ def verdicts(results: Mapping[str, Results]) -> list[dict[str, Any]]:
     results: what results.json holds, by experiment.
   """
   lines = []
-  for claim in CLAIMS:
-    known = claim.experiment in results
-    judged = list(claim.judge(results[claim.experiment])) if known else []
-    held = claim.enough(holds for holds, _ in judged)
-    verdict = "not tested" if not judged else "confirmed" if held else "not confirmed"
+  for name, text, source, rule, enough, judge in CLAIMS:
+    judged = list(judge(results[name])) if name in results else []
+    verdict = "confirmed" if enough(holds for holds, _ in judged) else "not confirmed"
     lines.append({
-      "claim": claim.text, "source": claim.source, "experiment": claim.experiment,
-      "rule": claim.rule, "verdict": verdict, "numbers": "; ".join(text for _, text in judged),
+      "claim": text, "source": source, "experiment": name, "rule": rule,
+      "verdict": verdict if judged else "not tested",
+      "numbers": "; ".join(numbers for _, numbers in judged),
     })  # fmt: skip
   return lines
 
 
-def _claim(
-  experiment: str, text: str, source: str, rule: str, enough: Callable[..., bool] = all
-) -> Callable[[Rule], Rule]:
+def _claim(*texts: str, enough: Callable[..., bool] = all) -> Callable[..., None]:
   """The function below judges a claim."""
-
-  def register(judge: Rule) -> Rule:
-    CLAIMS.append(Claim(experiment, text, source, rule, judge, enough))
-    return judge
-
-  return register
+  return lambda judge: CLAIMS.append(Claim(*texts, enough, judge))
 
 
 def _values(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
@@ -88,7 +78,7 @@ def _successful(results: Results) -> Iterator[Row]:
   "stress_test", "Medical features are more vulnerable than natural ones.",
   "MICCAI Table 1, TMI Fig. 4", "Their mean ratio of change is at least 1.5 times as large.",
 )  # fmt: skip
-def _vulnerable(results: Results) -> Iterator[tuple[bool, str]]:
+def _vulnerable(results: Results) -> Judged:
   domains = _by(results["rows"], "domain")
   medical, natural = (mean(_values(domains.get(d, ()), "ratio")) for d in ("medical", "natural"))
   if medical is not None and natural is not None:
@@ -99,7 +89,7 @@ def _vulnerable(results: Results) -> Iterator[tuple[bool, str]]:
   "medical_natural", "Medical images fall to smaller budgets than natural ones.", "TMI section V.F",
   "The smallest budget with Adv. Acc of 95 % is at most half as large.",
 )  # fmt: skip
-def _smallest(results: Results) -> Iterator[tuple[bool, str]]:
+def _smallest(results: Results) -> Judged:
   medical, natural = (results["smallest_eps_256"][name] for name in ("medical", "natural"))
   if medical is not None and natural is not None:
     yield natural >= 2 * medical, f"{number(medical, 3)}/256 against {number(natural, 3)}/256"
@@ -110,7 +100,7 @@ def _smallest(results: Results) -> Iterator[tuple[bool, str]]:
   "MICCAI Theorem 1, TMI Theorems I and II", "The mean cosine of the changes by two attacks is at "
   "least 0.5, and 99.9 % of the gradients that the theorems speak of keep their sign.",
 )  # fmt: skip
-def _direction(results: Results) -> Iterator[tuple[bool, str]]:
+def _direction(results: Results) -> Judged:
   kinds = _by(results["rows"], "kind")
   cosine = mean(_values(kinds.get("pair", ()), "cosine"))
   signs = _values(kinds.get("gradient", ()), "same_sign")
@@ -126,7 +116,7 @@ def _direction(results: Results) -> Iterator[tuple[bool, str]]:
   "MICCAI Table 2, TMI Table I",
   "KD, MAHA, LID, SVM and DNN all reach an AUC within class of 95 %.",
 )  # fmt: skip
-def _seen(results: Results) -> Iterator[tuple[bool, str]]:
+def _seen(results: Results) -> Judged:
   # Bayesian uncertainty sees little in the papers too.
   plain = _by(_successful(results), "weight_rule").get(None, [])
   areas = _values(row for row in plain if row["detector"] in MAIN)
@@ -136,9 +126,10 @@ def _seen(results: Results) -> Iterator[tuple[bool, str]]:
 
 @_claim(
   "detection", "HFC hides from all detectors.", "MICCAI Table 2, TMI Table I",
-  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.", any,
+  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.",
+  enough=any,
 )  # fmt: skip
-def _hidden(results: Results) -> Iterator[tuple[bool, str]]:
+def _hidden(results: Results) -> Judged:
   for rule, rows in _by(_successful(results), "weight_rule").items():
     areas, least = _values(rows), min(row["adv_acc"] for row in rows)
     if rule is not None and areas:
@@ -151,7 +142,7 @@ def _hidden(results: Results) -> Iterator[tuple[bool, str]]:
   "From the smallest to the largest budget the detectors' mean AUC falls by at least 5 points, on "
   "every backbone.",
 )  # fmt: skip
-def _budget(results: Results) -> Iterator[tuple[bool, str]]:
+def _budget(results: Results) -> Judged:
   for model, rows in _by((r for r in results["rows"] if r["hfc"]), "model").items():
     (low, first), *_, (high, last) = 2 * sorted(
       (eps, mean(_values(each))) for eps, each in _by(rows, "eps_256").items()
@@ -165,13 +156,13 @@ def _budget(results: Results) -> Iterator[tuple[bool, str]]:
   "adaptive", "HFC hides better than other adaptive attacks.", "MICCAI Table 3, TMI Table II",
   "The detectors' mean AUC is lower than against each of the other four.",
 )  # fmt: skip
-def _best(results: Results) -> Iterator[tuple[bool, str]]:
-  methods: dict[str, list[Row]] = {}
-  for row in results["rows"]:
-    if row["method"] not in ("none", *KNOWING):
-      rule = f" ({row['weight_rule']})" if row["method"] == "hfc" else ""
-      methods.setdefault(ADAPTIVE_METHODS[row["method"]] + rule, []).append(row)
-  means = {key: area for key, rows in methods.items() if (area := mean(_values(rows))) is not None}
+def _best(results: Results) -> Judged:
+  means = {}
+  for method, rows in _by(results["rows"], "method").items():
+    for rule, each in _by(rows, "weight_rule").items():
+      area = mean(_values(each))
+      if method not in ("none", *KNOWING) and area is not None:
+        means[ADAPTIVE_METHODS[method] + (f" ({rule})" if method == "hfc" else "")] = area
   ours = [area for key, area in means.items() if key.startswith("HFC")]
   theirs = [area for key, area in means.items() if not key.startswith("HFC")]
   if ours and theirs:
@@ -183,7 +174,7 @@ def _best(results: Results) -> Iterator[tuple[bool, str]]:
   "components", "The number of components matters little.", "TMI Table III",
   "The detectors' average AUC moves by at most 10 points over M.",
 )  # fmt: skip
-def _components(results: Results) -> Iterator[tuple[bool, str]]:
+def _components(results: Results) -> Judged:
   counts = _by((r for r in results["rows"] if r["components"] is not None), "components")
   means = [area for rows in counts.values() if (area := mean(_values(rows))) is not None]
   if len(means) > 1:
@@ -195,9 +186,9 @@ def _components(results: Results) -> Iterator[tuple[bool, str]]:
   "semi_white_box", "HFC hides when the attack is made on a substitute.",
   "MICCAI Table 4, TMI Table IV",
   "At one weight HFC lowers the mean AUC by at least 10 points and moves at least half of the "
-  "images.", any,
+  "images.", enough=any,
 )  # fmt: skip
-def _transfers(results: Results) -> Iterator[tuple[bool, str]]:
+def _transfers(results: Results) -> Judged:
   rules = _by((r for r in results["rows"] if r["substitute"] is not None), "weight_rule")
   plain = mean(_values(rules.pop(None, [])))
   for rule, rows in rules.items():
@@ -212,7 +203,7 @@ def _transfers(results: Results) -> Iterator[tuple[bool, str]]:
   "Over the budgets, mean success is at least 5 points higher than on slices, and higher than on "
   "volumes of half the side.",
 )  # fmt: skip
-def _volumes(results: Results) -> Iterator[tuple[bool, str]]:
+def _volumes(results: Results) -> Judged:
   points = _by(results["success"], "form")
   means = {form: mean(_values(points.get(form, ()), "adv_acc"))
            for form in ("volumes", "slices", "halved")}  # fmt: skip
@@ -226,7 +217,7 @@ def _volumes(results: Results) -> Iterator[tuple[bool, str]]:
   "ood", "The HFC term detects lesions.", "TMI Table VI",
   "The AUC is at least 85 % for every size and number of lesions.",
 )  # fmt: skip
-def _lesions(results: Results) -> Iterator[tuple[bool, str]]:
+def _lesions(results: Results) -> Judged:
   areas = _values(results["rows"], "auc")
   if areas:
     yield min(areas) >= 0.85, f"AUCs from {share(min(areas))}"

@@ -26,25 +26,6 @@ COLORS = {
 MARKERS = "os^Dv<>"
 
 
-@dataclasses.dataclass(frozen=True)
-class Figure:
-  """A picture with the words that go with it.
-
-  Args:
-    name: the file's stem under figures/.
-    title: its heading.
-    png: the picture, PNG bytes.
-    alt: what it shows and what follows, for who cannot see it.
-    caption: how to read it.
-  """
-
-  name: str
-  title: str
-  png: bytes
-  alt: str
-  caption: str
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Line:
   """One line of a chart.
@@ -70,12 +51,26 @@ class Line:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Chart:
-  """What every figure says of itself: name, title, alt and caption as in `Figure`."""
+  """What every figure says of itself.
+
+  Args:
+    name: the file's stem under figures/.
+    title: its heading.
+    alt: what it shows and what follows, for who cannot see it.
+    caption: how to read it.
+  """
 
   name: str
   title: str
-  alt: str
-  caption: str
+  alt: str = ""
+  caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure(Chart):
+  """A picture that is drawn already, PNG bytes."""
+
+  png: bytes
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -52,18 +52,18 @@ def mean(values: Iterable[float | None]) -> float | None:
   return sum(there) / len(there) if there else None
 
 
-def mean_area(rows: Iterable[Any], field: str = "auc_within_class") -> str:
-  """The rows' mean AUC in words."""
-  return share(mean(getattr(row, field) for row in rows))
-
-
-def mean_areas(rows: Iterable[R], label: Callable[[R], str], whose: str = "the detectors") -> str:
-  """The finding in a sentence: the mean AUC within class by what `label` says of a row."""
-  groups: dict[str, list[R]] = {}
+def means(
+  rows: Iterable[R],
+  label: Callable[[R], str],
+  what: str = "AUC within class of the detectors",
+  field: str = "auc_within_class",
+) -> str:
+  """The finding in a sentence: the mean of a field by what `label` says of a row."""
+  groups: dict[str, list[float | None]] = {}
   for row in rows:
-    groups.setdefault(label(row), []).append(row)
-  means = "; ".join(f"{name}: {mean_area(group)}" for name, group in groups.items())
-  return f"Mean AUC within class of {whose} – {means}."
+    groups.setdefault(label(row), []).append(getattr(row, field))
+  told = "; ".join(f"{name}: {share(mean(values))}" for name, values in groups.items())
+  return f"Mean {what} – {told}."
 
 
 def adv_acc(rows: Sequence[Any]) -> str:
@@ -107,16 +107,17 @@ def detector_table(
   rows: Iterable[Any],
   first: Mapping[str, Column],
   last: Mapping[str, Callable[[Sequence[Any]], str]] | None = None,
-  aside: str = "auc",
+  fields: tuple[str, str] = ("auc_within_class", "auc"),
+  form: str = "{} ({})",
 ) -> Table:
-  """A line an attack with each detector's AUC within class, and another figure in brackets.
+  """A line an attack with two figures of each detector.
 
   Args:
     caption: what it shows.
     rows: one a detector and attack.
     first: the columns before the detectors; rows whose cells there are the same are one attack.
     last: the columns behind the detectors, and what they say of an attack's rows; None: Adv. Acc.
-    aside: the field in brackets; the pooled AUC is what the papers print.
+    fields: the figures; the pooled AUC is what the papers print. form: how they stand in a cell.
   """
   last = {"Adv. Acc": adv_acc} if last is None else last
   lines: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -126,8 +127,8 @@ def detector_table(
   body = [
     [
       *cells,
-      *(f"{cell(line[name], 'auc_within_class')} ({cell(line[name], aside)})"
-        if name in line else "–" for name in detectors),
+      *(form.format(*(cell(line[name], field) for field in fields)) if name in line else "–"
+        for name in detectors),
       *(tell(list(line.values())) for tell in last.values()),
     ]
     for cells, line in lines.items()
@@ -190,20 +191,20 @@ def beside_the_papers(rows: Sequence[Any], dataset: str) -> list[Table]:
   """
   made = []
   for (attack,), group in grouped(rows, "attack").items():
-    detectors = list(dict.fromkeys(row.detector for row in group))
-    for printed in papers_table(
+    fields = ("auc", "tpr_at_90_tnr")
+    ours = detector_table(
       f"{attack_label(attack)} beside the papers: pooled AUC / TPR@90, percent. Images, their size "
-      "and the classifier differ; compare the order and the effect, not the digits.",
-      detectors, ("auc", "tpr_at_90_tnr"), setting="white_box", dataset=dataset, attack=attack,
-    ):  # fmt: skip
-      ours = []
-      for each in grouped(group, "eps_256", "weight_rule").values():
-        row = {r.detector: r for r in each}
-        areas = [f"{percent(row[name].auc)} / {percent(row[name].tpr_at_90_tnr)}"
-                 for name in detectors]  # fmt: skip
-        here = f"Here, {budget(each[0].eps_256)}"
-        ours.append([here, weight_label(each[0]), *areas, adv_acc(each)])
-      made.append(dataclasses.replace(printed, rows=[*printed.rows, *ours]))
+      "and the classifier differ; compare the order and the effect, not the digits.", group,
+      {"Source": lambda row: f"Here, {budget(row.eps_256)}", "HFC": weight_label},
+      fields=fields, form="{} / {}",
+    )  # fmt: skip
+    detectors = list(dict.fromkeys(row.detector for row in group))
+    made += [
+      dataclasses.replace(printed, rows=[*printed.rows, *ours.rows])
+      for printed in papers_table(
+        ours.caption, detectors, fields, setting="white_box", dataset=dataset, attack=attack
+      )
+    ]
   return made
 
 
@@ -213,16 +214,14 @@ def area_chart(
   rows: Sequence[Any],
   field: str,
   places: Mapping[Any, float],
-  *,
-  x_label: str,
   alt: str,
-  x_ticks: Mapping[float, str] | None = None,
   marker: str = "",
+  **shown: Any,
 ) -> LineChart:
   """Each detector's AUC within class along an axis: solid without, dotted with HFC.
 
   Args:
-    name, title, x_label, x_ticks, alt: as in `LineChart`.
+    name: as in `LineChart`, as are title, alt and shown.
     rows: of one attack.
     field: what the axis shows of a row. places: where its values lie.
     marker: of the points.
@@ -239,7 +238,6 @@ def area_chart(
       label = detector_label(detector) + (" with HFC" if rule else "")
       lines.append(Line(label, [*points], [*points.values()], COLORS[detector], style, marker))
   return LineChart(
-    name, title, lines=lines, x_label=x_label, y_label="AUC within class (%)", x_ticks=x_ticks,
-    y_range=(0, 101), level=50, alt=alt,
-    caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
+    name, title, alt, "Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
+    lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
   )  # fmt: skip

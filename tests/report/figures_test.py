@@ -146,7 +146,7 @@ def test_feature_map_is_seeded_and_tells_distances():
   first, second = (draw(feature_map("bim", features, "relu", 4, 20)) for _ in range(2))
   assert first.png == second.png
   attack, hidden = (
-    float(first.caption.split(f" for {name}")[0].split()[-1]) for name in ("BIM,", "BIM with HFC.")
+    float(first.caption.split(f" for {name}")[0].split()[-1]) for name in ("BIM;", "BIM with HFC.")
   )
   assert attack > 10 and 0.5 < hidden < 2
 

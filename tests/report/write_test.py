@@ -21,7 +21,7 @@ from hfc_tf.study.config import Config
 
 STRANGE = "<script>alert(1)</script>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")
-FIGURE = Figure("curve", "Curve", PNG, f"falls {STRANGE}", "caption")
+FIGURE = Figure("curve", "Curve", f"falls {STRANGE}", "caption", png=PNG)
 TABLE = Table("AUC, percent", ("Detector", "AUC"), [("KD", "97.0"), (STRANGE, "50.0")], "a note")
 VOID = {"meta", "img", "br"}
 

@@ -27,7 +27,8 @@ def test_an_arm_is_a_line_and_a_detector_a_column():
 
 def test_who_was_not_asked_has_a_dash():
   found = [row("kd", 0.9), row("svm", 0.8, "auto", adv_acc=0.5), row("kd", 0.7, "auto")]
-  table = tables.detector_table("c", found, HFC, {"n": lambda rows: str(len(rows))}, "adv_acc")
+  table = tables.detector_table("c", found, HFC, {"n": lambda rows: str(len(rows))},
+                                ("auc_within_class", "adv_acc"))  # fmt: skip
   assert table.rows == [["–", "90.0 (90.0)", "–", "1"], ["auto (0.25)", "70.0 (90.0)",
                                                          "80.0 (50.0)", "2"]]  # fmt: skip
   assert tables.adv_acc(found[1:]) == "50.0–90.0" and tables.adv_acc(found[:1]) == "90.0"
@@ -41,7 +42,8 @@ def test_rows_are_grouped_as_they_come():
 
 def test_means_are_of_what_is_there():
   assert tables.mean([None, 0.25, 0.75]) == 0.5 and tables.mean([None]) is None
-  assert tables.mean_area(ROWS[2:]) == "20.0\u202f%" and tables.mean_area(ROWS[3:]) == "–"
+  assert tables.means(ROWS[2:], lambda row: "x", "AUC") == "Mean AUC – x: 20.0\u202f%."
+  assert tables.means(ROWS[3:], lambda row: "x", "AUC", "adv_acc") == "Mean AUC – x: 90.0\u202f%."
 
 
 @pytest.mark.parametrize(("dataset", "there"), [("fundus", True), ("cifar10", False)])
@@ -92,6 +94,6 @@ def test_curves_skip_what_is_not_there():
 
 
 def test_a_finding_is_the_mean_of_each_attack():
-  assert tables.mean_areas(ROWS, tables.weight_label) == (
+  assert tables.means(ROWS, tables.weight_label) == (
     "Mean AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 20.0\u202f%."
   )
