@@ -142,10 +142,10 @@ def _figures(rows: Sequence[DefenderRow]) -> list[LineChart]:
   curves = frontier(rows)
   if max(map(len, curves.values()), default=0) < 2:
     return []
-  lines = [
-    Line(f"HFC {aim}", *(100 * np.array([*points.values()]).T), color, marker=marker)
-    for (aim, points), color, marker in zip(curves.items(), PALETTE, MARKERS, strict=False)
-  ]
+  lines = []
+  for (aim, points), color, marker in zip(curves.items(), PALETTE, MARKERS, strict=False):
+    x, y = 100 * np.array(list(points.values())).T
+    lines.append(Line(f"HFC {aim}", x, y, color, marker=marker))
   return [LineChart(
     "worst_detector", "The detector that sees most, against success", lines=lines,
     x_label="Adv. Acc (%)", y_label="largest two-sided AUC within class (%)",

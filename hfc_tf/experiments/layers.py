@@ -50,8 +50,9 @@ def run(config: Config) -> Result:
   plain = study.attack(name)
   every = {"kd": {"layers": list(study.train.features)}}  # else the penultimate layer's alone
   detectors = comparison.fit_detectors(study, name, {"attack": plain}, every)
-  attacks = {None: plain, **hfc_weight.hfc_attacks(study, name)}
-  results = [comparison.evaluate(study, name, attack, rule) for rule, attack in attacks.items()]
+  attacks = hfc_weight.hfc_attacks(study, name).items()
+  results = [comparison.evaluate(study, name, plain)]
+  results += [comparison.evaluate(study, name, attack, rule) for rule, attack in attacks]
   rows: list[LayerRow] = []
   for key in able:
     clean_scores = detectors[key].layer_scores(study.clean["adv_test"])

@@ -133,7 +133,7 @@ def feature_map(
     points = tsne.fit_transform(stacked)  # [N, 2]
   ends = np.cumsum([len(x) for x in shown.values()])
   lines = [
-    Line(group_label(attack, group), *xy.T, COLORS[group], "", _MARKERS[group])
+    Line(group_label(attack, group), xy[:, 0], xy[:, 1], COLORS[group], "", _MARKERS[group])
     for group, xy in zip(shown, np.split(points, ends[:-1]), strict=True)
   ]
   target = shown.get("clean_target", stacked[:0])

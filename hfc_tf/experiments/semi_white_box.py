@@ -41,11 +41,10 @@ def run(config: Config, substitutes: Sequence[str] = ()) -> Result:
     substitute = victim.beside(
       f"substitute_{model}", model=model, model_path=None, model_seed=seed + 1, same_split=True
     )
-    attacks = {None: substitute.attack(name), **hfc_weight.hfc_attacks(substitute, name)}
-    results = {
-      rule or "attack": comparison.evaluate(victim, name, attack, rule, by=substitute)
-      for rule, attack in attacks.items()
-    }
+    plain = substitute.attack(name)
+    results = {"attack": comparison.evaluate(victim, name, plain, by=substitute)}
+    for rule, attack in hfc_weight.hfc_attacks(substitute, name).items():
+      results[rule] = comparison.evaluate(victim, name, attack, rule, by=substitute)
     compared = labelled_rows(comparison.score(victim, direct.detectors, results))
     rows += [SubstituteRow(**row, victim=known, substitute=model) for _, row in compared]
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))

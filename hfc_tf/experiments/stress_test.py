@@ -165,7 +165,7 @@ def _papers() -> Table:
   cells = {(cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
            for cell in papers.cells(setting="stress")}  # fmt: skip
   body = [
-    [dataset_label(dataset), str(layer), _ARROWS[attack.removeprefix("stress_")],
+    [dataset_label(dataset), str(layer), _ARROWS[str(attack).removeprefix("stress_")],
      *(f"{cells[dataset, layer, *key]:.4f}" for key in
        ((None, "mean_activation"), (attack, "mean_activation"),
         (attack, "mean_activation_difference")))]

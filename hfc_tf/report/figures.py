@@ -126,13 +126,13 @@ def _plot(axes: Axes, chart: LineChart) -> None:
 
 def _with_legend(figure: Canvas) -> Canvas:
   """Below all axes, each label once."""
-  handles = {}
+  handles: dict[str, Any] = {}
   for axes in figure.axes:
     lines, labels = axes.get_legend_handles_labels()
     handles |= dict(zip(labels, lines, strict=True))
   if handles:
     columns = max(1, min(len(handles), 88 // (max(map(len, handles)) + 6)))
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=columns,
+    figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=columns,
                   frameon=False, fontsize=8.5, handlelength=3)  # fmt: skip
   return figure
 

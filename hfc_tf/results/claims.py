@@ -54,9 +54,11 @@ def verdicts(results: Mapping[str, Results]) -> list[dict[str, Any]]:
   return lines
 
 
-def _claim(*texts: str, enough: Callable[..., bool] = all) -> Callable[..., None]:
+def _claim(
+  experiment: str, text: str, source: str, rule: str, enough: Callable[..., bool] = all
+) -> Callable[[Callable[[Results], Judged]], None]:
   """The function below judges a claim."""
-  return lambda judge: CLAIMS.append(Claim(*texts, enough, judge))
+  return lambda judge: CLAIMS.append(Claim(experiment, text, source, rule, enough, judge))
 
 
 def _values(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
@@ -126,8 +128,7 @@ def _seen(results: Results) -> Judged:
 
 @_claim(
   "detection", "HFC hides from all detectors.", "MICCAI Table 2, TMI Table I",
-  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.",
-  enough=any,
+  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.", any,
 )  # fmt: skip
 def _hidden(results: Results) -> Judged:
   for rule, rows in _by(_successful(results), "weight_rule").items():
@@ -186,7 +187,7 @@ def _components(results: Results) -> Judged:
   "semi_white_box", "HFC hides when the attack is made on a substitute.",
   "MICCAI Table 4, TMI Table IV",
   "At one weight HFC lowers the mean AUC by at least 10 points and moves at least half of the "
-  "images.", enough=any,
+  "images.", any,
 )  # fmt: skip
 def _transfers(results: Results) -> Judged:
   rules = _by((r for r in results["rows"] if r["substitute"] is not None), "weight_rule")
