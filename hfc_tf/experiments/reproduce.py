@@ -35,7 +35,6 @@ _ASKED = "asked.json"
 _FILES = ("results.*", "report.html", "[cs]*.json", "figures/*.png")
 _DONE = ("there already", "made")
 _AGAINST_NATURAL = ("medical_natural", "stress_test")
-_EVERY_ATTACK = ("detection", "volumes")  # of those with HFC; the others make the first alone
 _WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
 _OF_THE_IMAGES: dict[str, Any] = dict.fromkeys(("data_dir", "split", "model", "model_path"))
 
@@ -136,7 +135,7 @@ def _instead(name: str, config: Config) -> dict[str, Any]:
     fields |= {"dataset": defaults["dataset"], "image_size": side, **_OF_THE_IMAGES}
   if name == "components":
     fields["aim"] = "mode"
-  if defaults.get("hfc") and name not in _EVERY_ATTACK:
+  if defaults.get("hfc") and not EXPERIMENTS[name].every_attack:
     fields["attacks"] = config.attacks[:1]
   if defaults.get("hfc") and name not in _WITHOUT_HFC:
     fields["hfc"] = True
@@ -218,11 +217,11 @@ def _result(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> 
     section = read_section(out)
     title = f"{EXPERIMENTS[name].title}: {section.title}"
     sections.append(dataclasses.replace(section, title=title))
-  sources = {results["data"]["source"] for results in done.values()}
+  drawn = any(results["data"]["source"] == "synthetic" for results in done.values())
   return Result(
     name="reproduce", config=config, rows=judged, title="The papers' experiments",
     sections=sections, summary={
-      "data": {"name": config.dataset, "source": "synthetic" if "synthetic" in sources else ""},
+      "data": {"name": config.dataset, "source": "synthetic" if drawn else ""},
       "experiments": dict(state),
       "warnings": [f"{name}: {text}" for name, each in done.items() for text in each["warnings"]],
     },

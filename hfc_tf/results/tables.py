@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.results import papers
 from hfc_tf.results.figures import PALETTE, Line, LineChart
@@ -226,17 +228,14 @@ def area_chart(
     field: what the axis shows of a row. places: where its values lie.
     marker: of the points.
   """
-  rules = [*dict.fromkeys(row.weight_rule for row in rows if row.hfc)][-1:]
+  last_rule = next((row.weight_rule for row in reversed(rows) if row.hfc), None)
   lines = []
-  for rule, style in ((None, "-"), *((rule, ":") for rule in rules)):
-    for detector in dict.fromkeys(row.detector for row in rows):
-      points = {
-        places[getattr(row, field)]: 100 * row.auc_within_class
-        for row in rows
-        if (row.detector, row.weight_rule) == (detector, rule) and row.auc_within_class is not None
-      }
-      label = detector_label(detector) + (" with HFC" if rule else "")
-      lines.append(Line(label, [*points], [*points.values()], COLORS[detector], style, marker))
+  for (rule, detector), group in grouped(rows, "weight_rule", "detector").items():
+    if rule in (None, last_rule):
+      x = [places[getattr(row, field)] for row in group]
+      y = 100 * np.array([row.auc_within_class for row in group], float)  # NaN for None
+      label, style = (" with HFC", ":") if rule else ("", "-")
+      lines.append(Line(detector_label(detector) + label, x, y, COLORS[detector], style, marker))
   return LineChart(
     name, title, alt, "Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
     lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
