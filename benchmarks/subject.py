@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.settings import Settings
 from hfc_tf.densities import GaussianMixture, HierarchicalDensity, ShrunkGaussian
 from hfc_tf.models import MODELS
-from hfc_tf.study.store import load_taps
+from hfc_tf.study.stages import load_taps
 from hfc_tf.taps import TappedModel
 
 Array = np.ndarray[Any, Any]

@@ -23,10 +23,8 @@ def roc_curve(
   the clean images predicted c; its area is the mean of theirs.
 
   Args:
-    clean: scores of clean images, [n].
-    adversarial: scores of adversarial images, [m].
-    clean_predicted: predicted classes of the clean images, [n].
-    adversarial_predicted: predicted classes of the adversarial images, [m].
+    clean, adversarial: scores, [n] and [m].
+    clean_predicted, adversarial_predicted: predicted classes, [n] and [m].
 
   Raises:
     ValueError: no class has both clean and adversarial images.
@@ -45,7 +43,5 @@ def roc_curve(
   # Taken at every step of every curve; interp keeps the upper end of a vertical step, so that the
   # mean is a staircase too (without ties exactly) and is drawn as one.
   grid = np.unique(np.concatenate([fpr for fpr, _ in curves]))
-  rates = [np.interp(grid, fpr, tpr) for fpr, tpr in curves]
-  fpr = np.concatenate([[0.0], grid])
-  tpr = np.concatenate([[0.0], np.mean(rates, axis=0)])
-  return fpr, tpr, area
+  rates = np.mean([np.interp(grid, fpr, tpr) for fpr, tpr in curves], axis=0)
+  return np.append(0.0, grid), np.append(0.0, rates), area

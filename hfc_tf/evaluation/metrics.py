@@ -1,4 +1,8 @@
-"""Areas, rates and their intervals: how well scores tell adversarials from clean images."""
+"""Areas, rates and their intervals: how well scores tell adversarials from clean images.
+
+Scores are numbers `[N]` of clean images and `[M]` of adversarials, higher = more adversarial;
+predictions are the classes that the classifier gives them. Areas and rates are fractions.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,7 @@ Array = npt.NDArray[Any]
 
 
 def auc(clean: Array, adversarial: Array) -> float | None:
-  """Area under the ROC curve, P(adversarial > clean) + P(equal) / 2.
-
-  Args:
-    clean: scores of clean images `[N]`; higher means more adversarial.
-    adversarial: scores of adversarials `[M]`.
-
-  Returns:
-    A fraction, or None where one side is empty.
+  """Area under the ROC curve, P(adversarial > clean) + P(equal) / 2; None where a side is empty.
 
   Raises:
     InputError: for scores that are NaN, which are neither above nor below others.
@@ -41,15 +38,7 @@ def auc_within_class(
   """Mean over classes c of the AUC of adversarials predicted c against clean images predicted c.
 
   A score that reads nothing but the predicted class gets 0.5 here, whatever the mix of classes.
-
-  Args:
-    clean: scores `[N]`; higher means more adversarial.
-    clean_predictions: predicted classes `[N]`.
-    adversarial: scores `[M]`.
-    adversarial_predictions: predicted classes `[M]`.
-
-  Returns:
-    A fraction, or None where no class is predicted on both sides.
+  None where no class is predicted on both sides.
   """
   areas = [
     auc(clean[clean_predictions == c], adversarial[adversarial_predictions == c])
@@ -78,22 +67,22 @@ def threshold_at_tnr(clean: Array, tnr: float = 0.9) -> float:
   threshold = float(np.quantile(lowest, tnr, method="inverted_cdf"))
   if not np.isfinite(threshold):
     wrong = int((~np.isfinite(clean)).sum())
-    found = f"NaN or infinity in {wrong} of {len(clean)}"
-    raise InputError("finite clean scores", found, "mend the detector")
+    raise InputError(
+      "finite clean scores", f"NaN or infinity in {wrong} of {len(clean)}", "mend the detector"
+    )
   return threshold
 
 
 def tpr_at_tnr(
   clean: Array, adversarial: Array, tnr: float = 0.9, threshold: float | None = None
 ) -> float | None:
-  """Share of adversarials above the score that keeps `tnr` of the clean images.
+  """Share of adversarials above the score that keeps `tnr` of the clean images; None without any.
 
   With the threshold of these clean scores, AUC >= tnr * TPR always holds. A score that is NaN
   never counts as caught.
 
   Args:
-    clean: scores `[N]`; higher means more adversarial.
-    adversarial: scores `[M]`.
+    clean: scores `[N]`. adversarial: scores `[M]`.
     tnr: the true negative rate to keep.
     threshold: one learnt elsewhere (AdvTrain); None takes it from `clean`.
   """
@@ -128,20 +117,14 @@ def bootstrap_auc_within_class(
 
   A drawn group brings its clean images and its adversarials with the same multiplicity. The pairs
   of rows are compared once, `above [N, M]`; a draw is the quadratic form of its multiplicities.
+  None where no draw has both sides of a class.
 
   Args:
-    clean: scores `[N]`; higher means more adversarial.
-    clean_predictions: predicted classes `[N]`; a constant makes this the pooled AUC.
-    adversarial: scores `[M]`.
-    adversarial_predictions: predicted classes `[M]`.
-    clean_groups: group of each clean row `[N]`.
-    adversarial_groups: group of each adversarial `[M]`, in the same numbering.
+    clean, clean_predictions: `[N]`. adversarial, adversarial_predictions: `[M]`.
+    clean_groups, adversarial_groups: `[N]` and `[M]`, in the same numbering.
     draws: number of resamples.
     confidence: coverage of the interval.
     seed: of the resamples.
-
-  Returns:
-    (low, high), or None where no draw has both sides of a class.
 
   Raises:
     InputError: for scores that are NaN.
@@ -161,8 +144,7 @@ def bootstrap_auc_within_class(
     above = 0.5 * ((high > low).astype(np.float32) + (high >= low))  # [N_c, M_c]
     left, right = clean_times[:, rows], adversarial_times[:, columns]  # [D, N_c], [D, M_c]
     pairs = left.sum(1) * right.sum(1)
-    area = np.einsum("dm,dm->d", left @ above, right) / np.maximum(pairs, 1.0)
-    total += np.where(pairs > 0, area, 0.0)
+    total += np.einsum("dm,dm->d", left @ above, right) / np.maximum(pairs, 1.0)  # 0 without pairs
     count += pairs > 0
   if not count.any():
     return None
@@ -172,26 +154,12 @@ def bootstrap_auc_within_class(
 
 
 def bootstrap_auc(
-  clean: Array,
-  adversarial: Array,
-  clean_groups: Array,
-  adversarial_groups: Array,
-  *,
-  draws: int = 1000,
-  confidence: float = 0.95,
-  seed: int = 0,
+  clean: Array, adversarial: Array, clean_groups: Array, adversarial_groups: Array, **options: Any
 ) -> tuple[float, float] | None:
-  """Percentile interval of the pooled `auc`; see `bootstrap_auc_within_class`."""
+  """Percentile interval of the pooled `auc`; options as of `bootstrap_auc_within_class`."""
+  one_class = np.zeros(len(clean)), np.zeros(len(adversarial))
   return bootstrap_auc_within_class(
-    clean,
-    np.zeros(len(clean)),
-    adversarial,
-    np.zeros(len(adversarial)),
-    clean_groups,
-    adversarial_groups,
-    draws=draws,
-    confidence=confidence,
-    seed=seed,
+    clean, one_class[0], adversarial, one_class[1], clean_groups, adversarial_groups, **options
   )
 
 

@@ -23,12 +23,7 @@ _WEAKER = 0.05  # how much better half the steps may do before it is said
 
 
 def untrained(accuracy: float, labels: Array) -> Iterator[str]:
-  """Says when a classifier is not better than the rule that always names the commonest class.
-
-  Args:
-    accuracy: on clean Test images, a fraction.
-    labels: of these images `[N]`.
-  """
+  """Says when an accuracy on labels `[N]` is no better than always naming the commonest class."""
   commonest = float(np.bincount(labels).max()) / len(labels)
   interval = wilson(round(accuracy * len(labels)), len(labels))
   if interval is not None and interval[0] <= commonest:
@@ -41,15 +36,12 @@ def untrained(accuracy: float, labels: Array) -> Iterator[str]:
 def collapsed(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) -> Iterator[str]:
   """Says when a classifier names one class for nearly all images, or never gets a class right.
 
-  Args:
-    confusion: counts `[K][K]`, rows by true class.
-    class_names: of the K classes.
+  The confusion matrix holds counts `[K][K]`, rows by true class.
   """
   counts = np.asarray(confusion)
-  totals = counts.sum(1)
+  totals, predicted = counts.sum(1), counts.sum(0)
   recalls = np.diag(counts) / np.maximum(totals, 1)
   balanced, chance = float(recalls[totals > 0].mean()), 1 / len(counts)
-  predicted = counts.sum(0)
   if balanced < chance + _ABOVE_CHANCE * (1 - chance):
     share, accuracy = predicted.max() / totals.sum(), np.trace(counts) / totals.sum()
     yield (
@@ -65,37 +57,27 @@ def collapsed(confusion: Sequence[Sequence[int]], class_names: Sequence[str]) ->
 
 
 def outside(name: str, clean: Array, attacked: Array, eps: float | None) -> Iterator[str]:
-  """Says when attacked images, as they were kept, leave [0, 1] or the ball.
-
-  Args:
-    name: of the attack.
-    clean: images `[N, ...]` in [0, 1].
-    attacked: the same images under the attack.
-    eps: L-infinity radius in image units; None for an attack that has none.
-  """
+  """Says when attacked images `[N, ...]` leave [0, 1] or the L-infinity ball of radius eps."""
+  if not attacked.size:
+    return
   if not np.isfinite(attacked).all():
     yield f"{name}: some attacked images hold NaN or infinity."
     return
-  if attacked.size and (attacked.min() < 0 or attacked.max() > 1):
+  if attacked.min() < 0 or attacked.max() > 1:
     yield (
       f"{name}: attacked images leave [0, 1], from {attacked.min():.4g} to {attacked.max():.4g}."
     )
-  if eps is not None and attacked.size:
-    largest = float(np.abs(attacked - clean).max())
-    if largest > eps + _ROUNDING:
-      yield (
-        f"{name}: attacked images leave the ball, by {256 * largest:.4g}/256 where "
-        f"{256 * eps:.4g}/256 was allowed."
-      )
+  if eps is not None and (largest := float(np.abs(attacked - clean).max())) > eps + _ROUNDING:
+    yield (
+      f"{name}: attacked images leave the ball, by {256 * largest:.4g}/256 where "
+      f"{256 * eps:.4g}/256 was allowed."
+    )
 
 
 def silent_gradients(model: TappedModel, images: Array, targets: Array) -> Iterator[str]:
   """Says when the loss has no gradient at many images: attacks that need one then stand still.
 
-  Args:
-    model: the attacked classifier.
-    images: a few clean images `[N, ...]` in [0, 1].
-    targets: classes to reach `[N]`.
+  Of a few clean images `[N, ...]` in [0, 1] and the classes to reach `[N]`.
   """
   values = tf.constant(images)
   with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -112,12 +94,7 @@ def silent_gradients(model: TappedModel, images: Array, targets: Array) -> Itera
 
 
 def weaker_than_half(name: str, whole: Array, half: Array) -> Iterator[str]:
-  """Says when an attack succeeds less often than with half of its steps.
-
-  Args:
-    name: of the attack.
-    whole: where it succeeds `[N]`. half: where it does with half of the steps `[N]`.
-  """
+  """Says when an attack succeeds less often `[N]` than with half of its steps `[N]`."""
   if len(whole) and half.mean() - whole.mean() > _WEAKER:
     yield (
       f"{name}: half of the steps reach the target on {half.mean():.0%} of {len(half)} images, "

@@ -22,8 +22,10 @@ from hfc_tf.results.labels import dataset_label, model_label, percent, share
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ClassifierRow
 from hfc_tf.storage.store import Store
-from hfc_tf.study import loading, stages
+from hfc_tf.study import stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.sources import load_sources
+from hfc_tf.study.victim import load_victim
 
 _NOTES = (
   "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
@@ -96,9 +98,9 @@ def _row(
   store: Store, config: Config, warn: Callable[[str], None]
 ) -> tuple[ClassifierRow, tuple[Array, Array] | None]:
   """The row, and with two classes the false and true positive rates of the ROC curve."""
-  sources = loading.load_sources(store, config, None, warn)
-  victim = loading.load_victim(store, config, sources, warn)
-  taps, _ = stages.clean_taps(store, sources, victim, sources.split.test, 64)
+  sources = load_sources(store, config, warn)
+  victim = load_victim(store, config, warn, sources)
+  taps, _ = stages.clean_taps(store, sources, victim, sources.split.test)
   figures, right = training.evaluate(taps.logits, taps.labels), taps.predictions == taps.labels
   recalls = [float(right[taps.labels == label].mean()) for label in np.unique(taps.labels)]
   interval, curve = None, None

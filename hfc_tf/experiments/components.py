@@ -49,7 +49,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   results = {"none": comparison.evaluate(study, name, plain)}
   start = 1.0
   for count in (count for count in components if count <= fewest):
-    attack = study.attack(name, HFC(study.density_of(count)[0]))
+    attack = study.attack(name, HFC(study.density_of(count)))
     if rule == "auto":
       weight = hfc_weight.tune_weight(study, name, attack, "hfc", start)
       start = weight or 1.0

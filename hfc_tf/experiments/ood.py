@@ -55,7 +55,7 @@ def run(config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int
   if draws < 1:
     raise InputError("at least one draw of lesions an image", str(draws), "pass --draws=10")
   study = Study(config.resolved())
-  normal = hfc_score(study.density[0], study.clean["adv_test"])
+  normal = hfc_score(study.density, study.clean["adv_test"])
   rows = [_row(study, size, count, draws, normal) for size, count in wanted]
   areas = "; ".join(f"{row.count} {row.size}: {share(row.auc)}" for row in rows)
   return study_result(
@@ -88,7 +88,7 @@ def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> Lesi
   clean = study.clean["adv_test"]
   ill = Taps.concatenate([_taps(study, size, count, draw) for draw in range(draws)])
   same = ill.predictions == np.tile(clean.predictions, draws)
-  scores, predictions = hfc_score(study.density[0], ill[same]), ill.predictions[same]
+  scores, predictions = hfc_score(study.density, ill[same]), ill.predictions[same]
   everyone = np.arange(len(clean)) if clean.groups is None else clean.groups
   groups = np.tile(everyone, draws)[same]
   interval = bootstrap_auc(normal, scores, everyone, groups) if len(scores) else None

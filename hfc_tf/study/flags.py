@@ -10,10 +10,9 @@ from hfc_tf.errors import InputError
 
 
 def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) -> dict[str, str]:
-  """Flags that change nothing in a study, and what they need.
+  """Flags that change nothing in a study (fields of `Config`), and what they need.
 
   Args:
-    config: fields of `Config`.
     hides: whether the command adds the HFC term whatever --hfc says.
     trains_others: whether it trains classifiers beside the one of --model_path.
   """
@@ -36,28 +35,19 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
 
 
 def choose_layers(wanted: Sequence[str], taps: Iterable[str], default: Sequence[int]) -> list[str]:
-  """The taps that --layers names, in the order of the network.
+  """The taps that --layers names, by name or number from 1, in the order of the network.
 
-  Args:
-    wanted: names of taps, or numbers from 1 in the order of the network.
-    taps: the names of all taps.
-    default: numbers among ResNet-50's 49 activations, for when none are wanted; in another network
-      the layers at these relative depths stand for them.
-
-  Raises:
-    InputError: for a layer that the network does not have.
+  Where none are wanted, the default: numbers among ResNet-50's 49 activations; in another network
+  the layers at these relative depths stand for them.
   """
   names = list(taps)
-  if not wanted:
-    return [names[max(0, place - 1)] for place in sorted({
-      round(number * len(names) / 49) for number in default
-    })]  # fmt: skip
-  chosen = set()
-  for layer in wanted:
-    known = layer in names or (layer.isdigit() and 1 <= int(layer) <= len(names))
-    if not known:
-      raise InputError(
-        f"a layer from 1 to {len(names)} or among {', '.join(names)}", repr(layer), "name one"
-      )
-    chosen.add(names.index(layer) if layer in names else int(layer) - 1)
-  return [names[place] for place in sorted(chosen)]
+  places = {max(0, round(number * len(names) / 49) - 1) for number in default}
+  if wanted:
+    known = {name: place for place, name in enumerate(names)}
+    known = {str(place): place - 1 for place in range(1, len(names) + 1)} | known
+    unknown = [layer for layer in wanted if layer not in known]
+    if unknown:
+      expected = f"a layer from 1 to {len(names)} or among {', '.join(names)}"
+      raise InputError(expected, repr(unknown[0]), "name one")
+    places = {known[layer] for layer in wanted}
+  return [names[place] for place in sorted(places)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.attacks import Attack
-from hfc_tf.attacks.objectives import HFC, Batch, TypicalHFC
-from hfc_tf.evaluation.weights import largest_weight
+from hfc_tf.attacks.objectives import Batch, TypicalHFC
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
@@ -21,33 +21,21 @@ _MOST = 5.0  # of them
 
 
 def hfc_attacks(
-  study: Study,
-  name: str,
-  term: HFC | None = None,
-  *,
-  aim: str | None = None,
-  eps: float | None = None,
-  start: float = 1.0,
+  study: Study, name: str, aim: str | None = None, eps: float | None = None, start: float = 1.0
 ) -> dict[str, Attack]:
   """The attack with HFC at each of the study's weights, by the weight's rule.
 
-  Args:
-    study: says which weights.
-    name: a key of ATTACKS.
-    term: the constraint; None for that of `aim`.
-    aim: of the constraint; None for the study's.
-    eps: another budget than the study's, in image units.
-    start: the first weight that "auto" tries.
+  `eps` in image units and `aim` are the study's where None; `start` is the first that "auto" tries.
   """
   aim = aim or study.config.aim
-  if term is None:
-    term = typical_term(study, name, eps) if aim == "typical" else study.hfc
+  term = typical_term(study, name, eps) if aim == "typical" else study.hfc
   attack = study.attack(name, term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
-    value = tune_weight(study, name, attack, "hfc", start) if given == "auto" else float(given)
-    if value is not None:
-      attacks[weight_rule(given, aim)] = with_weight(attack, "hfc", value)
+    auto = given == "auto"
+    weight = tune_weight(study, name, attack, "hfc", start) if auto else float(given)
+    if weight is not None:
+      attacks[weight_rule(given, aim)] = with_weight(attack, "hfc", weight)
   return attacks
 
 
@@ -57,26 +45,21 @@ def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHF
   The margin is the median lead of clean images. The scale is the one at which attacked features
   are as far from their components as clean ones, in the middle of the layers' ratios of median
   energies: by the line through two trials on the tuning images.
-
-  Args:
-    study: whose density, Train and AdvTrain.
-    name: a key of ATTACKS.
-    eps: another budget than the study's, in image units.
   """
   clean, rows = study.clean["adv_train"], _tuning_images(study)
-  lead = np.diff(np.sort(clean.logits, 1)[:, -2:])
-  targets, margin = study.targets["adv_train"][rows], float(np.median(lead))
-  usual = study.hfc.energies(clean, clean.labels)
+  margin = float(np.median(np.diff(np.sort(clean.logits, 1)[:, -2:])))
+  targets, usual = study.targets["adv_train"][rows], study.hfc.energies(clean, clean.labels)
   ratios = []
   for scale in _SCALES:
-    term = TypicalHFC(study.density[0], study.train, scale=scale, margin=margin)
+    term = TypicalHFC(study.density, study.train, scale=scale, margin=margin)
     images = study.attacked(name, study.attack(name, term, eps=eps), "adv_train", rows)
     energies = study.hfc.energies(study.victim.model.taps(images), targets)
-    ratios.append(float(np.median([np.median(energies[n]) / np.median(usual[n]) for n in usual])))
+    each = [np.median(energies[layer]) / np.median(usual[layer]) for layer in usual]
+    ratios.append(float(np.median(each)))
     logging.info("%s, scale %g: energies are %.2f of clean ones", name, scale, ratios[-1])
   slope = max((ratios[1] - ratios[0]) / (_SCALES[1] - _SCALES[0]), 1e-6)
   wanted = float(np.clip(_SCALES[0] + (1 - ratios[0]) / slope, 0, _MOST))
-  return TypicalHFC(study.density[0], study.train, scale=round(wanted, 2), margin=margin)
+  return TypicalHFC(study.density, study.train, scale=round(wanted, 2), margin=margin)
 
 
 def weight_rule(given: str, aim: str = "mode") -> str:
@@ -98,20 +81,13 @@ def tune_weight(
 ) -> float | None:
   """The largest weight on a term that keeps Adv. Acc >= 95 % on images of AdvTrain.
 
-  Args:
-    study: whose classifier, AdvTrain and number of tuning images.
-    name: a key of ATTACKS.
-    attack: of that name, with the term in its objective.
-    term: the name of the term.
-    start: the first weight tried.
-    scale: weights from scale / 64 to 64 scale are tried.
+  From `start`; weights from scale / 64 to 64 scale are tried.
   """
-  weight = largest_weight(
-    lambda weight: succeeds(study, name, with_weight(attack, term, weight)),
-    start=start,
-    most=64 * scale,
-    least=scale / 64,
-  )
+
+  def keeps(weight: float) -> bool:
+    return succeeds(study, name, with_weight(attack, term, weight))
+
+  weight = largest_weight(keeps, start=start, most=64 * scale, least=scale / 64)
   if weight is None:
     study.warn(
       f"{name}: no weight on {term} keeps Adv. Acc at 95 % within this budget; 'auto' is left out."
@@ -119,38 +95,32 @@ def tune_weight(
   return weight
 
 
-def succeeds(study: Study, name: str, attack: Attack) -> bool:
-  """Whether Adv. Acc is 95 % or more on the tuning images of AdvTrain."""
-  config = study.config
-  every, some = study.targets["adv_train"], _tuning_images(study)
-  allowed = int((1 - ADV_ACC) * len(some))
-  failures = 0
-  for first in range(0, len(some), config.batch_size):
-    rows = some[first : first + config.batch_size]
-    taps = study.victim.model.taps(study.attacked(name, attack, "adv_train", rows))
-    failures += int((taps.predictions != every[rows]).sum())
-    if failures > allowed:
-      break
-  budget = "no budget" if attack.eps is None else f"{256 * attack.eps:.3g}/256"
-  logging.info(
-    "%s, %s, weights %s: fails on %d of the first %d images of AdvTrain "
-    "(%d of %d are allowed)",
-    name, budget, attack.weights, failures, first + len(rows), allowed, len(some),
-  )  # fmt: skip
-  return failures <= allowed
+def largest_weight(
+  keeps: Callable[[float], bool],
+  *,
+  start: float = 1.0,
+  most: float = 64.0,
+  least: float = 1 / 64,
+  precision: float = 2**0.5,
+) -> float | None:
+  """The largest weight at which the attack still works, to a factor of `precision` above 1.
 
-
-def _tuning_images(study: Study) -> Array:
-  """AdvTrain images by their number, in whole chunks of one target: smaller ones cost as much."""
-  config, targets = study.config, study.targets["adv_train"]
-  aimed = study.aimed("adv_train")
-  rng = np.random.default_rng(config.seed)
-  chosen = []
-  for target in np.unique(targets[aimed]):
-    members = rng.permutation(np.flatnonzero(aimed & (targets == target)))
-    share = int(config.tuning_images or 1) * len(members) / aimed.sum()
-    chosen.append(members[: max(1, round(share / config.batch_size)) * config.batch_size])
-  return np.concatenate(chosen)
+  Doubles from `start` while it does, or halves until it does, then tries the geometric mean of the
+  best weight and the first one that failed. None where even `least` fails.
+  """
+  weight, best, failed = start, None, None
+  while least <= weight <= most and (best is None or failed is None):
+    if keeps(weight):
+      best, weight = weight, weight * 2
+    else:
+      failed, weight = weight, weight / 2
+  while best and failed and failed / best > precision * (1 + 1e-9):
+    middle = (best * failed) ** 0.5
+    if keeps(middle):
+      best = middle
+    else:
+      failed = middle
+  return best
 
 
 def smallest_budget(study: Study, name: str) -> float | None:
@@ -160,42 +130,60 @@ def smallest_budget(study: Study, name: str) -> float | None:
   does not do.
   """
   most = float(study.config.eps_256 or 0) / 256
-  fraction = largest_weight(
-    lambda fraction: succeeds(study, name, study.attack(name, eps=most / fraction)),
-    precision=2**0.25,
-  )
+
+  def keeps(fraction: float) -> bool:
+    return succeeds(study, name, study.attack(name, eps=most / fraction))
+
+  fraction = largest_weight(keeps, precision=2**0.25)
   return None if fraction is None else most / fraction
 
 
+def succeeds(study: Study, name: str, attack: Attack) -> bool:
+  """Whether Adv. Acc is 95 % or more on the tuning images of AdvTrain."""
+  size, some = study.config.batch_size, _tuning_images(study)
+  allowed, failures = int((1 - ADV_ACC) * len(some)), 0
+  for first in range(0, len(some), size):
+    rows = some[first : first + size]
+    taps = study.victim.model.taps(study.attacked(name, attack, "adv_train", rows))
+    failures += int((taps.predictions != study.targets["adv_train"][rows]).sum())
+    if failures > allowed:
+      break
+  logging.info(
+    "%s, eps %.3g/256, weights %s: fails on %d of the first %d images of AdvTrain "
+    "(%d of %d are allowed)", name, 256 * (attack.eps or np.nan), attack.weights, failures,
+    first + len(rows), allowed, len(some),
+  )  # fmt: skip
+  return failures <= allowed
+
+
+def _tuning_images(study: Study) -> Array:
+  """AdvTrain images by their number, in whole chunks of one target: smaller ones cost as much."""
+  config, targets, aimed = study.config, study.targets["adv_train"], study.aimed("adv_train")
+  rng = np.random.default_rng(config.seed)
+  chosen = []
+  for target in np.unique(targets[aimed]):
+    members = rng.permutation(np.flatnonzero(aimed & (targets == target)))
+    share = int(config.tuning_images or 1) * len(members) / aimed.sum()
+    chosen.append(members[: max(1, round(share / config.batch_size)) * config.batch_size])
+  return np.concatenate(chosen)
+
+
 def balanced_weight(study: Study, attack: Attack, term: str) -> float:
-  """The weight at which a term pulls as hard as the attack's first term.
-
-  The ratio of the median L1 norms of their gradients on one chunk of clean AdvTrain images.
-
-  Args:
-    study: whose images.
-    attack: with the term in its objective.
-    term: the name of the term.
+  """The weight at which a term pulls as hard as the attack's first term: the ratio of the median
+  L1 norms of their gradients on one chunk of clean AdvTrain images.
   """
-  targets, aimed = study.targets["adv_train"], study.aimed("adv_train")
-  commonest = np.bincount(targets[aimed]).argmax()
-  some = np.flatnonzero(aimed & (targets == commonest))[: study.config.batch_size]
-  images, ids = study.images("adv_train", some), study.rows_of["adv_train"][some]
-  values = tf.constant(images)
-  with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-    tape.watch(values)
-    logits, features = attack.model(values)
-    batch = Batch(values, tf.constant(targets[some]), tf.constant(ids, tf.int32), study.config.seed,
-                  {name: tf.stop_gradient(means) for name, means in features.items()})  # fmt: skip
-    terms = {
-      part.name: part.term(part.prepare(batch), batch, logits, features)
-      for part in attack.objective.parts
-      if part.name in (term, attack.objective.parts[0].name)
-    }
-  first, other = (
-    float(
-      np.median(np.abs(tape.gradient(terms[name], values).numpy()).reshape(len(some), -1).sum(1))
-    )
-    for name in (attack.objective.parts[0].name, term)
-  )
-  return first / other if first > 0 and other > 0 else 1.0
+  some, terms = study.commonest_chunk(), {each.name: each for each in attack.objective.parts}
+  targets = tf.constant(study.targets["adv_train"][some])
+  ids = tf.constant(study.rows_of["adv_train"][some], tf.int32)
+  images = tf.constant(study.images("adv_train", some))
+  norms = []
+  for name in (attack.objective.parts[0].name, term):
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(images)
+      logits, features = attack.model(images)
+      means = {layer: tf.stop_gradient(values) for layer, values in features.items()}
+      batch = Batch(images, targets, ids, study.config.seed, means)
+      value = terms[name].term(terms[name].prepare(batch), batch, logits, features)
+    gradient = np.abs(tape.gradient(value, images).numpy()).reshape(len(some), -1)
+    norms.append(float(np.median(gradient.sum(1))))
+  return norms[0] / norms[1] if min(norms) > 0 else 1.0

@@ -1,82 +1,162 @@
-"""What artefacts are made from, images, classifier and lessons, and what tells them apart."""
+"""The images that a study is about: Train and Test, and of Test those that are attacked."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
+import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from hfc_tf import data
+from hfc_tf.attacks import choose_targets
+from hfc_tf.attacks.targets import RULES
 from hfc_tf.data import splits
-from hfc_tf.data.dataset import Dataset
+from hfc_tf.data.dataset import Dataset, stratified_subset
+from hfc_tf.errors import InputError
 from hfc_tf.storage.hashing import digest
-from hfc_tf.taps import TappedModel, Taps
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
+from hfc_tf.study.config import Config
+from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sources:
-  """The images of a study.
-
-  Attributes:
-    dataset: all images with their labels. key: hashes all that is made from; see `content`.
-    split: Train and Test.
-  """
+  """All images with their labels, Train and Test; `key` hashes the images, see `content`."""
 
   dataset: Dataset
   split: splits.Split
   key: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Victim:
-  """The attacked classifier; `key` hashes what it was made from."""
-
-  model: TappedModel
-  key: str
-  channels: int
-
-  def inputs(self, model: TappedModel | None = None) -> dict[str, Any]:
-    """What an artefact that is made with the classifier depends on.
-
-    Args:
-      model: the form of it that is run; None for `self.model`.
-    """
-    model = model or self.model
-    return {
-      "classifier": self.key,
-      "precision": model.precision,
-      "bounds": model.bounds,
-      "device": device(),
-    }
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrainingSet:
-  """What detectors learn from.
-
-  Attributes:
-    taps: of "train", "clean", "noisy" and "adversarial" images.
-    images: "clean", "noisy" and "adversarial", for detectors that read images.
-  """
-
-  taps: dict[str, Taps]
-  images: dict[str, Array]
-
-  @functools.cached_property
-  def key(self) -> str:
-    """Hashes all of it."""
-    return digest(self.taps, self.images)
-
-
-def device() -> str:
-  """The kind of device: it decides kernels, and with them the last bits of every result."""
-  return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+def load_sources(
+  store: Store,
+  config: Config,
+  warn: Callable[[str], None],
+  dataset: Dataset | None = None,
+  split: splits.Split | None = None,
+) -> Sources:
+  """The images, given or read or drawn, and their split, given or drawn."""
+  dataset = dataset or data.load(
+    config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
+    store.root / "decoded", window=config.window, depth=config.depth,
+  )  # fmt: skip
+  key = content(dataset)
+  split = split or train_test(config, dataset, store, key)
+  if shared := splits.straddling_groups(dataset, split.train, split.test):
+    warn(f"{shared} patients have images in both Train and Test of the given split.")
+  fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
+  if config.hfc and fewest < int(config.components or 1):
+    raise InputError(
+      f"at least {config.components} Train images of every class for as many components",
+      f"{fewest}",
+      "give more images or lower --components",
+    )
+  return Sources(dataset, split, key)
 
 
 def content(dataset: Dataset) -> str:
   """Hashes every pixel and label, and the images' names, groups and classes."""
   return digest(dataset.pixels, dataset.labels, dataset.ids, dataset.groups, dataset.class_names)
+
+
+def train_test(config: Config, dataset: Dataset, store: Store, key: str) -> splits.Split:
+  """The split of --split, or one drawn by the seed and kept; `key` is of the data's content."""
+  if config.split:
+    return splits.read_manifest(pathlib.Path(config.split), dataset)
+  rows, _ = store.arrays(
+    "split", VERSIONS["split"], {"data": key, "seed": config.seed},
+    lambda: dict(zip(("train", "test"), splits.train_test(dataset, config.seed), strict=True)),
+  )  # fmt: skip
+  return splits.Split(**rows, seed=config.seed)
+
+
+def target_rule(rule: str, dataset: Dataset) -> str:
+  """--target as `choose_targets` takes it: a rule, or a class by its name, or else by its number.
+
+  Upper and lower case tell names apart only where they have to.
+  """
+  names = list(dataset.class_names)
+  if rule in RULES:
+    return rule
+  alike = [rule] if rule in names else [n for n in names if n.casefold() == rule.casefold()]
+  if len(alike) == 1:
+    return str(names.index(alike[0]))
+  if rule.isdecimal() and int(rule) < len(names):
+    return str(int(rule))
+  raise InputError(
+    f"--target among {', '.join((*RULES, *names))} or a class from 0 to {len(names) - 1}",
+    repr(rule),
+    "name one of them",
+  )
+
+
+def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
+  """Refuses what cannot be attacked, before any training; tells of classes that will not be."""
+  target_rule(config.target, dataset)
+  if len(split.adv_train) and len(split.adv_test):
+    return []
+  least = splits.ADVERSARIAL_FOLDS
+  counts = np.bincount(dataset.labels[split.test], minlength=dataset.num_classes).tolist()
+  named = list(zip(dataset.class_names, counts, strict=True))
+  if sum(count >= least for count in counts) < 2:
+    raise InputError(
+      f"at least {least} Test images of two classes, to attack them",
+      ", ".join(f"{count} of class {name}" for name, count in named),
+      "give more images",
+    )
+  return [
+    f"Class {name} has {count} Test images, fewer than {least}: it is not attacked."
+    for name, count in named
+    if count < least
+  ]
+
+
+def select(
+  config: Config, dataset: Dataset, split: splits.Split, test: Taps
+) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
+  """AdvTrain and AdvTest: Test images that the classifier gets right, and their targets.
+
+  Args:
+    split: may name AdvTrain and AdvTest; what the classifier gets wrong is left out of them.
+    test: taps of the clean Test images, in the order of `split.test`.
+
+  Returns:
+    Rows of the data set, of "adv_train" and "adv_test"; the classes that these are to be taken for
+    (an image whose target is its own class is not attacked, but stands among the clean ones); and
+    what to say of classes that are in neither.
+  """
+  correct = test.predictions == test.labels
+  rule = target_rule(config.target, dataset)
+  targets = choose_targets(test.labels, test.logits, rule, ids=split.test, seed=config.seed)
+  limits, warnings = (config.max_adv_train, config.max_adv_test), []
+  if len(split.adv_train) and len(split.adv_test):
+    given = (
+      np.intersect1d(rows, split.test[correct]) for rows in (split.adv_train, split.adv_test)
+    )
+    chosen = [
+      rows[stratified_subset(dataset.labels[rows], limit, config.seed)]
+      for rows, limit in zip(given, limits, strict=True)
+    ]
+  else:
+    chosen = list(splits.adversarial(dataset, split.test[correct], config.seed, *limits))
+    warnings = list(_left_out(dataset, split.test, correct, chosen))
+  rows_of = dict(zip(("adv_train", "adv_test"), chosen, strict=True))
+  places = {part: np.searchsorted(split.test, rows) for part, rows in rows_of.items()}
+  return rows_of, {part: targets[place] for part, place in places.items()}, warnings
+
+
+def _left_out(dataset: Dataset, test: Array, correct: Array, chosen: list[Array]) -> Iterator[str]:
+  for label, name in enumerate(dataset.class_names):
+    members = dataset.labels[test] == label
+    rare = members.sum() < splits.ADVERSARIAL_FOLDS  # see `check`
+    if not rare and not all((dataset.labels[rows] == label).any() for rows in chosen):
+      yield (
+        f"Class {name} is left out of the attack: of its {members.sum()} Test images the "
+        f"classifier gets {correct[members].sum()} right, and AdvTrain and AdvTest together need "
+        f"{splits.ADVERSARIAL_FOLDS} of several patients."
+      )

@@ -5,30 +5,34 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import operator
 import pathlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from absl import logging
 
-from hfc_tf.attacks import Attack, mean_gap, named
+from hfc_tf.attacks import BIM, Attack, mean_gap, named
 from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
-from hfc_tf.distribute import Executor
+from hfc_tf.distribute import Executor, executor
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
-from hfc_tf.study import adversarials, loading, selection, stages
+from hfc_tf.study import adversarials, stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.sources import check, load_sources, select
+from hfc_tf.study.victim import load_victim
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
+Made = TypeVar("Made")
 
 
 class Study:
@@ -36,16 +40,15 @@ class Study:
 
   Args:
     config: resolved.
-    store: where artefacts are kept; that of the configuration when None.
-    dataset: images that are at hand already, instead of those that the configuration names.
-    split: of them, instead of the one that the configuration names.
+    store, dataset, split: those at hand already, instead of what the configuration names.
 
   Attributes:
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
+    train, train_key: taps of clean Train images, and their key.
     rows_of, targets, clean: of "adv_train" and "adv_test".
     classifier: how good it is on Test, see `evaluate`.
-    split: with AdvTrain and AdvTest.
+    split: with AdvTrain and AdvTest. dropped: how many Test images the classifier gets wrong.
   """
 
   def __init__(
@@ -60,35 +63,28 @@ class Study:
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}
     out = pathlib.Path(config.out)
-    writable_folder(out)  # told now, not when all is done
+    writable_folder(out)  # refused now, not when all is done
     self.store = store or Store(config.artefacts or out / "artefacts")
-    self.sources = self.timed(
-      "data", lambda: loading.load_sources(self.store, config, dataset, self.warn, split)
-    )
-    self.warn(*selection.check(config, self.sources.dataset, self.sources.split))
-    self.victim = self.timed(
-      "classifier", lambda: loading.load_victim(self.store, config, self.sources, self.warn)
-    )
-    size = loading.batch_size(self.store, config, self.sources, self.victim)
-    self.config = dataclasses.replace(config, batch_size=size)
-    self.train, self.train_key = self.timed(
-      "taps", lambda: self._clean_taps(self.sources.split.train)
-    )
+    given = (self.store, config, self.warn)
+    self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
+    self.warn(*check(config, self.sources.dataset, self.sources.split))
+    self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
+    if not config.batch_size:
+      model, shape = self.victim.model, self.images_of(np.arange(1)).shape[1:]
+      size = adversarials.batch_size(self.store, self.victim, BIM(model, steps=1), shape)
+      config = dataclasses.replace(config, batch_size=size)
+    self.config = config
+    self.train, self.train_key = self.timed("taps", lambda: self._taps(self.sources.split.train))
     self._choose_images()
 
   def beside(
-    self,
-    name: str,
-    images: Dataset | None = None,
-    same_split: bool = False,
-    **changes: Any,
+    self, name: str, images: Dataset | None = None, same_split: bool = False, **changes: Any
   ) -> Study:
     """Another study that shares this one's artefacts; its split is written to OUT/name.
 
     Args:
-      name: of its folder.
       images: its data set, if it is at hand.
-      same_split: whether it has this one's parts, with AdvTrain and AdvTest.
+      same_split: whether it has this one's split, with AdvTrain and AdvTest.
       changes: fields of `Config` that differ.
     """
     out = str(pathlib.Path(self.config.out) / name)
@@ -99,27 +95,26 @@ class Study:
 
   @property
   def split_file(self) -> dict[str, bytes]:
-    """The parts as a file that --split takes, by its name."""
+    """The split as a file that --split takes, by its name."""
     return {"split.json": splits.manifest(self.sources.dataset, self.split)}
 
   def warn(self, *warnings: str) -> None:
-    """Keeps what a reader of the results must know, once."""
+    """Adds what a reader of the results must know, once."""
     self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
-  def timed(self, name: str, make: Callable[[], Any]) -> Any:
+  def timed(self, name: str, make: Callable[[], Made]) -> Made:
     """What `make` returns; its seconds are added to `timing`."""
     begun = time.monotonic()
     made = make()
     self.timing[name] = self.timing.get(name, 0.0) + time.monotonic() - begun
     return made
 
-  def _clean_taps(self, rows: Array) -> tuple[Taps, str]:
-    return stages.clean_taps(self.store, self.sources, self.victim, rows, 64)
+  def _taps(self, rows: Array) -> tuple[Taps, str]:
+    return stages.clean_taps(self.store, self.sources, self.victim, rows)
 
   def _choose_images(self) -> None:
-    """AdvTrain and AdvTest: Test images that the classifier gets right, and their targets."""
     config, split, dataset = self.config, self.sources.split, self.sources.dataset
-    test, _ = self._clean_taps(split.test)
+    test, _ = self._taps(split.test)
     self.classifier = training.evaluate(test.logits, test.labels)
     logging.info("classifier on Test: %s", self.classifier)
     accuracy = float(self.classifier["accuracy"] or 0)
@@ -131,28 +126,26 @@ class Study:
       )
     self.warn(*sanity.untrained(accuracy, test.labels))
     self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
-    chosen = selection.select(config, dataset, split, test)
-    self.warn(*chosen.left_out)
-    self.rows_of, self.targets, self.dropped = chosen.rows_of, chosen.targets, chosen.dropped
+    self.rows_of, self.targets, left_out = select(config, dataset, split, test)
+    self.warn(*left_out)
+    self.dropped = int((test.predictions != test.labels).sum())
     self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
-    self.clean = {part: self._clean_taps(rows)[0] for part, rows in self.rows_of.items()}
+    self.clean = {part: self._taps(rows)[0] for part, rows in self.rows_of.items()}
 
   @functools.cached_property
-  def density(self) -> tuple[HierarchicalDensity, str]:
-    """Of clean Train features, and its key."""
+  def density(self) -> HierarchicalDensity:
+    """Of clean Train features."""
     return self.density_of(int(self.config.components or 1))
 
-  def density_of(self, components: int) -> tuple[HierarchicalDensity, str]:
+  def density_of(self, components: int) -> HierarchicalDensity:
     """The same with M components."""
-    return self.timed(  # type: ignore[no-any-return]
-      "density",
-      lambda: stages.density(self.store, self.train, self.train_key, components, self.config.seed),
-    )
+    work = (self.store, self.train, self.train_key, components, self.config.seed)
+    return self.timed("density", lambda: stages.density(*work))
 
   @functools.cached_property
   def hfc(self) -> HFC:
     """The hierarchical feature constraint of the study's density, at weight 1."""
-    return HFC(self.density[0])
+    return HFC(self.density)
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
@@ -168,20 +161,20 @@ class Study:
   @functools.cached_property
   def executor(self) -> Executor | None:
     """Who makes attacked images and their taps; None: this process."""
-    return loading.workers(self.config)
+    config, names = self.config, ("ray_address", "workers", "threads")
+    settings: dict[str, Any] = {name: getattr(config, name) for name in names}
+    return executor(config.distribute, **settings) if config.distribute else None
 
   @functools.cached_property
   def attacked_model(self) -> TappedModel:
     """The classifier as attacks run it; the images that they make are judged by `victim`."""
-    model: TappedModel = self.victim.model
-    same = self.config.precision == model.precision
-    return model if same else model.variant(precision=self.config.precision)
+    model, precision = self.victim.model, self.config.precision
+    return model if precision == model.precision else model.variant(precision=precision)
 
   def attack(self, name: str, *terms: Objective, eps: float | None = None) -> Attack:
     """An attack on the study's classifier with the study's settings.
 
     Args:
-      name: a key of ATTACKS.
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
       eps: another budget in image units; the step grows with it, the number of steps stays. Not
         heard by attacks that look for the smallest perturbation.
@@ -191,9 +184,7 @@ class Study:
       if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
         settings["kappa"] = mean_gap(self.train.logits)
       made = named(name)(self.attacked_model, **settings)
-      for term in terms:
-        made = made + term
-      self._attacks[name, *terms] = made
+      self._attacks[name, *terms] = functools.reduce(operator.add, terms, made)
     attack = copy.copy(self._attacks[name, *terms])
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
@@ -201,51 +192,46 @@ class Study:
     return attack
 
   def aimed(self, part: str) -> Array:
-    """Which of the part's images are attacked: those of other classes than their target, [N]."""
+    """Which are attacked, images of other classes than their target: bool [N]."""
     return np.asarray(self.targets[part] != self.clean[part].labels)
 
+  def commonest_chunk(self) -> Array:
+    """Numbers of AdvTrain images: one chunk of those that aim at the commonest target."""
+    targets, aimed = self.targets["adv_train"], self.aimed("adv_train")
+    commonest = np.bincount(targets[aimed]).argmax()
+    return np.flatnonzero(aimed & (targets == commonest))[: self.config.batch_size]
+
   def attacked(
-    self,
-    name: str,
-    attack: Attack,
-    part: str,
-    some: Array | None = None,
-    by: Study | None = None,
+    self, name: str, attack: Attack, part: str, some: Array | None = None, by: Study | None = None
   ) -> Array:
-    """The part's images (or some of them) under the attack, at the attack's present weights.
+    """Images under the attack, at the attack's present weights.
 
     Args:
-      name: a key of ATTACKS.
-      attack: of this name.
-      part: "adv_train" or "adv_test".
-      some: which of its images; None for all.
+      part: "adv_train" or "adv_test". some: numbers of its images; None for all.
       by: the study whose classifier the attack was made on; None for this one.
     """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
     described: dict[str, Any] = {"label": name}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
-    victim = self.victim if by is None else by.victim
-    work = (self.store, self.sources, victim, attack, described, rows, targets)
-    images: Array = self.timed(
+    work = (self.store, self.sources, (by or self).victim, attack, described, rows, targets)
+    images = self.timed(
       " ".join(["attack", name, *list(attack.weights)[1:]]),
       lambda: adversarials.attack_images(*work, self.config.batch_size, self.executor),
     )
-    for start in range(0, len(rows), 512):
-      block = slice(start, start + 512)
-      clean = self.sources.dataset.images(rows[block], victim.channels)
-      self.warn(*sanity.outside(name, clean, images[block], attack.eps))
+    for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 512):
+      self.warn(*sanity.outside(name, self.images_of(rows[block]), images[block], attack.eps))
     return images
 
   def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
-    """Taps of the part's attacked images, and their predictions after rounding to 8 bits."""
+    """Taps of attacked AdvTrain or AdvTest, and their predictions after rounding to 8 bits."""
     clean = self.clean[part]
-    return adversarials.image_taps(
-      self.victim, images, clean.labels, clean.groups, 64, self.executor
-    )
+    return adversarials.image_taps(self.victim, images, clean.labels, clean.groups, self.executor)
 
   def images(self, part: str, some: Array | None = None) -> Array:
-    """The part's clean images, or some of them by their number."""
-    rows = self.rows_of[part] if some is None else self.rows_of[part][some]
-    images: Array = self.sources.dataset.images(rows, self.victim.channels)
-    return images
+    """Clean images of AdvTrain or AdvTest, all or some of them by their number."""
+    return self.images_of(self.rows_of[part][slice(None) if some is None else some])
+
+  def images_of(self, rows: Array) -> Array:
+    """Clean images by their rows in the data set, with the classifier's channels."""
+    return self.sources.dataset.images(rows, self.victim.channels)

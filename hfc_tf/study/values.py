@@ -1,8 +1,7 @@
-"""Values of flags, each checked in one line before any work."""
+"""Values of flags, each checked in one line before any work; None always passes."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import pathlib
@@ -12,18 +11,19 @@ from collections.abc import Iterable, Sequence
 from hfc_tf.errors import InputError
 
 MOST_SEED = 2**31 - 1  # seeds are int32 in compiled loops
-_NUMBER = re.compile(r"[0-9.eE+-]+")  # float() reads 1_0 and other scripts' digits as well
+# float() reads 1_0 and other scripts' digits as well
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
-def among(flag: str, value: str, names: Iterable[str]) -> None:
+def among(flag: str, value: str | None, names: Iterable[str]) -> None:
   """Refuses a name that is none of `names`."""
   known = list(names)
-  if value not in known:
+  if value is not None and value not in known:
     raise InputError(f"{flag} among {', '.join(known)}", repr(value), "name one of them")
 
 
 def several(flag: str, values: Sequence[object] | None, names: Iterable[str] | None = None) -> None:
-  """Refuses an empty list, doubled entries, and entries that are none of `names`; None passes."""
+  """Refuses an empty list, doubled entries, and entries that are none of `names`."""
   if values is None:
     return
   if not values:
@@ -38,15 +38,15 @@ def several(flag: str, values: Sequence[object] | None, names: Iterable[str] | N
 
 
 def whole(flag: str, value: int | None, least: int = 1, most: int = 10**6) -> None:
-  """Refuses a count out of range; None passes."""
+  """Refuses a count out of range."""
   if value is not None and not least <= value <= most:
     raise InputError(f"{flag} from {least} to {most}", str(value), "leave it out for the default")
 
 
 def real(
-  flag: str, value: float | None, low: float, high: float = math.inf, *, low_fits: bool = False
+  flag: str, value: float | None, low: float = 0, high: float = math.inf, low_fits: bool = False
 ) -> None:
-  """Refuses a number outside of (low, high], with `low_fits` of [low, high]; None passes."""
+  """Refuses a number outside of (low, high], with `low_fits` of [low, high]."""
   if value is None or (math.isfinite(value) and low < value <= high) or (low_fits and value == low):
     return
   limits = f"{'of at least' if low_fits else 'above'} {low:g}"
@@ -55,10 +55,15 @@ def real(
   raise InputError(f"{flag} {limits}", f"{value:g}", "correct it, or leave it out")
 
 
+def budget(flag: str, value: float | None) -> None:
+  """Refuses a budget or a step out of (0, 256]."""
+  real(f"{flag}, in 1/256,", value, 0, 256)
+
+
 def budgets(flag: str, values: Sequence[float] | None) -> None:
-  """Refuses budgets out of (0, 256] and doubled ones; None passes."""
+  """Refuses budgets out of (0, 256] and doubled ones."""
   for value in values or ():
-    real(f"{flag}, in 1/256,", value, 0, 256)
+    budget(flag, value)
   several(flag, values)
 
 
@@ -66,49 +71,38 @@ def weights(flag: str, values: Sequence[str]) -> None:
   """Refuses what are no weights: 'auto' or numbers above 0, each once."""
   if not values:
     raise InputError(f"{flag}: 'auto' or numbers above 0", "none", "e.g. 1,auto")
-  numbers = []
   for value in values:
-    number = math.nan
-    if _NUMBER.fullmatch(value):
-      with contextlib.suppress(ValueError):
-        number = float(value)
-    if value != "auto" and not 0 < number < math.inf:
+    if value != "auto" and not 0 < _number(value) < math.inf:
       raise InputError(f"{flag}: 'auto' or a number above 0", repr(value), "e.g. 1,auto")
-    numbers.append(value if value == "auto" else f"{number!r}")
-  several(flag, numbers)
+  several(flag, [value if value == "auto" else f"{float(value)!r}" for value in values])
 
 
 def window(flag: str, value: Sequence[str] | None) -> None:
-  """Refuses what is no level and width; None passes."""
-  if value is None:
-    return
-  try:
-    level, width = (float(part) for part in value)
-    fits = math.isfinite(level) and 0 < width < math.inf
-  except (ValueError, TypeError):
-    fits = False
-  if not fits:
-    raise InputError(
-      f"{flag}=level,width, width above 0",
-      repr(",".join(map(str, value))),
-      "e.g. 40,80 for a brain",
-    )
+  """Refuses what is no level and width."""
+  level, width = map(_number, value) if value and len(value) == 2 else (math.nan, math.nan)
+  if value is not None and not (math.isfinite(level) and 0 < width < math.inf):
+    found = repr(",".join(map(str, value)))
+    raise InputError(f"{flag}=level,width, width above 0", found, "e.g. 40,80 for a brain")
 
 
-def file(flag: str, path: str | None) -> None:
-  """Refuses a path at which there is no file; None passes."""
-  if path is not None and not os.path.isfile(path):
+def _number(text: str) -> float:
+  return float(text) if _NUMBER.fullmatch(text) else math.nan
+
+
+def file(flag: str, path: str | None, *but: str) -> None:
+  """Refuses a path at which there is no file, unless it is one of `but`."""
+  if path is not None and path not in but and not os.path.isfile(path):
     raise InputError(f"a file at {flag}", f"none at {path!r}", "correct the path")
 
 
 def readable(flag: str, path: str | None) -> None:
-  """Refuses a path at which there is neither a file nor a folder; None passes."""
+  """Refuses a path at which there is neither a file nor a folder."""
   if path is not None and not os.path.exists(path):
     raise InputError(f"a folder or file at {flag}", f"none at {path!r}", "correct the path")
 
 
 def writable(flag: str, path: str | None) -> None:
-  """Refuses a folder that cannot be made or written; None passes."""
+  """Refuses a folder that cannot be made or written."""
   if path is None:
     return
   if not path:

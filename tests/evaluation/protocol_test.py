@@ -12,11 +12,12 @@ N = 40
 LABELS = (np.arange(N) % 4 > 0).astype(np.int32)
 
 
-class FirstChannel:
-  threshold_ = 0.5
-
-  def score(self, taps):
-    return taps.features["last"][:, 0]
+def rows_of(clean, *results):
+  """Of a detector that reads the first channel, with a threshold of 0.5."""
+  results = {str(number): result for number, result in enumerate(results)}
+  taps = {"clean": clean, **{label: result.taps for label, result in results.items()}}
+  scores = {label: each.features["last"][:, 0] for label, each in taps.items()}
+  return detection_rows("first", 0.5, clean, results, scores)
 
 
 def taps(scores, predictions):
@@ -60,7 +61,7 @@ def by_population(rows):
 
 def test_successful_adversarials_against_all_clean_images(case):
   clean, plain, hidden = case
-  rows = by_population(detection_rows("first", FirstChannel(), clean, [plain, hidden]))
+  rows = by_population(rows_of(clean, plain, hidden))
   assert len(rows) == 4
   for attack, row in (
     (plain, rows[False, 0.0, "successful"]),
@@ -88,7 +89,7 @@ def test_successful_adversarials_against_all_clean_images(case):
 def test_both_arms_share_their_images(case):
   clean, plain, hidden = case
   weak = result_of(np.zeros(N), np.arange(N) > 10, hfc=True, hfc_weight=4.0)
-  rows = by_population(detection_rows("first", FirstChannel(), clean, [plain, hidden, weak]))
+  rows = by_population(rows_of(clean, plain, hidden, weak))
   both = plain.success & hidden.success & weak.success
   assert 0 < both.sum() < min(plain.success.sum(), hidden.success.sum())
   for key in ((False, 0.0), (True, 1.0), (True, 4.0)):
@@ -101,15 +102,13 @@ def test_both_arms_share_their_images(case):
 def test_another_attack_is_no_partner(case):
   clean, plain, hidden = case
   other = dataclasses.replace(hidden, attack="pgd")
-  rows = detection_rows("first", FirstChannel(), clean, [plain, other])
+  rows = rows_of(clean, plain, other)
   assert [row.population for row in rows] == ["successful", "successful"]
 
 
 def test_attack_that_never_fools(case):
   clean, *_ = case
-  (row,) = detection_rows(
-    "first", FirstChannel(), clean, [result_of(np.ones(N), np.zeros(N, bool))]
-  )
+  (row,) = rows_of(clean, result_of(np.ones(N), np.zeros(N, bool)))
   assert row.n_adversarial == 0 and row.adv_acc == 0 and row.adv_acc_high > 0
   assert row.auc is row.auc_low is row.auc_within_class is row.tpr_at_90_tnr is None
   assert row.tnr_at_threshold > 0
@@ -118,7 +117,7 @@ def test_attack_that_never_fools(case):
 def test_intervals_resample_patients(case):
   clean, plain, _ = case
   single = dataclasses.replace(clean, groups=None)
-  rows = [detection_rows("first", FirstChannel(), t, [plain])[0] for t in (clean, single)]
+  rows = [rows_of(t, plain)[0] for t in (clean, single)]
   assert rows[0].auc == rows[1].auc and rows[0].auc_low != rows[1].auc_low
 
 
@@ -126,11 +125,11 @@ def test_refuses_an_attack_without_all_images(case):
   clean, plain, _ = case
   short = dataclasses.replace(plain, taps=plain.taps[:10], targets=plain.targets[:10])
   with pytest.raises(InputError, match="expected 40 attacked images"):
-    detection_rows("first", FirstChannel(), clean, [short])
+    rows_of(clean, short)
 
 
 def test_rows_say_which_attack_they_are_about(case):
   clean, _, hidden = case
-  (row,) = detection_rows("first", FirstChannel(), clean, [hidden])
+  (row,) = rows_of(clean, hidden)
   assert (row.attack, row.hfc, row.hfc_weight, row.weight_rule) == ("bim", True, 1.0, "paper")
   assert (row.eps_256, row.step_size_256, row.steps, row.detector) == (4, 0.2, 40, "first")

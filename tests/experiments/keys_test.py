@@ -11,8 +11,8 @@ from hfc_tf.data.cache import key as cache_key
 from hfc_tf.experiments import ood, reproduce, stress_test
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.storage import keys
-from hfc_tf.study import stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.sources import Sources
 from tests.study.inputs import (
   DATASET,
   MODEL,
@@ -52,7 +52,7 @@ def test_stress_test(monkeypatch, versions):
   changes = {
     "study": [
       _study(rows=altered(ROWS)),
-      _study(sources=stages.Sources(DATASET, SPLIT, "other images")),
+      _study(sources=Sources(DATASET, SPLIT, "other images")),
       _study(victim=VICTIMS[0]),
     ],
     "attack": [*others, PGD(MODEL, **{**SETTINGS, "batch_size": 8})],
@@ -68,7 +68,7 @@ def test_lesions(monkeypatch, versions):
   changes = {
     "study": [
       _study(rows=altered(ROWS)),
-      _study(sources=stages.Sources(DATASET, SPLIT, "other images")),
+      _study(sources=Sources(DATASET, SPLIT, "other images")),
       *(_study(victim=victim) for victim in VICTIMS),
       _study(seed=1),
     ],

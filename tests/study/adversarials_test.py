@@ -10,9 +10,9 @@ import tensorflow as tf
 from hfc_tf.attacks import PGD
 from hfc_tf.distribute import Local
 from hfc_tf.errors import InputError
+from hfc_tf.storage.store import Store
 from hfc_tf.study import adversarials
-from hfc_tf.study.stages import Victim
-from hfc_tf.study.store import Store
+from hfc_tf.study.victim import Victim
 from tests.networks import tapped
 
 ROWS = np.array([3, 14, 15, 9, 2, 6, 5, 35, 8, 0])
@@ -102,9 +102,9 @@ def test_an_executor_makes_the_missing_chunks_in_any_order(case, tmp_path):
 
 def test_taps_of_an_executor_are_those_of_this_process(case):
   images = _run(case)
-  here = adversarials.image_taps(case[2], images, TARGETS, ROWS, 4)
+  here = adversarials.image_taps(case[2], images, TARGETS, ROWS)
   with Backwards() as executor:
-    there = adversarials.image_taps(case[2], images, TARGETS, ROWS, 4, executor)
+    there = adversarials.image_taps(case[2], images, TARGETS, ROWS, executor)
   for (taps, rounded), (other, others_rounded) in [(here, there)]:
     np.testing.assert_array_equal(taps.logits, other.logits)
     np.testing.assert_array_equal(taps.groups, other.groups)
@@ -156,6 +156,6 @@ def test_a_batch_size_is_found_once(case, monkeypatch):
 
   monkeypatch.setattr(adversarials, "automatic_batch_size", find)
   for _ in range(2):
-    assert adversarials.batch_size(store, victim, attack, {"attack": "pgd"}, (8, 8, 3)) == 8
+    assert adversarials.batch_size(store, victim, attack, (8, 8, 3)) == 8
   assert tried == [1, 8]
   assert attack.steps == 3 and attack.batch_size is None

@@ -13,7 +13,9 @@ from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.splits import Split
 from hfc_tf.storage.hashing import digest
 from hfc_tf.storage.store import Store
-from hfc_tf.study import sources, stages
+from hfc_tf.study import victim
+from hfc_tf.study.sources import Sources, content
+from hfc_tf.study.victim import Victim
 from hfc_tf.taps import TappedModel, Taps
 from tests.networks import tiny
 
@@ -22,11 +24,11 @@ MODEL = TappedModel(KERAS)
 BFLOAT16 = TappedModel(KERAS, precision="bfloat16")
 BYTES = TappedModel(KERAS, bounds=(0.0, 255.0))
 ROWS, TARGETS = np.array([3, 1, 2]), np.array([1, 0, 1], np.int32)
-VICTIM = stages.Victim(MODEL, "network", 3)
+VICTIM = Victim(MODEL, "network", 3)
 VICTIMS = [  # that differ in one thing each
-  stages.Victim(MODEL, "another", 3),
-  stages.Victim(BFLOAT16, "network", 3),
-  stages.Victim(BYTES, "network", 3),
+  Victim(MODEL, "another", 3),
+  Victim(BFLOAT16, "network", 3),
+  Victim(BYTES, "network", 3),
 ]
 DATASET = Dataset(
   name="drawn", source="synthetic",
@@ -35,7 +37,7 @@ DATASET = Dataset(
   groups=None, class_names=("well", "ill"),
 )  # fmt: skip
 SPLIT = Split(np.arange(48), np.arange(48, 60))
-SOURCES = stages.Sources(DATASET, SPLIT, stages.content(DATASET))
+SOURCES = Sources(DATASET, SPLIT, content(DATASET))
 
 
 class _Found(Exception):
@@ -116,6 +118,5 @@ def on_another_device_or_version(stage, function, base, monkeypatch, versions):
   first = key_of(function, **base)
   versions(stage)
   second = key_of(function, **base)
-  for module in (stages, sources):
-    monkeypatch.setattr(module, "device", lambda: "TPU")
+  monkeypatch.setattr(victim, "device", lambda: "TPU")
   assert len({first, second, key_of(function, **base)}) == 3

@@ -9,7 +9,7 @@ import pytest
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.splits import Split
 from hfc_tf.storage import keys
-from hfc_tf.study import adversarials, selection, stages
+from hfc_tf.study import adversarials, sources, stages, victim
 from hfc_tf.study.config import Config
 from tests.study.inputs import (
   DATASET,
@@ -45,12 +45,12 @@ def test_data():
   }
   assert set(changes) | {"name", "source"} == {f.name for f in dataclasses.fields(Dataset)}
   found = [
-    stages.content(dataclasses.replace(DATASET, **{name: value}))
+    sources.content(dataclasses.replace(DATASET, **{name: value}))
     for name, values in changes.items()
     for value in values
   ]
   assert len({SOURCES.key, *found}) == len(found) + 1
-  assert stages.content(dataclasses.replace(DATASET, name="x", pixels=DATASET.pixels.copy())) == (
+  assert sources.content(dataclasses.replace(DATASET, name="x", pixels=DATASET.pixels.copy())) == (
     SOURCES.key
   )
 
@@ -58,7 +58,7 @@ def test_data():
 def test_split():
   base = {"config": Config(), "dataset": DATASET, "store": Keys(), "key": "images"}
   changes = {"config": [Config(seed=1)], "key": ["others"]}
-  check(selection.train_test, base, changes, ignored=("dataset", "store"))
+  check(sources.train_test, base, changes, ignored=("dataset", "store"))
 
 
 def test_classifier(tmp_path, monkeypatch, versions):
@@ -73,28 +73,27 @@ def test_classifier(tmp_path, monkeypatch, versions):
   assert set(changed) == set(settings)
   base = {
     "store": Keys(), "sources": SOURCES, "name": "resnet50", "settings": settings,
-    "strategy": types.SimpleNamespace(num_replicas_in_sync=1),
+    "devices": types.SimpleNamespace(num_replicas_in_sync=1),
   }  # fmt: skip
   changes = {
     "sources": [
-      stages.Sources(DATASET, SPLIT, "other images"),
-      stages.Sources(DATASET, Split(np.arange(1, 48), SPLIT.test), SOURCES.key),
+      sources.Sources(DATASET, SPLIT, "other images"),
+      sources.Sources(DATASET, Split(np.arange(1, 48), SPLIT.test), SOURCES.key),
     ],
     "name": ["vgg16"],
     "settings": [{**settings, name: v} for name, values in changed.items() for v in values],
-    "strategy": [types.SimpleNamespace(num_replicas_in_sync=2)],
+    "devices": [types.SimpleNamespace(num_replicas_in_sync=2)],
   }
-  check(stages.classifier, base, changes, ("store",))
-  on_another_device_or_version("classifier", stages.classifier, base, monkeypatch, versions)
+  check(victim.trained_classifier, base, changes, ("store",))
+  on_another_device_or_version("classifier", victim.trained_classifier, base, monkeypatch, versions)
 
 
 def test_taps(monkeypatch, versions):
-  base = {"store": Keys(), "sources": SOURCES, "victim": VICTIM, "rows": ROWS, "batch_size": 8}
+  base = {"store": Keys(), "sources": SOURCES, "victim": VICTIM, "rows": ROWS}
   changes = {
-    "sources": [stages.Sources(DATASET, SPLIT, "other images")],
+    "sources": [sources.Sources(DATASET, SPLIT, "other images")],
     "victim": VICTIMS,
     "rows": [ROWS[::-1], ROWS[:2], altered(ROWS)],
-    "batch_size": [9],
   }
   check(stages.clean_taps, base, changes, ("store",))
   on_another_device_or_version("taps", stages.clean_taps, base, monkeypatch, versions)
@@ -148,7 +147,7 @@ def test_adversarials(monkeypatch, versions, tmp_path):
     "described": {"label": "pgd"}, "rows": ROWS, "targets": TARGETS, "batch_size": 4,
   }  # fmt: skip
   changes = {
-    "sources": [stages.Sources(DATASET, SPLIT, "other images")],
+    "sources": [sources.Sources(DATASET, SPLIT, "other images")],
     "victim": VICTIMS[:1],  # the attack's model is what is run
     "attack": others,
     "described": [{"label": "pgd", "threads": 2}],
@@ -165,13 +164,11 @@ def test_adversarials(monkeypatch, versions, tmp_path):
 def test_batch_size(monkeypatch, versions):
   base_attack, others = attacks()
   base = {
-    "store": Keys(), "victim": VICTIM, "attack": base_attack, "described": {},
-    "shape": (8, 8, 3),
+    "store": Keys(), "victim": VICTIM, "attack": base_attack, "shape": (8, 8, 3),
   }  # fmt: skip
   changes = {
     "victim": VICTIMS[:1],
     "attack": others,
-    "described": [{"hfc": True}],
     "shape": [(9, 8, 3)],
   }
   check(adversarials.batch_size, base, changes, ("store",))

@@ -8,7 +8,7 @@ import pytest
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
-from hfc_tf.study import selection
+from hfc_tf.study import sources
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 from tests.experiments import shared
@@ -31,7 +31,7 @@ def _select(tmp_path, dataset, wrong=(), **changes):
     labels=dataset.labels, logits=logits, predictions=logits.argmax(1).astype(np.int32)
   )
   split = splits.Split(train=np.zeros(0, np.int64), test=np.arange(len(dataset)), seed=0)
-  return selection.select(config, dataset, split, test)
+  return sources.select(config, dataset, split, test)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +39,13 @@ def _select(tmp_path, dataset, wrong=(), **changes):
   [("random", "random"), ("PNEUMONIA", "1"), ("pneumonia", "1"), ("0", "0"), ("2", "2")],
 )
 def test_targets_are_rules_names_or_numbers(rule, wanted):
-  assert selection.target_rule(rule, _dataset()) == wanted
+  assert sources.target_rule(rule, _dataset()) == wanted
 
 
 @pytest.mark.parametrize("rule", ["3", "-1", "norm", ""])
 def test_other_targets_are_one_line(rule):
   with pytest.raises(InputError, match="--target among random, next, least_likely, NORMAL"):
-    selection.target_rule(rule, _dataset())
+    sources.target_rule(rule, _dataset())
 
 
 def test_a_fixed_target_keeps_clean_images_of_its_class(tmp_path):
@@ -53,32 +53,33 @@ def test_a_fixed_target_keeps_clean_images_of_its_class(tmp_path):
   random = _select(tmp_path, dataset)
   fixed = _select(tmp_path, dataset, target="PNEUMONIA")
   for part in ("adv_train", "adv_test"):
-    np.testing.assert_array_equal(fixed.rows_of[part], random.rows_of[part])
-    assert (fixed.targets[part] == 1).all()
-    assert (dataset.labels[fixed.rows_of[part]] == 1).any()
-    assert (random.targets[part] != dataset.labels[random.rows_of[part]]).all()
+    np.testing.assert_array_equal(fixed[0][part], random[0][part])
+    assert (fixed[1][part] == 1).all()
+    assert (dataset.labels[fixed[0][part]] == 1).any()
+    assert (random[1][part] != dataset.labels[random[0][part]]).all()
 
 
 def test_a_rare_class_is_left_out_with_its_counts(tmp_path):
   dataset = _dataset()
-  found = _select(tmp_path, dataset, wrong=range(185, 240))  # of the last class 5 are right
-  assert found.left_out == [
+  rows_of, _, left_out = _select(
+    tmp_path, dataset, wrong=range(185, 240)
+  )  # of the last class 5 are right
+  assert left_out == [
     "Class 2 is left out of the attack: of its 60 Test images the classifier gets 5 right, and "
     "AdvTrain and AdvTest together need 10 of several patients."
   ]
-  assert all(set(dataset.labels[rows].tolist()) == {0, 1} for rows in found.rows_of.values())
-  assert found.dropped == 55
-  assert _select(tmp_path, dataset).left_out == []
+  assert all(set(dataset.labels[rows].tolist()) == {0, 1} for rows in rows_of.values())
+  assert _select(tmp_path, dataset)[2] == []
   with pytest.raises(InputError, match="100 of class NORMAL, 0 of class PNEUMONIA, 0 of class 2"):
     _select(tmp_path, dataset, wrong=range(100, 240))
 
 
 def test_what_is_known_before_the_training_is_said_before(tmp_path):
   split = splits.Split(train=np.zeros(0, np.int64), test=np.arange(189))
-  (text,) = selection.check(Config(), _dataset((100, 80, 9)), split)
+  (text,) = sources.check(Config(), _dataset((100, 80, 9)), split)
   assert text == "Class 2 has 9 Test images, fewer than 10: it is not attacked."
   with pytest.raises(InputError, match="9 of class PNEUMONIA, 9 of class 2"):
-    selection.check(Config(), _dataset((171, 9, 9)), split)
+    sources.check(Config(), _dataset((171, 9, 9)), split)
   with pytest.raises(InputError, match="--target among"):
     Study(shared.config(target="cat", model_path=None, out=str(tmp_path)).resolved())
   assert not (tmp_path / "artefacts" / "classifier").exists()

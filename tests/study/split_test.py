@@ -7,12 +7,12 @@ from hfc_tf import data
 from hfc_tf.data import splits
 from hfc_tf.errors import InputError
 from hfc_tf.storage.store import Store
-from hfc_tf.study import selection, stages
+from hfc_tf.study import sources
 from hfc_tf.study.config import Config
 
 
 def _split(store, dataset, **changes):
-  return selection.train_test(Config(**changes), dataset, store, stages.content(dataset))
+  return sources.train_test(Config(**changes), dataset, store, sources.content(dataset))
 
 
 def test_every_data_set_has_a_split_of_its_own_in_one_folder(tmp_path, monkeypatch):

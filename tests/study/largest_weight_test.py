@@ -2,7 +2,7 @@
 
 import pytest
 
-from hfc_tf.evaluation.weights import largest_weight
+from hfc_tf.study.hfc_weight import largest_weight
 
 
 @pytest.mark.parametrize("limit", [0.02, 0.1, 0.7, 1.0, 1.5, 7.0, 40.0])

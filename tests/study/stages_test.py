@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hfc_tf.study.store import load_taps, save_taps
+from hfc_tf.study.stages import load_taps, save_taps
 from hfc_tf.taps import Taps
 
 

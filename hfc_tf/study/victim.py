@@ -1,0 +1,160 @@
+"""The classifier that is attacked: the user's, or one that is trained here on Train."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from hfc_tf import models
+from hfc_tf.data import splits
+from hfc_tf.data.dataset import View
+from hfc_tf.distribute.devices import strategy
+from hfc_tf.errors import InputError
+from hfc_tf.models import training
+from hfc_tf.storage.hashing import digest, file_digest
+from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.storage.store import Store
+from hfc_tf.study.config import Config
+from hfc_tf.study.sources import Sources
+from hfc_tf.tapping import highest
+from hfc_tf.taps import TappedModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Victim:
+  """The attacked classifier; `key` hashes what it was made from."""
+
+  model: TappedModel
+  key: str
+  channels: int
+
+  def inputs(self, model: TappedModel | None = None) -> dict[str, Any]:
+    """What an artefact depends on that is made with the classifier, or another form of it."""
+    model = model or self.model
+    return {
+      "classifier": self.key,
+      "precision": model.precision,
+      "bounds": model.bounds,
+      "device": device(),
+    }
+
+
+def device() -> str:
+  """The kind of device: it decides kernels, and with them the last bits of every result."""
+  return "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+
+
+def load_victim(
+  store: Store, config: Config, warn: Callable[[str], None], sources: Sources
+) -> Victim:
+  """The classifier, the user's or one that is trained on Train."""
+  mode = "none"  # ours are trained without any
+  if config.model_path:
+    network, key = users_classifier(config.model_path)
+    mode = config.preprocessing
+    if not config.split:
+      warn("The model may have been trained on AdvTest: --model_path was given without --split.")
+  else:
+    settings = {
+      "epochs": config.epochs,
+      "batch_size": 32,
+      "learning_rate": config.learning_rate,
+      "seed": config.seed if config.model_seed is None else config.model_seed,
+      "weights": config.weights,
+    }
+    devices = strategy(config.distribute)
+    network, key = trained_classifier(store, sources, str(config.model), settings, devices)
+  if mode == "auto":
+    mode = "raw255" if highest(network) else "none"
+    logging.info("--preprocessing=%s, by the first layers of the model", mode)
+  model, classes = TappedModel(network, preprocessing(mode)), sources.dataset.num_classes
+  if model.num_classes != classes:
+    raise InputError(
+      f"a model with {classes} classes", f"one with {model.num_classes}", "choose another --model"
+    )
+  return Victim(model, f"{key}/{mode}", int(model.input_shape[-1] or 1))
+
+
+def users_classifier(path: str) -> tuple[keras.Model, str]:
+  """A classifier that the user brings, and the hash of its file."""
+  if not os.path.isfile(path) or not path.endswith((".keras", ".h5")):
+    there = "something else" if os.path.exists(path) else "nothing"
+    raise InputError("a .keras or .h5 file", f"{there} at {path}", "set --model_path to a model")
+  try:
+    return keras.models.load_model(path, compile=False), file_digest(path)[:24]
+  except Exception as error:  # Keras raises whatever its readers raise
+    raise InputError(
+      "a Keras 3 model that loads in safe mode",
+      f"{path}: {type(error).__name__} {str(error)[:200]}",
+      "save it again with model.save('mine.keras')",
+    ) from error
+
+
+def preprocessing(mode: str) -> Callable[[Any], Any] | None:
+  """What a model wants of images in [0, 1]: nothing for "none", 0 to 255 for "raw255", else Keras's
+  preprocess_input of that mode.
+  """
+  if mode == "none":
+    return None
+  if mode == "raw255":
+    return lambda images: images * 255.0
+  prepare = keras.applications.imagenet_utils.preprocess_input
+  return lambda images: prepare(images * 255.0, data_format="channels_last", mode=mode)
+
+
+def trained_classifier(
+  store: Store,
+  sources: Sources,
+  name: str,
+  settings: dict[str, Any],
+  devices: tf.distribute.Strategy,
+) -> tuple[keras.Model, str]:
+  """A classifier trained on Train, whose validation images chose the epoch, and its key.
+
+  Settings: epochs, batch_size, learning_rate, seed, weights. Several devices change the rounding.
+  """
+  dataset, weights = sources.dataset, settings["weights"]
+  train, validation = splits.validation(dataset, sources.split.train, settings["seed"])
+  inputs = {
+    "data": sources.key,
+    "train": digest(train, validation),
+    "model": name,
+    **settings,
+    "weights": file_digest(weights) if weights and os.path.isfile(weights) else weights,
+    "device": device(),
+  }
+  if devices.num_replicas_in_sync > 1:
+    inputs["replicas"] = devices.num_replicas_in_sync
+  resumable = store.root / "training" / digest(inputs)
+
+  def make(folder: pathlib.Path) -> None:
+    *sides, channels = dataset.pixels.shape[1:]
+    channels = 3 if name in models.APPLICATIONS else channels
+    with devices.scope():
+      model = models.MODELS[name](
+        (*sides, channels), dataset.num_classes, seed=settings["seed"], weights=weights
+      )
+      history = training.train(
+        model,
+        View(dataset, train, channels),
+        dataset.labels[train],
+        View(dataset, validation, channels),
+        dataset.labels[validation],
+        checkpoint_dir=resumable,
+        **{key: value for key, value in settings.items() if key != "weights"},
+      )
+    model.save(folder / "model.keras")
+    (folder / "history.json").write_text(json.dumps(history))
+
+  artefact = store.artefact("classifier", VERSIONS["classifier"], inputs, make)
+  shutil.rmtree(resumable, ignore_errors=True)
+  return keras.models.load_model(artefact.path / "model.keras", compile=False), artefact.key
