@@ -67,10 +67,7 @@ class ComponentsRow(DetectionRow):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DefenderRow(DetectionRow):
-  """One detector against one attack; `learnt_from` is "plain", an aim of HFC or "mixture".
-
-  `aim` is that of the attack, None without HFC.
-  """
+  """`learnt_from` is "plain", an aim of HFC or "mixture"; `aim` that of the attack, if any."""
 
   learnt_from: str
   aim: str | None
@@ -128,10 +125,7 @@ class LayerRow:
 
 @dataclasses.dataclass(frozen=True)
 class ClassifierRow:
-  """One classifier on Test; `lowest_recall` is that of the class which is recognised least.
-
-  `auc_low` and `auc_high` bound the AUC's 95 % interval, resampled by patient (two classes).
-  """
+  """One classifier on Test; the AUC of two classes with its 95 % interval over patients."""
 
   dataset: str
   source: str
@@ -165,9 +159,9 @@ class SuccessRow:
 
 @dataclasses.dataclass(frozen=True)
 class LesionRow:
-  """One size and number of lesions; AUCs are of images whose prediction the lesions left alone.
+  """One size and number of lesions; `false_rate` of the images changed their prediction.
 
-  `false_rate` is the share of images (all draws) whose prediction changed.
+  AUCs are of the others.
   """
 
   size: str
@@ -190,9 +184,7 @@ class DirectionRow:
 
   "weights": mean cosine of an image's change dz with w_c - w_y, and the correlation over channels
   of the mean change with w_ic - w_iy (of the commonest pair of classes). "pair": mean cosine of
-  the changes of one image under two attacks. "gradient": largest difference between Eq. 12 and the
-  automatic gradient, in units of the largest |w_ik - w_ic|, and shares of (image, channel) whose
-  gradient kept its sign from the clean image up to this step, on 'Consistent_c' and elsewhere.
+  the changes of one image under two attacks. "gradient": as `measures.gradient_path` gives them.
   """
 
   kind: str
@@ -210,7 +202,7 @@ class DirectionRow:
 
 @dataclasses.dataclass(frozen=True)
 class StressRow:
-  """One layer pushed one way; means are of the activation over images, space and channels.
+  """One layer pushed one way; means are over images, space and channels.
 
   `ratio` is |after - before| / before. `domain` is "medical" or "natural".
   """
@@ -235,10 +227,9 @@ class StressRow:
 
 @dataclasses.dataclass(frozen=True)
 class SeparabilityRow:
-  """One group of images against clean images of the target class, at one layer.
+  """One group of images against clean images of the target class, see `measures.Separability`.
 
-  `group` is "clean_original" (the other classes), "attack" or "hfc"; the last three figures are
-  those of `measures.Separability`.
+  `group` is "clean_original" (the other classes), "attack" or "hfc".
   """
 
   layer: str

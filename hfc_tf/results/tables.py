@@ -34,7 +34,7 @@ AREAS = "AUC within class, percent"
 CELLS = "Cells are AUCs within class; in brackets the pooled ones, which the papers report."
 SIDES = {"value": "–", "without": "without HFC", "with_hfc": "with HFC"}  # of the papers' cells
 _LAST = {"adv_acc": "Adv. Acc", "auc_average": "Average", "auc_maximum": "Maximum"}
-_TELLING: dict[str, Callable[[Any], str]] = {  # of the papers' cells, where they differ
+_VARYING: dict[str, Callable[[Any], str]] = {  # of the papers' cells, where they differ
   "dataset": dataset_label, "components": "M = {}".format,
   "attack": lambda key: ADAPTIVE_METHODS.get(key) or attack_label(key),
 }  # fmt: skip
@@ -64,8 +64,8 @@ def means(
   groups: dict[str, list[float | None]] = {}
   for row in rows:
     groups.setdefault(label(row), []).append(getattr(row, field))
-  told = "; ".join(f"{name}: {share(mean(values))}" for name, values in groups.items())
-  return f"Mean {what} – {told}."
+  listed = "; ".join(f"{name}: {share(mean(values))}" for name, values in groups.items())
+  return f"Mean {what} – {listed}."
 
 
 def adv_acc(rows: Sequence[Any]) -> str:
@@ -157,16 +157,16 @@ def papers_table(
     return []
   last = [metric for metric in _LAST if any(c.metric == metric for c in cells)]
   columns = [(name, metrics) for name in detectors] + [(None, (metric,)) for metric in last]
-  varied = [name for name in _TELLING if len({getattr(c, name) for c in cells}) > 1]
+  varied = [name for name in _VARYING if len({getattr(c, name) for c in cells}) > 1]
   body = []
   for (source, eps, model, *_), group in grouped(
-    cells, "source", "eps_256", "classifier", *_TELLING
+    cells, "source", "eps_256", "classifier", *_VARYING
   ).items():
-    told = [_TELLING[name](getattr(group[0], name)) for name in varied]
+    labels = [_VARYING[name](getattr(group[0], name)) for name in varied]
     by_column = {(c.detector, c.metric): c for c in group}
     for side, label in SIDES.items():
       if any(c.detector and getattr(c, side) is not None for c in group):
-        body.append([", ".join([source, budget(eps), model_label(str(model)), *told]), label, *(
+        body.append([", ".join([source, budget(eps), model_label(str(model)), *labels]), label, *(
           " / ".join(_printed(by_column.get((name, metric)), side) for metric in each)
           for name, each in columns
         )])  # fmt: skip
