@@ -79,5 +79,5 @@ def _figure(rows: Sequence[BudgetRow]) -> LineChart:
     f"budget_{rows[0].model}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
     "eps_256", places, x_label="ε (1/256)",
     x_ticks={place: number(eps, 3) for eps, place in places.items()},
-    alt=_finding(rows), marker="o",
+    marker="o",
   )  # fmt: skip

@@ -18,7 +18,7 @@ from hfc_tf.evaluation.metrics import bootstrap_auc
 from hfc_tf.models import training
 from hfc_tf.results import papers, tables
 from hfc_tf.results.figures import PALETTE, Array, Line, LineChart
-from hfc_tf.results.labels import dataset_label, model_label, percent, share
+from hfc_tf.results.labels import dataset_label, model_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ClassifierRow
 from hfc_tf.storage.store import Store
@@ -70,17 +70,16 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
     },
     "warnings": warnings,
   }
-  finding = "AUC on Test – " + "; ".join(f"{_label(row)}: {share(row.auc)}" for row in rows) + "."
   figure = LineChart(
-    "roc_classifiers", "ROC curves of the classifiers", finding,
-    "On Test; the first class counts as healthy.", lines=lines, y_range=(0, 1.01),
+    "roc_classifiers", "ROC curves of the classifiers", lines=lines, y_range=(0, 1.01),
+    caption="On Test; the first class counts as healthy.",
     x_label="1 − specificity (share of healthy images called ill)",
     y_label="sensitivity (share of ill images found)",
   )  # fmt: skip
   return Result(
     name="classifiers", config=config.resolved(), rows=rows, summary=summary,
-    title="The attacked classifiers", lead=[finding], tables=[_table(rows)],
-    figures=[figure] if lines else [], notes=_NOTES,
+    title="The attacked classifiers", lead=[tables.means(rows, _label, "AUC on Test", "auc")],
+    tables=[_table(rows)], figures=[figure] if lines else [], notes=_NOTES,
   )  # fmt: skip
 
 

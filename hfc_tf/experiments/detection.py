@@ -15,7 +15,7 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Chart, Line, LineChart
-from hfc_tf.results.labels import attack_label, budget, detector_label, hfc_label, percent
+from hfc_tf.results.labels import attack_label, budget, detector_label, hfc_label
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DetectionRow
 from hfc_tf.results.verdict import rule_label, verdict
@@ -115,8 +115,6 @@ def _overview(rows: Sequence[DetectionRow]) -> Iterator[LineChart]:
       f"areas_{attack}", f"AUC within class, {attack_label(attack)}, {budget(eps)}", lines=lines,
       x_label="detector", x_ticks={x: detector_label(name) for name, x in places.items()},
       y_label="AUC within class (%)", y_range=(-2, 102), level=50,
-      alt="; ".join(f"{detector_label(r.detector)} {hfc_label(r.weight_rule)}: "
-                    f"{percent(r.auc_within_class, 0)} %" for r in group),
       caption="Bars are 95 % intervals; 50 % is guessing.",
     )  # fmt: skip
 

@@ -140,7 +140,6 @@ def _cloud(rows: Sequence[DirectionRow], direction: Array, change: Array, size: 
     "change_against_weights", "Change of each channel against its weights",
     lines=[Line(_row_label(last), direction, change, PALETTE[0], "", "o")], level=0, upright=0,
     x_label="w_ic − w_iy (weights of the last layer)", y_label="mean change of z_i under attack",
-    alt=f"{len(change)} channels; correlation {decimal(last.correlation)}.",
     caption=f"One point a channel of the penultimate layer, mean over the images; {size}. "
     f"Correlation {decimal(last.correlation)}. A ReLU cannot fall below zero.",
   )  # fmt: skip
@@ -155,8 +154,6 @@ def _matrix(rows: Sequence[DirectionRow], size: str) -> MatrixChart:
     values[a, b] = values[b, a] = np.nan if row.cosine is None else row.cosine
   return MatrixChart(
     "similarity", "Likeness of the changes", labels=[_label(*key) for key in keys], values=values,
-    alt=f"Mean cosines between the feature changes of {len(keys)} attacks; the lowest is "
-    f"{np.nanmin(values):.2f}.",
     caption=f"Mean cosine of one image’s feature changes under two attacks; {size}. 1 is one "
     "direction, 0 none in common.",
   )  # fmt: skip

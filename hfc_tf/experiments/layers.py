@@ -72,7 +72,7 @@ def run(config: Config) -> Result:
     "layers", study, rows, title=f"Layers that give {attack_label(name)} away", lead=[finding],
     tables=[table], notes=_NOTES, figures=[tables.area_chart(
       "layers", "Detection by layer", rows, "layer", {row.layer: row.layer for row in rows},
-      x_label="activation layer, in the order of the network", alt=finding,
+      x_label="activation layer, in the order of the network",
     )],
   )  # fmt: skip
 

@@ -20,7 +20,6 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import hfc_score
 from hfc_tf.results import papers, tables
 from hfc_tf.results.figures import PALETTE, Array, ImageGrid, Line, LineChart
-from hfc_tf.results.labels import share
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import LesionRow
 from hfc_tf.storage.arrays import Arrays
@@ -57,11 +56,11 @@ def run(config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int
   study = Study(config.resolved())
   normal = hfc_score(study.density, study.clean["adv_test"])
   rows = [_row(study, size, count, draws, normal) for size, count in wanted]
-  areas = "; ".join(f"{row.count} {row.size}: {share(row.auc)}" for row in rows)
+  finding = tables.means(rows, lambda row: f"{row.count} {row.size}", "AUC of S_HFC", "auc")
   return study_result(
     "ood", study, rows, title="Lesions that no training image has: the HFC term as anomaly score",
-    lead=[f"AUC of S_HFC by number and size of lesions – {areas}."], tables=[_table(rows)],
-    figures=[_examples(study, rows), _curves(rows, areas)], notes=_NOTES,
+    lead=[finding], tables=[_table(rows)],
+    figures=[_examples(study, rows), _curves(rows)], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -138,7 +137,7 @@ def _examples(study: Study, rows: Sequence[LesionRow]) -> ImageGrid:
   )  # fmt: skip
 
 
-def _curves(rows: Sequence[LesionRow], alt: str) -> LineChart:
+def _curves(rows: Sequence[LesionRow]) -> LineChart:
   lines = []
   for ((size,), group), color in zip(tables.grouped(rows, "size").items(), PALETTE, strict=False):
     counts = [row.count for row in group]
@@ -148,7 +147,7 @@ def _curves(rows: Sequence[LesionRow], alt: str) -> LineChart:
       lines.append(Line(f"{size} (paper)", counts, paper, color, "--", "s"))
   return LineChart(
     "auc_by_lesions", "AUC by number and size of lesions", lines=lines, level=50.0,
-    x_label="lesions an image", y_label="AUC of S_HFC (%)", alt=alt,
+    x_label="lesions an image", y_label="AUC of S_HFC (%)",
     x_ticks={float(n): str(n) for n in sorted({row.count for row in rows})},
     caption="Solid: here. Dashed: TMI, Table VI. The grey line is guessing.",
   )  # fmt: skip

@@ -21,7 +21,7 @@ from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import papers, tables
 from hfc_tf.results.figures import COLORS, Line, LineChart
-from hfc_tf.results.labels import budget, dataset_label, percent
+from hfc_tf.results.labels import budget, dataset_label
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import StressRow
 from hfc_tf.storage.arrays import Arrays
@@ -186,9 +186,5 @@ def _ratio_figure(rows: Sequence[StressRow]) -> LineChart:
     "change_ratios", "Change of the mean activation by block", lines=lines, log_y=True,
     x_ticks={float(row.layer_number): str(row.layer_number) for row in rows},
     x_label="layer (number among the activations)", y_label="change of the mean (% of itself)",
-    alt="; ".join(
-      f"{_name(row)} {_ARROWS[row.direction]} layer {row.layer_number}: {percent(row.ratio)} %"
-      for row in rows
-    ),
     caption=f"After {TMI}; {_size(rows[0])}. The scale is logarithmic.",
   )  # fmt: skip

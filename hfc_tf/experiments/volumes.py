@@ -87,8 +87,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   return study_result(
     "volumes", study, rows, {"success": points}, title="Volumes against slices",
     lead=[lead],
-    tables=[table, *published, _curve(points)], figures=[_figure(points, lead)],
-    notes=_NOTES,
+    tables=[table, *published, _curve(points)], figures=[_figure(points)], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -131,7 +130,7 @@ def _curve(points: Sequence[SuccessRow]) -> Table:
   })  # fmt: skip
 
 
-def _figure(points: Sequence[SuccessRow], alt: str) -> LineChart:
+def _figure(points: Sequence[SuccessRow]) -> LineChart:
   by_form = tables.grouped(points, "form").items()
   lines = [
     Line(form.capitalize(), range(len(group)), [100 * point.adv_acc for point in group], color,
@@ -142,6 +141,6 @@ def _figure(points: Sequence[SuccessRow], alt: str) -> LineChart:
   return LineChart(
     "success_over_budget", "Success over the budget", lines=lines, y_range=(0, 101),
     x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
-    y_label="Adv. Acc (%)", alt=alt,
+    y_label="Adv. Acc (%)",
     caption="The share of AdvTest images that reach their target; more means more vulnerable.",
   )  # fmt: skip

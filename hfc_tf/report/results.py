@@ -58,7 +58,9 @@ def write(result: Result) -> dict[str, Any]:
   sections, files = result.sections, dict(result.files)
   if not sections:
     shown = {field.name: getattr(result, field.name) for field in dataclasses.fields(Section)}
-    shown |= {"figures": list(map(draw, result.figures)), "command": page.command(complete)}
+    finding = " ".join(result.lead)
+    charts = [dataclasses.replace(each, alt=each.alt or finding) for each in result.figures]
+    shown |= {"figures": list(map(draw, charts)), "command": page.command(complete)}
     sections = [Section(**shown)]
     files |= section_file(sections[0])
   write_run(result.config.out, complete, page.page_files(complete, sections, result.title) | files)

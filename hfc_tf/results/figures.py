@@ -56,7 +56,7 @@ class Chart:
   Args:
     name: the file's stem under figures/.
     title: its heading.
-    alt: what it shows and what follows, for who cannot see it.
+    alt: what it shows and what follows, for who cannot see it; "": the experiment's finding.
     caption: how to read it.
   """
 

@@ -216,14 +216,13 @@ def area_chart(
   rows: Sequence[Any],
   field: str,
   places: Mapping[Any, float],
-  alt: str,
   marker: str = "",
   **shown: Any,
 ) -> LineChart:
   """Each detector's AUC within class along an axis: solid without, dotted with HFC.
 
   Args:
-    name: as in `LineChart`, as are title, alt and shown.
+    name: as in `LineChart`, as are title and shown.
     rows: of one attack.
     field: what the axis shows of a row. places: where its values lie.
     marker: of the points.
@@ -237,6 +236,6 @@ def area_chart(
       label, style = (" with HFC", ":") if rule else ("", "-")
       lines.append(Line(detector_label(detector) + label, x, y, COLORS[detector], style, marker))
   return LineChart(
-    name, title, alt, "Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
-    lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
+    name, title, lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
+    caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
   )  # fmt: skip

@@ -155,6 +155,13 @@ def test_a_class_and_a_picture_are_escaped(tmp_path):
   assert page.count("<b>Synthetic.</b>") == 2  # the notice and the picture's caption
 
 
+def test_a_picture_without_words_is_told_by_the_finding(tmp_path):
+  figure = dataclasses.replace(FIGURE, alt="")
+  write(result(tmp_path, [], title="T", lead=["It holds.", "Twice."], figures=[figure, FIGURE]))
+  shown = [a["alt"] for tag, a in read((tmp_path / "report.html").read_text()) if tag == "img"]
+  assert shown == ["It holds. Twice.", FIGURE.alt]
+
+
 def test_results_and_page_are_the_same_twice(tmp_path):
   first, _ = one(tmp_path)
   names = ("results.json", "results.csv", "config.json", "section.json")

@@ -84,7 +84,7 @@ def test_curves_skip_what_is_not_there():
     row(r.detector, r.auc_within_class, r.weight_rule, eps=eps) for r in ROWS for eps in (1, 4)
   ]
   found += [row("kd", 0.1, "other", eps=4)]
-  chart = tables.area_chart("n", "t", found, "eps", {1: 0, 4: 1}, x_label="x", alt="a")
+  chart = tables.area_chart("n", "t", found, "eps", {1: 0, 4: 1}, x_label="x")
   points = [
     (line.label, line.style, [(x, y) for x, y in zip(line.x, line.y, strict=True) if y == y])
     for line in chart.lines
