@@ -103,19 +103,16 @@ def _of_kind(rows: Sequence[DirectionRow], kind: str) -> list[DirectionRow]:
   return [row for row in rows if row.kind == kind]
 
 
-def _label(attack: str, step: int) -> str:
-  return f"{attack_label(attack)}, {step} step{'s' if step != 1 else ''}" if step else "clean"
-
-
-def _row_label(row: DirectionRow) -> str:
-  return _label(row.attack, row.step)
+def _label(row: DirectionRow) -> str:
+  steps = f"{row.step} step" if row.step == 1 else f"{row.step} steps"
+  return f"{attack_label(row.attack)}, {steps}" if row.step else "clean"
 
 
 def _weights_table(rows: Sequence[DirectionRow], size: str) -> Table:
   return tables.table(
     f"Changes of the penultimate features against the weights; {size}", _of_kind(rows, "weights"),
     {
-      "Attack": _row_label, "Cosine with w_c − w_y": lambda row: decimal(row.cosine),
+      "Attack": _label, "Cosine with w_c − w_y": lambda row: decimal(row.cosine),
       "Correlation over channels": lambda row: decimal(row.correlation), "Images": "n",
     },
   )  # fmt: skip
@@ -126,7 +123,7 @@ def _gradient_table(rows: Sequence[DirectionRow]) -> Table:
     "The gradient of Eq. 12 against the automatic one, and its signs since the clean image",
     _of_kind(rows, "gradient"),
     {
-      "Path of BIM": _row_label, "Largest error": lambda row: f"{row.gradient_error:.1e}",
+      "Path of BIM": _label, "Largest error": lambda row: f"{row.gradient_error:.1e}",
       "Sign kept on Consistent_c (%)": lambda row: percent(row.same_sign, 2),
       "and elsewhere (%)": lambda row: percent(row.same_sign_elsewhere, 2),
     },
@@ -138,7 +135,7 @@ def _cloud(rows: Sequence[DirectionRow], direction: Array, change: Array, size: 
   last = [row for row in _of_kind(rows, "weights") if row.attack == "bim"][-1]
   return LineChart(
     "change_against_weights", "Change of each channel against its weights",
-    lines=[Line(_row_label(last), direction, change, PALETTE[0], "", "o")], level=0, upright=0,
+    lines=[Line(_label(last), direction, change, PALETTE[0], "", "o")], level=0, upright=0,
     x_label="w_ic − w_iy (weights of the last layer)", y_label="mean change of z_i under attack",
     caption=f"One point a channel of the penultimate layer, mean over the images; {size}. "
     f"Correlation {decimal(last.correlation)}. A ReLU cannot fall below zero.",
@@ -146,14 +143,15 @@ def _cloud(rows: Sequence[DirectionRow], direction: Array, change: Array, size: 
 
 
 def _matrix(rows: Sequence[DirectionRow], size: str) -> MatrixChart:
-  keys = [(row.attack, row.step) for row in _of_kind(rows, "weights")]
+  attacks = _of_kind(rows, "weights")
+  keys = [(row.attack, row.step) for row in attacks]
   values = np.eye(len(keys))
   for row in _of_kind(rows, "pair"):
     a = keys.index((row.attack, row.step))
     b = keys.index((str(row.other_attack), int(row.other_step or 0)))
     values[a, b] = values[b, a] = np.nan if row.cosine is None else row.cosine
   return MatrixChart(
-    "similarity", "Likeness of the changes", labels=[_label(*key) for key in keys], values=values,
+    "similarity", "Likeness of the changes", labels=list(map(_label, attacks)), values=values,
     caption=f"Mean cosine of one image’s feature changes under two attacks; {size}. 1 is one "
     "direction, 0 none in common.",
   )  # fmt: skip

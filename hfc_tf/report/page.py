@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +46,9 @@ def page_files(
     warnings=results.get("warnings") or [],
     synthetic=(results.get("data") or {}).get("source") == "synthetic",
     facts=_facts(results),
-    sections=[(section, list(map(_embedded, section.figures))) for section in sections],
+    sections=sections,
+    page_width=page_width,
+    base64=lambda figure: b64encode(figure.png).decode(),
     level=1 if alone else 2,
     classified=_classified(results),
     command=command(results),
@@ -59,11 +61,6 @@ def page_files(
     for figure in section.figures
   }
   return pictures | {"report.html": page.encode(errors="backslashreplace")}
-
-
-def _embedded(figure: Any) -> tuple[Any, str, int]:
-  """A figure, its picture in base64 as a page holds it, and its width there."""
-  return figure, base64.b64encode(figure.png).decode(), page_width(figure)
 
 
 def _classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
