@@ -112,7 +112,7 @@ def fit_detectors(
   eps = max(budgets, default=float(config.eps_256 or 0) / 256)
   noisy = sign_noise(clean, eps, study.rows_of["adv_train"], config.seed)
   results = [
-    evaluate(study, name, attack, None if label == "attack" else label, part="adv_train")
+    evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
   ]
   training_set = stages.TrainingSet(
@@ -142,19 +142,19 @@ def evaluate(
   attack: Attack,
   rule: str | None = None,
   by: Study | None = None,
-  part: str = "adv_test",
+  subset: str = "adv_test",
 ) -> AttackResult:
   """The study's images under an attack; without a budget, eps is the largest change of any pixel.
 
   Args:
     rule: how its weight on HFC came about; None without HFC.
     by: the study on whose classifier the attack was made; None for `study`.
-    part: "adv_test" or "adv_train".
+    subset: "adv_test" or "adv_train".
   """
-  images, eps = study.attacked(name, attack, part, by=by), attack.eps
-  taps, predictions_8bit = study.taps_of(images, part)
+  images, eps = study.attacked(name, attack, subset, by=by), attack.eps
+  taps, predictions_8bit = study.taps_of(images, subset)
   if eps is None:
-    pairs = zip(study.images(part), images, strict=True)
+    pairs = zip(study.images(subset), images, strict=True)
     eps = float(max(np.abs(clean - attacked).max() for clean, attacked in pairs))
   result = AttackResult(
     attack=name,
@@ -165,11 +165,11 @@ def evaluate(
     step_size_256=256 * (attack.step_size or 0.0),
     steps=attack.steps,
     taps=taps,
-    targets=study.targets[part],
+    targets=study.targets[subset],
     predictions_8bit=predictions_8bit,
     images=images,
   )
-  logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", part, result.adv_acc)
+  logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", subset, result.adv_acc)
   return result
 
 

@@ -130,7 +130,7 @@ class Study:
     self.warn(*left_out)
     self.dropped = int((test.predictions != test.labels).sum())
     self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
-    self.clean = {part: self._taps(rows)[0] for part, rows in self.rows_of.items()}
+    self.clean = {subset: self._taps(rows)[0] for subset, rows in self.rows_of.items()}
 
   @functools.cached_property
   def density(self) -> HierarchicalDensity:
@@ -191,9 +191,9 @@ class Study:
       attack.eps = eps
     return attack
 
-  def aimed(self, part: str) -> Array:
+  def aimed(self, subset: str) -> Array:
     """Which are attacked, images of other classes than their target: bool [N]."""
-    return np.asarray(self.targets[part] != self.clean[part].labels)
+    return np.asarray(self.targets[subset] != self.clean[subset].labels)
 
   def commonest_chunk(self) -> Array:
     """Numbers of AdvTrain images: one chunk of those that aim at the commonest target."""
@@ -202,16 +202,16 @@ class Study:
     return np.flatnonzero(aimed & (targets == commonest))[: self.config.batch_size]
 
   def attacked(
-    self, name: str, attack: Attack, part: str, some: Array | None = None, by: Study | None = None
+    self, name: str, attack: Attack, subset: str, some: Array | None = None, by: Study | None = None
   ) -> Array:
     """Images under the attack, at the attack's present weights.
 
     Args:
-      part: "adv_train" or "adv_test". some: numbers of its images; None for all.
+      subset: "adv_train" or "adv_test". some: numbers of its images; None for all.
       by: the study whose classifier the attack was made on; None for this one.
     """
     chosen = slice(None) if some is None else some
-    rows, targets = self.rows_of[part][chosen], self.targets[part][chosen]
+    rows, targets = self.rows_of[subset][chosen], self.targets[subset][chosen]
     described: dict[str, Any] = {"label": name}
     described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
     work = (self.store, self.sources, (by or self).victim, attack, described, rows, targets)
@@ -223,14 +223,14 @@ class Study:
       self.warn(*sanity.outside(name, self.images_of(rows[block]), images[block], attack.eps))
     return images
 
-  def taps_of(self, images: Array, part: str) -> tuple[Taps, Array]:
+  def taps_of(self, images: Array, subset: str) -> tuple[Taps, Array]:
     """Taps of attacked AdvTrain or AdvTest, and their predictions after rounding to 8 bits."""
-    clean = self.clean[part]
+    clean = self.clean[subset]
     return adversarials.image_taps(self.victim, images, clean.labels, clean.groups, self.executor)
 
-  def images(self, part: str, some: Array | None = None) -> Array:
+  def images(self, subset: str, some: Array | None = None) -> Array:
     """Clean images of AdvTrain or AdvTest, all or some of them by their number."""
-    return self.images_of(self.rows_of[part][slice(None) if some is None else some])
+    return self.images_of(self.rows_of[subset][slice(None) if some is None else some])
 
   def images_of(self, rows: Array) -> Array:
     """Clean images by their rows in the data set, with the classifier's channels."""
