@@ -48,7 +48,7 @@ def write(
   }
   return write_files(Result(
     name="benchmark", config=settings, rows=rows, summary=summary,
-    title="Speed beside its peers", findings=_lead(rows), tables=_tables(settings, rows),
+    title="Speed beside its peers", lead=_lead(rows), tables=_tables(settings, rows),
     figures=bars.draw(rows), notes=_notes(settings),
   ))  # fmt: skip
 

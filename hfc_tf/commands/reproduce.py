@@ -28,8 +28,8 @@ def reproduce() -> None:
     dataclasses.replace(config, hfc=True).resolved()
     values.several("--only", only.value, EXPERIMENTS)
     values.real("--budget_minutes", budget.value, 0, low_fits=True)
-    experiments = program.load("hfc_tf.experiments.reproduce")
-    experiments.run(config, only.value or (), images, budget.value, typed())
+    experiments, report = map(program.load, ("hfc_tf.experiments.reproduce", "hfc_tf.report"))
+    experiments.run(config, report.write, only.value or (), images, budget.value, typed())
     program.say(f"report: {config.out}/report.html")
 
   program.run(main, reproduce.__doc__)

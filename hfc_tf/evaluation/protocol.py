@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
-from hfc_tf.results.detection import DetectionRow
+from hfc_tf.results.rows import DetectionRow
 from hfc_tf.taps import Taps
 
 Scores = npt.NDArray[np.float32]

@@ -9,30 +9,26 @@ keeps Adv. Acc at 95 % on AdvTrain. Beyond the papers, two attacks that know the
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from hfc_tf.attacks import OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.objectives import KDE, LID, Guide, Objective
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.detectors.base import Detector
-from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.detection import AdaptiveRow
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
 from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
-from hfc_tf.results.result import Result, Table
+from hfc_tf.results.result import Result
+from hfc_tf.results.rows import AdaptiveRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
 BOUNDS = dict(zip(KNOWING, (SelectivePGD, OrthogonalPGD), strict=True))
 _NOTES = (
-  "The detectors learnt from the attack without any term. The search for a term's weight starts "
-  "where its gradient is as large as the classification loss's, and for HFC at the papers' 1.",
-  "Guides are alike in all layers, each divided by its variance on Train. Selective and Orthogonal "
-  "PGD know the one detector whose column they stand in; no other attack knows any.",
-  tables.CELLS,
+  "The detectors learnt from the attack without any term. Selective and Orthogonal PGD know the "
+  f"one detector in whose column they stand; no other attack knows any. {tables.CELLS}",
 )
 
 
@@ -43,45 +39,50 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
     config: its first attack, and HFC at its weights.
     bounds: which of the attacks that know the detector are made, keys of BOUNDS.
   """
-  begun = time.monotonic()
-  study, name = hiding_study(config)
+  study, name = hfc_study(config)
   plain = study.attack(name)
   detectors = comparison.fit_detectors(study, name, {"attack": plain})
-  adversarials = {"none": comparison.evaluate(study, name, plain)}
+  results = {"none": comparison.evaluate(study, name, plain)}
   weights: dict[str, float | None] = {"none": None}
   for method, term in rivals(study).items():
     attack = study.attack(name, term)
     start = hfc_weight.balanced_weight(study, attack, term.name)
     weight = hfc_weight.tune_weight(study, name, attack, term.name, start, start)
     if weight is not None:
-      hidden = hfc_weight.with_weight(attack, term.name, weight)
-      adversarials[method] = comparison.evaluate(study, name, hidden, "auto")
+      weighted = hfc_weight.with_weight(attack, term.name, weight)
+      results[method] = comparison.evaluate(study, name, weighted, "auto")
       weights[method] = weight
-  for rule, hidden in hfc_weight.hfc_attacks(study, name).items():
-    adversarials[f"hfc {rule}"] = comparison.evaluate(study, name, hidden, rule)
-    weights[f"hfc {rule}"] = hidden.weights["hfc"]
+  for rule, attack in hfc_weight.hfc_attacks(study, name).items():
+    results[f"hfc {rule}"] = comparison.evaluate(study, name, attack, rule)
+    weights[f"hfc {rule}"] = attack.weights["hfc"]
   rows = [
     AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
-    for label, row in labelled_rows(comparison.score(study, detectors, adversarials))
+    for label, row in labelled_rows(comparison.score(study, detectors, results))
   ]
   for bound in bounds:
     rows += _bound(study, bound, detectors)
+  table = tables.detector_table(
+    f"{tables.AREAS}, by method.", rows, {"Method": _label},
+    {"Adv. Acc": tables.adv_acc, "Weight": lambda group: fraction(group[0].term_weight)},
+  )  # fmt: skip
+  published = tables.papers_table(
+    "The papers: pooled AUC, percent.", setting="adaptive", dataset=study.config.dataset
+  )
   return study_result(
-    "adaptive", study, begun, rows,
-    title=f"Adaptive attacks, {attack_label(name)}", findings=[tables.mean_areas(rows, _label)],
-    tables=[_table(rows), *_papers(study.config.dataset)], notes=_NOTES,
+    "adaptive", study, rows, title=f"Adaptive attacks, {attack_label(name)}",
+    lead=[tables.means(rows, _label)], tables=[table, *published],
+    notes=_NOTES,
   )  # fmt: skip
 
 
 def rivals(study: Study) -> dict[str, Objective]:
   """The terms of the other adaptive attacks, by method."""
-  train, seed = study.train, study.config.seed
-  layers = list(train.features)
+  train, layers = study.train, list(study.train.features)
   return {
     "guide_random": Guide(train, "random", layers),
     "guide_closest": Guide(train, "closest", layers),
     "kde": KDE(train),
-    "lid": LID(train, seed=seed),
+    "lid": LID(train, seed=study.config.seed),
   }
 
 
@@ -93,32 +94,9 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
       continue
     attack = BOUNDS[method](study.attacked_model, detector, **study.attack_settings())
     results = {method: comparison.evaluate(study, "pgd", attack)}
-    compared = comparison.score(study, {name: detector}, results)
-    for _, row in labelled_rows(compared):
+    for _, row in labelled_rows(comparison.score(study, {name: detector}, results)):
       yield AdaptiveRow(**row, method=method, term_weight=None)
 
 
 def _label(row: AdaptiveRow) -> str:
   return METHODS[row.method] + (f" ({row.weight_rule})" if row.method == "hfc" else "")
-
-
-def _table(rows: Sequence[AdaptiveRow]) -> Table:
-  return tables.detector_table(
-    f"{tables.AREAS}, by method.", rows,
-    {"Method": _label},
-    {"Adv. Acc": tables.adv_acc, "Weight": lambda group: fraction(group[0].term_weight)},
-  )  # fmt: skip
-
-
-def _papers(dataset: str) -> list[Table]:
-  fields = {"setting": "adaptive", "dataset": dataset}
-  lines = [
-    ([METHODS[method]], "value", fields | {"attack": method})
-    for method in ("guide_random", "guide_closest", "kde", "lid")
-  ]
-  return tables.papers_table(
-    "The papers: pooled AUC, percent, ε = 1/256 (TMI, Table II).",
-    ["Method"],
-    [*lines, ([METHODS["hfc"]], "with_hfc", fields | {"attack": "bim"})],
-    note="The Random row for chest repeats the Closest row for fundus.",
-  )

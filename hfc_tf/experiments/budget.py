@@ -6,24 +6,22 @@ dotted with HFC, on ResNet-50 and VGG-16.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from hfc_tf.errors import InputError
-from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.detection import BudgetRow
 from hfc_tf.results.figures import LineChart
-from hfc_tf.results.labels import attack_label, model_label, number
+from hfc_tf.results.labels import attack_label, hfc_label, model_label, number
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.rows import BudgetRow
 from hfc_tf.study import comparison
 from hfc_tf.study.config import Config
 
 FRACTIONS = (0.25, 0.5, 1.0, 2.0)  # of --eps, where no budgets are given
 _NOTES = (
-  "At every budget the detectors learn anew from the attack without HFC at that budget. The number "
-  "of steps is the same at all of them; the step grows with the budget.",
-  f"{tables.CELLS} The papers print no figures of these curves.",
+  "At every budget the detectors learn anew from the attack without HFC; the number of steps is "
+  f"the same at all of them. {tables.CELLS} The papers print no figures of these curves.",
 )
 
 
@@ -35,16 +33,14 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
     models: keys of MODELS; none: that of `config`.
     budgets_256: values of eps in 1/256; none: a quarter, half, once and twice config's.
   """
-  begun = time.monotonic()
-  study, name = hiding_study(config)
+  study, name = hfc_study(config)
   eps = float(study.config.eps_256 or 0)
-  budgets = sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]
   rows: list[BudgetRow] = []
   for model in models or [str(study.config.model)]:
     same = model == study.config.model
     victim = study if same else study.beside(model, model=model, model_path=None)
     start = 1.0
-    for budget in budgets:
+    for budget in sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]:
       try:
         compared = comparison.compare(victim, name, eps=budget / 256, start=start)
       except InputError as error:  # too few adversarials for detectors to learn from
@@ -55,29 +51,26 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
     study.warn(*(f"{model_label(model)}: {warning}" for warning in victim.warnings if not same))
   by_model = tables.grouped(rows, "model").values()
   return study_result(
-    "budget", study, begun, rows,
-    title=f"Hiding {attack_label(name)} in larger and larger budgets",
-    findings=[_finding(group) for group in by_model],
-    tables=[_table(group) for group in by_model],
+    "budget", study, rows, title=f"Hiding {attack_label(name)} in larger and larger budgets",
+    lead=[_finding(group) for group in by_model], tables=[_table(group) for group in by_model],
     figures=[_figure(group) for group in by_model], notes=_NOTES,
   )  # fmt: skip
 
 
 def _finding(rows: Sequence[BudgetRow]) -> str:
   ends = [pick(row.eps_256 for row in rows) for pick in (min, max)]
-  return tables.mean_areas(
+  return tables.means(
     (row for row in rows if row.eps_256 in ends),
-    lambda row: f"{tables.with_hfc(row.weight_rule)} at {number(row.eps_256, 3)}/256",
-    f"the detectors on {model_label(rows[0].model)}",
+    lambda row: f"{hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256",
+    f"AUC within class of the detectors on {model_label(rows[0].model)}",
   )
 
 
 def _table(rows: Sequence[BudgetRow]) -> Table:
-  caption = f"{tables.AREAS}, over the budget, on {model_label(rows[0].model)}."
-  return tables.detector_table(caption, rows, {
-    "ε (1/256)": lambda row: f"{row.eps_256:g}",
-    "HFC": lambda row: tables.with_hfc(row.weight_rule),
-  })  # fmt: skip
+  return tables.detector_table(
+    f"{tables.AREAS}, over the budget, on {model_label(rows[0].model)}.", rows,
+    {"ε (1/256)": lambda row: f"{row.eps_256:g}", "HFC": lambda row: hfc_label(row.weight_rule)},
+  )  # fmt: skip
 
 
 def _figure(rows: Sequence[BudgetRow]) -> LineChart:
@@ -86,5 +79,5 @@ def _figure(rows: Sequence[BudgetRow]) -> LineChart:
     f"budget_{rows[0].model}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
     "eps_256", places, x_label="ε (1/256)",
     x_ticks={place: number(eps, 3) for eps, place in places.items()},
-    alt=_finding(rows), marker="o",
+    marker="o",
   )  # fmt: skip

@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,21 +17,19 @@ from hfc_tf.evaluation.curves import roc_curve
 from hfc_tf.evaluation.metrics import bootstrap_auc
 from hfc_tf.models import training
 from hfc_tf.results import papers, tables
-from hfc_tf.results.classification import ClassifierRow
 from hfc_tf.results.figures import PALETTE, Array, Line, LineChart
-from hfc_tf.results.labels import DATASETS, model_label, percent
+from hfc_tf.results.labels import dataset_label, model_label, percent
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.rows import ClassifierRow
 from hfc_tf.storage.store import Store
 from hfc_tf.study import stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.sources import load_sources
 from hfc_tf.study.victim import load_victim
 
-Curve = tuple[Array, Array]  # false and true positive rates
 _NOTES = (
   "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
-  "from ImageNet's; a tenth of Train chooses the epoch. All figures are of Test.",
-  "The papers' accuracy follows from the number of Test images that TMI drops as misclassified "
+  "from ImageNet's; their accuracy follows from the Test images that TMI drops as misclassified "
   "(7 of 733 fundus, 101 of 1,173 chest, 50 of 297 brain).",
 )
 
@@ -46,18 +44,19 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
   """
   begun = time.monotonic()
   rows: list[ClassifierRow] = []
-  curves: dict[str, Curve] = {}
+  lines: list[Line] = []
   warnings, timing = [], {}
   store = Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
-  for entry in datasets or (config.dataset,):
-    for model in models or (config.model,):
-      made = time.monotonic()
-      messages: list[str] = []
-      row, curve = _row(store, _one(config, entry, model), messages.append)
-      rows.append(row)
-      curves |= {_label(row): curve} if curve else {}
-      timing[f"{row.dataset} {row.model}"] = round(time.monotonic() - made, 1)
-      warnings += [f"{_label(row)}: {warning}" for warning in messages]
+  colors = itertools.cycle(PALETTE)
+  for entry, model in itertools.product(datasets or (config.dataset,), models or (config.model,)):
+    started = time.monotonic()
+    messages: list[str] = []
+    row, curve = _row(store, _one(config, entry, model), messages.append)
+    rows.append(row)
+    if curve:
+      lines.append(Line(_label(row), *curve, next(colors)))
+    timing[f"{row.dataset} {row.model}"] = round(time.monotonic() - started, 1)
+    warnings += [f"{_label(row)}: {warning}" for warning in messages]
   sources = {row.source for row in rows}
   if len(sources) > 1 and "synthetic" in sources:
     drawn = dict.fromkeys(row.dataset for row in rows if row.source == "synthetic")
@@ -71,10 +70,16 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
     },
     "warnings": warnings,
   }
+  figure = LineChart(
+    "roc_classifiers", "ROC curves of the classifiers", lines=lines, y_range=(0, 1.01),
+    caption="On Test; the first class counts as healthy.",
+    x_label="1 − specificity (share of healthy images called ill)",
+    y_label="sensitivity (share of ill images found)",
+  )  # fmt: skip
   return Result(
     name="classifiers", config=config.resolved(), rows=rows, summary=summary,
-    title="The attacked classifiers", findings=list(_findings(rows)), tables=[_table(rows)],
-    figures=_figures(rows, curves), notes=_NOTES,
+    title="The attacked classifiers", lead=[tables.means(rows, _label, "AUC on Test", "auc")],
+    tables=[_table(rows)], figures=[figure] if lines else [], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -90,8 +95,8 @@ def _one(config: Config, entry: str, model: str | None) -> Config:
 
 def _row(
   store: Store, config: Config, warn: Callable[[str], None]
-) -> tuple[ClassifierRow, Curve | None]:
-  """The row, and with two classes the ROC curve."""
+) -> tuple[ClassifierRow, tuple[Array, Array] | None]:
+  """The row, and with two classes the false and true positive rates of the ROC curve."""
   sources = load_sources(store, config, warn)
   victim = load_victim(store, config, warn, sources)
   taps, _ = stages.clean_taps(store, sources, victim, sources.split.test)
@@ -113,63 +118,26 @@ def _row(
   ), curve  # fmt: skip
 
 
-def _figures(rows: Sequence[ClassifierRow], curves: Mapping[str, Curve]) -> list[LineChart]:
-  lines = [
-    Line(name, *curve, color)
-    for (name, curve), color in zip(curves.items(), itertools.cycle(PALETTE), strict=False)
-  ]
-  return [LineChart(
-    "roc_classifiers", "ROC curves of the classifiers", "; ".join(_findings(rows)),
-    "On Test; the first class counts as healthy.", lines=lines, y_range=(0, 1.01),
-    x_label="1 − specificity (share of healthy images called ill)",
-    y_label="sensitivity (share of ill images found)",
-  )] if lines else []  # fmt: skip
-
-
 def _label(row: ClassifierRow) -> str:
   """ "chest X-rays, ResNet-50"."""
-  return f"{_images(row.dataset)}, {model_label(row.model)}"
-
-
-def _images(dataset: str) -> str:
-  return DATASETS.get(dataset, dataset)
+  return f"{dataset_label(row.dataset)}, {model_label(row.model)}"
 
 
 def _table(rows: Sequence[ClassifierRow]) -> Table:
-  head = ("Images", "Classifier", "Side (px)", "Train", "Test", "Accuracy", "Balanced accuracy",
-          "Lowest recall", "AUC", "95 % interval")  # fmt: skip
-  body = []
-  for (dataset,), group in tables.grouped(rows, "dataset").items():
+  """Ours, and below each data set the papers'."""
+  made = tables.table("Classifiers on Test, percent. The papers’ are from real images.", rows, {
+    "Images": lambda row: dataset_label(row.dataset),
+    "Classifier": lambda row: model_label(row.model),
+    "Side (px)": "image_size", "Train": "train", "Test": "test", "Accuracy": "accuracy",
+    "Balanced accuracy": "balanced_accuracy", "Lowest recall": "lowest_recall",
+    "AUC [95 % interval]": tables.interval("auc"),
+  })  # fmt: skip
+  body: list[Sequence[str]] = []
+  for dataset in dict.fromkeys(row.dataset for row in rows):
+    body += [line for line, row in zip(made.rows, rows, strict=True) if row.dataset == dataset]
     body += [
-      (
-        _images(dataset), model_label(row.model), f"{row.image_size}", f"{row.train}",
-        f"{row.test}", percent(row.accuracy), percent(row.balanced_accuracy),
-        percent(row.lowest_recall), percent(row.auc),
-        "–" if row.auc_low is None else f"{percent(row.auc_low)}–{percent(row.auc_high)}",
-      )
-      for row in group
+      [f"{dataset_label(dataset)} (papers)", model_label(model), "256", "–", "–",
+       percent(papers.ACCURACY.get((dataset, model))), "–", "–", percent(area)]
+      for (images, model), area in papers.AUC.items() if images == dataset
     ]  # fmt: skip
-    body += [
-      (f"{_images(dataset)} (papers)", model_label(model), "256", "–", "–",
-       percent(papers.ACCURACY.get((dataset, model))), "–", "–", percent(area), "–")
-      for model, area in _published(dataset).items()
-    ]  # fmt: skip
-  return Table("Classifiers on Test, percent. The papers’ are from real images.", head, body)
-
-
-def _published(dataset: str) -> dict[str, float]:
-  """The papers' AUCs by backbone."""
-  return {model: area for (images, model), area in papers.AUC.items() if images == dataset}
-
-
-def _findings(rows: Sequence[ClassifierRow]) -> Iterator[str]:
-  for row in rows:
-    theirs = [
-      f"{model_label(model)} {percent(area, unit=True)}"
-      for model, area in _published(row.dataset).items()
-    ]
-    yield (
-      f"On {_images(row.dataset)}, {model_label(row.model)} reaches an AUC of "
-      f"{percent(row.auc, unit=True)} and an accuracy of {percent(row.accuracy, unit=True)}"
-      + (f" (AUCs of the papers: {', '.join(theirs)})." if theirs else ".")
-    )
+  return dataclasses.replace(made, rows=body)

@@ -19,14 +19,14 @@ from hfc_tf.study.study import Study
 _BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
 
 
-def hiding_study(config: Config) -> tuple[Study, str]:
+def hfc_study(config: Config) -> tuple[Study, str]:
   """The study with HFC, whatever `config` says of it, and its first attack."""
   study = Study(dataclasses.replace(config, hfc=True).resolved())
   return study, study.config.attacks[0]
 
 
 def block_ends(taps: Iterable[str]) -> list[str]:
-  """The last tap of each block, by what stands before the second part of a name.
+  """The last tap of each block, by the beginning of its name.
 
   conv2_block1_1_relu and conv2_block3_out belong to block conv2. Where names tell too little, the
   layers at the depths of ResNet-50's block ends.
@@ -48,38 +48,28 @@ def labelled_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def study_result(
-  name: str, study: Study, begun: float, rows: Sequence[Any], more: Mapping[str, Any] | None = None,
-  **page: Any,
-) -> Result:  # fmt: skip
-  """The result of one study.
-
-  Args:
-    name: of the experiment. study: what it was run on. begun: time.monotonic() at its start.
-    rows: one per row of results.csv.
-    more: what else results.json holds.
-    page: title, findings, tables, figures and notes of the `Result`.
-  """
-  described = {**summary(study, time.monotonic() - begun), **(more or {})}
+  name: str, study: Study, rows: Sequence[Any], more: Mapping[str, Any] | None = None, **shown: Any
+) -> Result:
+  """The `Result` of one study; `more` goes into results.json, `shown` are further fields."""
   return Result(
-    name=name, config=study.config, rows=rows, summary=described, files=study.split_file, **page
-  )
+    name=name, config=study.config, rows=rows, summary={**summary(study), **(more or {})},
+    files=study.split_file, **shown,
+  )  # fmt: skip
 
 
-def summary(study: Study, seconds: float) -> dict[str, Any]:
+def summary(study: Study) -> dict[str, Any]:
   """What results.json tells of a study's images, classifier, warnings and time."""
   config, dataset = study.config, study.sources.dataset
+  timing = {**study.timing, "total": time.monotonic() - study.begun}
   return {
-    "timing": {
-      **{name: round(value, 1) for name, value in study.timing.items()},
-      "total": round(seconds, 1),
-    },
+    "timing": {name: round(seconds, 1) for name, seconds in timing.items()},
     "data": {
       "name": config.dataset,
       "title": dataset.name,
       "source": dataset.source,
       "image_size": config.image_size,
       "train": len(study.split.train),
-      **{part: len(rows) for part, rows in study.rows_of.items()},
+      **{subset: len(rows) for subset, rows in study.rows_of.items()},
       "dropped_misclassified": study.dropped,
       "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
       "class_names": list(dataset.class_names),

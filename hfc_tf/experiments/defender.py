@@ -8,32 +8,30 @@ AUC).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from hfc_tf.attacks import Attack
 from hfc_tf.evaluation import metrics
-from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.detection import DefenderRow, WorstRow
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
-from hfc_tf.results.labels import attack_label, percent
+from hfc_tf.results.labels import attack_label, share
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.rows import DefenderRow, WorstRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import AIMS, Config
 
-_LESSONS = {
+_LEARNT_FROM = {
   "plain": "the attack without HFC", "mode": "HFC at the mode",
   "typical": "HFC at typical features", "mixture": "all of them",
 }  # fmt: skip
 _AREA, _ADV_ACC = 0.6, 0.95  # what hides at its price
 _NOTES = (
-  "Detectors learn on AdvTrain and are asked about AdvTest; attacks do not know them.",
   "Worst case: an image that any attack moves to its target is scored by that of its successful "
-  "attacks whose score is lowest; TPR@90 is the share of images all of whose attacks are caught.",
-  "Two-sided is max(AUC, 1 - AUC): what a defender gets who looks on both sides.",
+  "attacks whose score is lowest; TPR@90 is the share of images all of whose attacks are caught. "
+  "Two-sided is max(AUC, 1 - AUC).",
 )
 
 
@@ -44,61 +42,57 @@ def run(config: Config) -> Result:
     config: its first attack, with HFC of each aim at each of the weights.
 
   Returns:
-    The result, whose summary holds "worst_case" with a row a detector and lesson.
+    The result, whose summary holds "worst_case" with a row a detector and what it learnt from.
   """
-  begun = time.monotonic()
-  study, name = hiding_study(config)
-  plain = study.attack(name)
-  every: dict[str, Attack] = {"attack": plain}
-  lessons = {"plain": dict(every)}
+  study, name = hfc_study(config)
+  every: dict[str, Attack] = {"attack": study.attack(name)}
+  learnt_from = {"plain": dict(every)}
   for aim in AIMS:
-    hidden = hfc_weight.hfc_attacks(study, name, aim=aim)
-    if hidden:
-      lessons[aim] = {f"{aim} {rule}": attack for rule, attack in hidden.items()}
-      every |= lessons[aim]
-  if len(lessons) > 1:
-    lessons["mixture"] = every
-  adversarials = {
+    attacks = hfc_weight.hfc_attacks(study, name, aim=aim)
+    if attacks:
+      learnt_from[aim] = {f"{aim} {rule}": attack for rule, attack in attacks.items()}
+      every |= learnt_from[aim]
+  if len(learnt_from) > 1:
+    learnt_from["mixture"] = every
+  results = {
     label: comparison.evaluate(study, name, attack, None if label == "attack" else label)
     for label, attack in every.items()
   }
   rows: list[DefenderRow] = []
   worst: list[WorstRow] = []
-  for lesson, attacks in lessons.items():
-    compared = comparison.score(study, comparison.fit_detectors(study, name, attacks), adversarials)
+  for source, attacks in learnt_from.items():
+    detectors = comparison.fit_detectors(study, name, attacks)
+    compared = comparison.score(study, detectors, results)
     rows += [
-      DefenderRow(**row, learnt_from=lesson, aim=None if label == "attack" else label.split()[0])
+      DefenderRow(**row, learnt_from=source, aim=None if label == "attack" else label.split()[0])
       for label, row in labelled_rows(compared)
     ]
-    worst += worst_case(lesson, compared)
+    worst += worst_case(source, compared)
   return study_result(
-    "defender", study, begun, rows, {"worst_case": worst},
-    title=f"The defender answers {attack_label(name)} with HFC",
-    findings=list(_findings(rows, worst)), tables=[_table(rows), _worst_table(worst)],
-    figures=list(_figure(rows)), notes=_NOTES,
+    "defender", study, rows, {"worst_case": worst},
+    title=f"The defender answers {attack_label(name)} with HFC", lead=_findings(rows),
+    tables=[_table(rows), _worst_table(worst)], figures=_figures(rows), notes=_NOTES,
   )  # fmt: skip
 
 
-def worst_case(lesson: str, compared: comparison.Comparison) -> Iterator[WorstRow]:
+def worst_case(source: str, compared: comparison.Comparison) -> Iterator[WorstRow]:
   """Every detector against whichever attack it scores lowest, image by image."""
-  success = np.stack([result.success for result in compared.results.values()])  # [A, N]
+  results = compared.results.values()
+  success = np.stack([result.success for result in results])  # [A, N]
   moved = success.any(axis=0)
-  targets = next(iter(compared.results.values())).targets[moved]
+  targets = next(iter(results)).targets[moved]
   for name, scores in compared.scores.items():
     each = np.stack([scores[label] for label in compared.results])  # [A, N]
     lowest = np.where(success, each, np.inf).min(axis=0)[moved]
+    clean, threshold = scores["clean"], compared.thresholds[name]
     yield WorstRow(
-      lesson,
-      name,
-      metrics.auc_within_class(scores["clean"], compared.clean.predictions, lowest, targets),
-      metrics.tpr_at_tnr(scores["clean"], lowest, threshold=compared.thresholds[name]),
-      int(moved.sum()),
-      len(compared.clean),
-    )
+      source, name, metrics.auc_within_class(clean, compared.clean.predictions, lowest, targets),
+      metrics.tpr_at_tnr(clean, lowest, threshold=threshold), int(moved.sum()), len(clean),
+    )  # fmt: skip
 
 
-def _lesson(row: DefenderRow | WorstRow) -> str:
-  return _LESSONS[row.learnt_from]
+def _learnt_from(row: DefenderRow | WorstRow) -> str:
+  return _LEARNT_FROM[row.learnt_from]
 
 
 def _rule(rule: str | None) -> str:
@@ -106,25 +100,18 @@ def _rule(rule: str | None) -> str:
   return "without HFC" if rule is None else "HFC " + ", ".join(rule.split(" ", 1))
 
 
-def _findings(rows: Sequence[DefenderRow], worst: Sequence[WorstRow]) -> Iterator[str]:
-  all_caught = tables.grouped(worst, "learnt_from")
-  hidden = tables.grouped((row for row in rows if row.hfc), "learnt_from")
+def _findings(rows: Sequence[DefenderRow]) -> list[str]:
+  hidden = [row for row in rows if row.hfc]
   if not hidden:
-    yield "HFC reached no target at any of its weights."
-  for (lesson,), group in hidden.items():
-    yield (
-      f"Detectors that learnt from {_LESSONS[lesson]} reach a mean AUC of "
-      f"{tables.mean_area(group)} on HFC images "
-      f"({tables.mean_area(group, 'auc_within_class_two_sided')} two-sided), and of "
-      f"{tables.mean_area(all_caught[lesson,])} in the worst case over the attacks."
-    )
+    return ["HFC reached no target at any of its weights."]
+  return [tables.means(hidden, _learnt_from, "AUC within class, with HFC, of detectors taught")]
 
 
 def _table(rows: Sequence[DefenderRow]) -> Table:
   return tables.detector_table(
     "AUC within class, two-sided in brackets, percent.", rows,
-    {"Learnt from": _lesson, "Attack": lambda row: _rule(row.weight_rule)},
-    aside="auc_within_class_two_sided",
+    {"Learnt from": _learnt_from, "Attack": lambda row: _rule(row.weight_rule)},
+    fields=("auc_within_class", "auc_within_class_two_sided"),
   )  # fmt: skip
 
 
@@ -132,7 +119,7 @@ def _worst_table(worst: Sequence[WorstRow]) -> Table:
   return tables.detector_table(
     "Worst case over all attacks: AUC within class (TPR@90), percent, on the "
     f"{worst[0].n_adversarial} images that any of them moves.",
-    worst, {"Learnt from": _lesson}, {}, "tpr_at_90_tnr",
+    worst, {"Learnt from": _learnt_from}, {}, ("auc_within_class", "tpr_at_90_tnr"),
   )  # fmt: skip
 
 
@@ -150,25 +137,22 @@ def frontier(rows: Sequence[DefenderRow]) -> dict[str, dict[str, tuple[float, fl
   return {aim: dict(sorted(points.items(), key=lambda x: x[1])) for aim, points in curves.items()}
 
 
-def _figure(rows: Sequence[DefenderRow]) -> Iterator[LineChart]:
+def _figures(rows: Sequence[DefenderRow]) -> list[LineChart]:
   """Who is hidden at what price, where an aim has several weights."""
   curves = frontier(rows)
   if max(map(len, curves.values()), default=0) < 2:
-    return
+    return []
   lines = []
   for (aim, points), color, marker in zip(curves.items(), PALETTE, MARKERS, strict=False):
-    x, y = ([100 * value for value in values] for values in zip(*points.values(), strict=True))
+    x, y = 100 * np.array(list(points.values())).T
     lines.append(Line(f"HFC {aim}", x, y, color, marker=marker))
-  yield LineChart(
+  return [LineChart(
     "worst_detector", "The detector that sees most, against success", lines=lines,
     x_label="Adv. Acc (%)", y_label="largest two-sided AUC within class (%)",
     y_range=(49, 101), level=100 * _AREA, upright=100 * _ADV_ACC,
-    alt="; ".join(
-      f"{name}: Adv. Acc {percent(share, unit=True)}, AUC {percent(area, unit=True)}"
-      for points in curves.values()
-      for name, (share, area) in points.items()
-    ),
+    alt="; ".join(f"{name}: Adv. Acc {share(adv_acc)}, AUC {share(area)}"
+                  for points in curves.values() for name, (adv_acc, area) in points.items()),
     caption="A point a weight on HFC, against detectors that learnt from the attack without it. "
-    f"The grey lines are an attacker's goals: Adv. Acc of {percent(_ADV_ACC, 0, unit=True)}, and "
-    f"no AUC above {percent(_AREA, 0, unit=True)}.",
-  )  # fmt: skip
+    f"The grey lines are an attacker's goals: Adv. Acc of {share(_ADV_ACC, 0)}, and no AUC above "
+    f"{share(_AREA, 0)}.",
+  )]  # fmt: skip

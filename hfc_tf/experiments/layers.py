@@ -6,28 +6,27 @@ with HFC.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
 from hfc_tf.evaluation.protocol import AttackResult
-from hfc_tf.experiments.common import hiding_study, study_result
+from hfc_tf.experiments.common import hfc_study, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.detection import LayerRow
-from hfc_tf.results.labels import attack_label, detector_label, percent
-from hfc_tf.results.result import Result, Table
+from hfc_tf.results.labels import attack_label, detector_label, hfc_label
+from hfc_tf.results.result import Result
+from hfc_tf.results.rows import LayerRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
+Scores = Mapping[str, Any]  # [N] by layer
 _NOTES = (
-  "Each layer's score stands alone; the detectors learnt from the attack without HFC. In the table "
-  "'→' leads from without to with HFC.",
-  "The papers draw this figure for ResNet-50 on fundus images and print no numbers: without HFC "
-  "nearly 100 %, with it less than 80 % for KD and LID and less than 20 % for MAHA.",
+  "The detectors learnt from the attack without HFC. The papers draw this figure for ResNet-50 on "
+  "fundus images and print no numbers: without HFC nearly 100 %, with it less than 80 % for KD and "
+  "LID and less than 20 % for MAHA.",
 )
 
 
@@ -37,8 +36,7 @@ def run(config: Config) -> Result:
   Args:
     config: its first attack; of its detectors those that score layers alone.
   """
-  begun = time.monotonic()
-  study, name = hiding_study(config)
+  study, name = hfc_study(config)
   able = [
     d for d in study.config.detectors if DETECTORS[d].per_layer and DETECTORS[d].reads != "images"
   ]
@@ -51,60 +49,45 @@ def run(config: Config) -> Result:
     study.warn(f"{detector_label(detector)} has no scores of single layers and is left out.")
   plain = study.attack(name)
   every = {"kd": {"layers": list(study.train.features)}}  # else the penultimate layer's alone
-  fitted = comparison.fit_detectors(study, name, {"attack": plain}, every)
-  adversarials = [comparison.evaluate(study, name, plain)]
-  hidden = hfc_weight.hfc_attacks(study, name)
-  adversarials += [
-    comparison.evaluate(study, name, attack, rule) for rule, attack in hidden.items()
-  ]
+  detectors = comparison.fit_detectors(study, name, {"attack": plain}, every)
+  attacks = hfc_weight.hfc_attacks(study, name).items()
+  results = [comparison.evaluate(study, name, plain)]
+  results += [comparison.evaluate(study, name, attack, rule) for rule, attack in attacks]
   rows: list[LayerRow] = []
-  for detector in able:
-    clean = fitted[detector].layer_scores(study.clean["adv_test"])
-    for result in adversarials:
-      scores = fitted[detector].layer_scores(result.taps)
-      rows += _rows(study, detector, result, clean, scores)
+  for key in able:
+    clean_scores = detectors[key].layer_scores(study.clean["adv_test"])
+    for each in results:
+      rows += _rows(study, key, each, clean_scores, detectors[key].layer_scores(each.taps))
+  finding = tables.means(
+    rows, lambda row: f"{detector_label(row.detector)} {hfc_label(row.weight_rule)}",
+    "AUC within class of single layers",
+  )  # fmt: skip
+  table = tables.detector_table(
+    f"{tables.AREAS} (pooled in brackets), by layer.",
+    sorted(rows, key=lambda row: row.layer),
+    {"Layer": lambda row: f"{row.layer} {row.layer_name}",
+     "HFC": lambda row: hfc_label(row.weight_rule)}, {},
+  )  # fmt: skip
   return study_result(
-    "layers", study, begun, rows,
-    title=f"Layers that give {attack_label(name)} away", findings=[_finding(rows)],
-    tables=[_table(rows)], notes=_NOTES, figures=[tables.area_chart(
+    "layers", study, rows, title=f"Layers that give {attack_label(name)} away", lead=[finding],
+    tables=[table], notes=_NOTES, figures=[tables.area_chart(
       "layers", "Detection by layer", rows, "layer", {row.layer: row.layer for row in rows},
-      x_label="activation layer, in the order of the network", alt=_finding(rows),
+      x_label="activation layer, in the order of the network",
     )],
   )  # fmt: skip
 
 
 def _rows(
-  study: Study, detector: str, result: AttackResult, clean: dict[str, Any], scores: dict[str, Any]
+  study: Study, name: str, result: AttackResult, clean_scores: Scores, scores: Scores
 ) -> Iterator[LayerRow]:
-  order = {layer: place for place, layer in enumerate(study.victim.model.layers, start=1)}
-  predictions = study.clean["adv_test"].predictions
-  fooled = result.taps.predictions[result.success]
-  for layer, normal in clean.items():
-    attacked = scores[layer][result.success]
-    within = metrics.auc_within_class(normal, predictions, attacked, fooled)
-    yield LayerRow(
-      result.attack, result.hfc, result.hfc_weight, result.weight_rule, result.eps_256,
-      result.steps, detector, order[layer], layer, study.victim.model.widths[layer],
-      metrics.auc(normal, attacked), within, metrics.two_sided(within),
-      result.adv_acc, int(result.success.sum()), len(normal),
-    )  # fmt: skip
-
-
-def _finding(rows: Sequence[LayerRow]) -> str:
-  return tables.mean_areas(
-    rows, lambda row: f"{detector_label(row.detector)} {tables.with_hfc(row.weight_rule)}",
-    "single layers",
-  )  # fmt: skip
-
-
-def _table(rows: Sequence[LayerRow]) -> Table:
-  detectors = list(dict.fromkeys(row.detector for row in rows))
-  rules = dict.fromkeys(row.weight_rule for row in rows)
-  area = {(row.layer, row.detector, row.weight_rule): row.auc_within_class for row in rows}
-  body = [
-    [f"{layer} {name}",
-     *(" → ".join(percent(area.get((layer, d, rule))) for rule in rules) for d in detectors)]
-    for layer, name in sorted({(row.layer, row.layer_name) for row in rows})
-  ]  # fmt: skip
-  caption = f"{tables.AREAS}, by layer: {' → '.join(rule or 'without HFC' for rule in rules)}."
-  return Table(caption, ["Layer", *map(detector_label, detectors)], body)
+  clean, predictions = study.clean["adv_test"], result.taps.predictions[result.success]
+  for number, layer in enumerate(study.victim.model.layers, start=1):
+    if layer in clean_scores:
+      normal, attacked = clean_scores[layer], scores[layer][result.success]
+      within = metrics.auc_within_class(normal, clean.predictions, attacked, predictions)
+      yield LayerRow(
+        result.attack, result.hfc, result.hfc_weight, result.weight_rule, result.eps_256,
+        result.steps, name, number, layer, study.victim.model.widths[layer],
+        metrics.auc(normal, attacked), within, metrics.two_sided(within),
+        result.adv_acc, len(attacked), len(normal),
+      )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import softmax
 from scipy.stats import pearsonr
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
@@ -25,9 +26,7 @@ def analytic_gradient(features: Array, kernel: Array, bias: Array, targets: Arra
   Args:
     features: z [N, C]. kernel: w [C, K]. bias: [K]; all float64. targets: c, int [N].
   """
-  logits = features @ kernel + bias
-  logits = logits - logits.max(1, keepdims=True)
-  p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)  # [N, K]
+  p = softmax(features @ kernel + bias, axis=1)  # [N, K]
   return np.asarray(np.einsum("nk,nck->nc", p, gaps(kernel, targets)))
 
 
@@ -58,16 +57,12 @@ def consistent(kernel: Array, targets: Array) -> Array:
 def gradient_path(
   path: Sequence[Array], kernel: Array, bias: Array, targets: Array, channels: Array
 ) -> list[tuple[float, float | None, float | None]]:
-  """Eq. 12 against the tape, and whether signs stay, at the start of an attack and after each step.
-
-  Args:
-    path: features [N, C] so far; the rest as in `analytic_gradient`.
-    channels: those that are looked at apart from the others, bool [N, C].
+  """Eq. 12 against the tape, and whether signs stay, for the features [N, C] of each step.
 
   Returns:
     Of each the largest difference of the two gradients in units of the largest |w_ik - w_ic|, and
-    the shares of (image, channel) that have kept the sign of the start, on these channels and
-    elsewhere; None where there are none.
+    the shares of (image, channel) that have kept the first step's sign, on some channels, bool
+    [N, C], and elsewhere; None where there are none.
   """
   scale, stays = np.abs(gaps(kernel, targets)).max(), np.ones_like(channels)
   figures, start = [], None
@@ -120,8 +115,7 @@ class Separability(NamedTuple):
     neighbours: share of images, as many of each set, whose nearest neighbour is of their own set;
       0.5 is not at all.
     silhouette: the coefficient of the two sets (Rousseeuw, 1987).
-    distance: median distance to the nearest normal image, in units of what the normal images have
-      among themselves.
+    distance: see `relative_distance`.
   """
 
   neighbours: float | None
@@ -135,20 +129,33 @@ def separability(normal: Array, other: Array, seed: int) -> Separability:
   if size < 2:
     return Separability(None, None, None)
   rng = np.random.default_rng(seed)
-  points = np.concatenate([x[np.sort(rng.choice(len(x), size, False))] for x in (normal, other)])
+  points = np.concatenate([draw(rng, x, size) for x in (normal, other)])
   sides = np.repeat([0, 1], size)
   nearest = NearestNeighbors(n_neighbors=1).fit(points).kneighbors()[1][:, 0]
-  search = NearestNeighbors(n_neighbors=1).fit(normal)
-  spacing = float(np.median(search.kneighbors()[0]))
   return Separability(
     float(np.mean(sides[nearest] == sides)),
     float(silhouette_score(points, sides)),
-    float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None,
+    relative_distance(normal, other),
   )
 
 
+def relative_distance(normal: Array, other: Array) -> float | None:
+  """Median distance to the nearest normal image, in units of what normal images [n, C] have."""
+  search = NearestNeighbors(n_neighbors=1).fit(normal)
+  spacing = float(np.median(search.kneighbors()[0]))
+  return float(np.median(search.kneighbors(other)[0])) / spacing if spacing else None
+
+
+def draw(rng: np.random.Generator, values: Array, most: int) -> Array:
+  """So many of the values [n, ...] at most, in their order."""
+  return values[np.sort(rng.choice(len(values), min(most, len(values)), replace=False))]
+
+
 def at_one_target(clean: Taps, attacks: Mapping[str, AttackResult]) -> tuple[int, dict[str, Taps]]:
-  """The class that most attacks aim at, and the groups of `FeatureMap` that belong to it."""
+  """The class that most attacks aim at, and the groups of images that belong to it.
+
+  "clean_original" (the other classes), "clean_target", and of each attack those that reached it.
+  """
   targets = next(iter(attacks.values())).targets
   target = int(np.bincount(targets).argmax())
   reached = {group: x.taps[x.success & (targets == target)] for group, x in attacks.items()}

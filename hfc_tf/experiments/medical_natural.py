@@ -6,33 +6,28 @@ TMI Table V: detection without and with HFC on chest X-rays at 1/256 and on CIFA
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
+from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import tables
-from hfc_tf.results.detection import DomainRow
-from hfc_tf.results.labels import DATASETS, attack_label, number
+from hfc_tf.results.labels import attack_label, dataset_label, hfc_label, number
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.rows import DomainRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
 NATURAL_BUDGETS = (8.0, 16.0)  # 1/256, TMI Table V
 _SMALLEST = {"chest": 0.5, "cifar10": 8.0}  # 1/256, TMI section V.F
-_NOT_TESTED = "Natural images were not tested: none were given (--natural_dir)."
 _NOTES = (
   "The smallest budget is that at which 95 % of the tuning images of AdvTrain reach their target, "
-  "found by bisection to a factor of 1.19; the number of steps is the same at every budget.",
-  tables.CELLS,
+  f"by bisection to a factor of 1.19 at one number of steps. {tables.CELLS}",
 )
 
 
 def run(
-  config: Config,
-  natural: Natural | None = None,
-  budgets_256: Sequence[float] = NATURAL_BUDGETS,
+  config: Config, natural: Natural | None = None, budgets_256: Sequence[float] = NATURAL_BUDGETS
 ) -> Result:
   """Attacks both domains.
 
@@ -44,8 +39,7 @@ def run(
   Returns:
     The result, whose summary holds "smallest_eps_256" by domain; None where not tested or none.
   """
-  begun = time.monotonic()
-  medical, name = hiding_study(config)
+  medical, name = hfc_study(config)
   smallest: dict[str, float | None] = {"medical": _smallest(medical, name), "natural": None}
   rows = list(_rows(medical, "medical", name, [float(medical.config.eps_256 or 0)]))
   if natural is not None:
@@ -53,13 +47,22 @@ def run(
     smallest["natural"] = _smallest(other, name)
     rows += _rows(other, "natural", name, budgets_256)
     medical.warn(*(f"Natural images: {warning}" for warning in other.warnings))
+  lead = [tables.means(
+    rows, lambda row: f"{row.domain} {hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256"
+  )]  # fmt: skip
+  if natural is None:
+    lead.append("Natural images were not tested: none were given (--natural_dir).")
   images = {"medical": medical.config.dataset, "natural": natural.dataset if natural else ""}
-  findings = _findings(rows, smallest)
+  table = tables.detector_table(f"{tables.AREAS}, in both domains.", rows, {
+    "Images": lambda row: dataset_label(row.dataset),
+    "ε (1/256)": lambda row: f"{row.eps_256:g}",
+    "HFC": tables.weight_label,
+  })  # fmt: skip
+  published = tables.papers_table("The papers: pooled AUC, percent.", table="Table V")
   return study_result(
-    "medical_natural", medical, begun, rows, {"smallest_eps_256": smallest},
-    title=f"{attack_label(name)} on medical and on natural images",
-    findings=findings if natural else [*findings, _NOT_TESTED],
-    tables=[_table(rows), _budgets(smallest, images), *_papers()], notes=_NOTES,
+    "medical_natural", medical, rows, {"smallest_eps_256": smallest},
+    title=f"{attack_label(name)} on medical and on natural images", lead=lead,
+    tables=[table, _budgets(smallest, images), *published], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -70,30 +73,8 @@ def _smallest(study: Study, name: str) -> float | None:
 
 def _rows(study: Study, domain: str, name: str, budgets: Sequence[float]) -> Iterator[DomainRow]:
   for budget in budgets:
-    compared = comparison.compare(study, name, eps=budget / 256)
-    for _, row in labelled_rows(compared):
+    for _, row in labelled_rows(comparison.compare(study, name, eps=budget / 256)):
       yield DomainRow(**row, domain=domain, dataset=study.config.dataset)
-
-
-def _findings(rows: Sequence[DomainRow], smallest: Mapping[str, float | None]) -> list[str]:
-  sentences = [
-    f"{number(eps, 3)}/256 are enough to move 95 % of the {domain} images."
-    for domain, eps in smallest.items()
-    if eps is not None
-  ]
-  areas = tables.mean_areas(
-    rows,
-    lambda row: f"{row.domain} {tables.with_hfc(row.weight_rule)} at {number(row.eps_256, 3)}/256",
-  )
-  return [*sentences, areas]
-
-
-def _table(rows: Sequence[DomainRow]) -> Table:
-  return tables.detector_table(f"{tables.AREAS}, in both domains.", rows, {
-    "Images": lambda row: DATASETS.get(row.dataset, row.dataset),
-    "ε (1/256)": lambda row: f"{row.eps_256:g}",
-    "HFC": tables.weight_label,
-  })  # fmt: skip
 
 
 def _budgets(smallest: Mapping[str, float | None], images: Mapping[str, str]) -> Table:
@@ -102,21 +83,6 @@ def _budgets(smallest: Mapping[str, float | None], images: Mapping[str, str]) ->
     eps = smallest[domain]
     here = "none found" if domain == "medical" or name else "not tested"
     theirs = number(_SMALLEST[name], 1) if name in _SMALLEST else "–"
-    here = here if eps is None else number(eps, 3)
-    body.append([DATASETS.get(name, name) or domain, here, theirs])
+    body.append([dataset_label(name) or domain, here if eps is None else number(eps, 3), theirs])
   head = ["Images", "Here", "The papers"]
   return Table("Smallest ε (1/256) at which Adv. Acc is 95 % or more.", head, body)
-
-
-def _papers() -> list[Table]:
-  return tables.papers_table(
-    "The papers: pooled AUC, percent (TMI, Table V).",
-    ["Images"],
-    [
-      ([f"{DATASETS[images]}, {eps}/256, {label}"], side,
-       {"table": "Table V", "dataset": images, "eps_256": eps})
-      for images, eps in (("chest", 1), ("cifar10", 8), ("cifar10", 16))
-      for side, label in tables.SIDES.items()
-    ],
-    last=(),
-  )  # fmt: skip

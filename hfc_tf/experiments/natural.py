@@ -28,12 +28,6 @@ class Natural:
   epochs: int = 20
 
   def beside(self, study: Study, folder: str = "natural", **changes: Any) -> Study:
-    """Their study: the backbone, settings and artefacts of the medical one, trained by itself.
-
-    Args:
-      study: the medical one.
-      folder: in that of the medical one.
-      changes: further fields of `Config` that differ.
-    """
+    """Their study in a folder of the medical one's, with its settings but for `changes`."""
     apart = {**dataclasses.asdict(self), "split": None, "model_path": None, "preprocessing": "auto"}
     return study.beside(folder, **apart, **changes)

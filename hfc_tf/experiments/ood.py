@@ -9,9 +9,7 @@ penultimate features in the most likely component of the predicted class,
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,30 +18,25 @@ from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
 from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import hfc_score
-from hfc_tf.results import papers
-from hfc_tf.results.figures import PALETTE, BoxedImages, Line, LineChart
-from hfc_tf.results.labels import percent
-from hfc_tf.results.lesions import LesionRow
+from hfc_tf.results import papers, tables
+from hfc_tf.results.figures import PALETTE, Array, ImageGrid, Line, LineChart
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.tables import grouped
+from hfc_tf.results.rows import LesionRow
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 from hfc_tf.taps import Taps
 
-Array = np.ndarray[Any, Any]
 TABLE_VI = (  # (size, number of lesions)
   ("small", 2), ("small", 4), ("small", 6),
   ("medium", 1), ("medium", 2), ("medium", 4),
   ("large", 1), ("large", 2), ("large", 3),
 )  # fmt: skip
 _NOTES = (
-  "Clean and ill images are AdvTest images, which the classifier gets right. As in the paper, "
-  "images whose prediction the lesions change are counted (FR) and left out of the AUC.",
-  "The paper prints neither the diameters nor the contrast of its lesions; ours are fixed in "
-  "hfc_tf/data/lesions.py (diameters of 1/32, 1/16, 1/8 and 1/4 of the image side).",
-  "The interval resamples images (patients where they are known), each with all its draws.",
+  "Images are AdvTest images; those whose prediction the lesions change are counted (FR) and left "
+  "out of the AUC, as in the paper, which prints neither diameters nor contrast of its lesions: "
+  "ours have 1/32, 1/16, 1/8 and 1/4 of the image side. Intervals resample patients.",
 )
 
 
@@ -60,14 +53,13 @@ def run(config: Config, wanted: Sequence[tuple[str, int]] = TABLE_VI, draws: int
   """
   if draws < 1:
     raise InputError("at least one draw of lesions an image", str(draws), "pass --draws=10")
-  begun = time.monotonic()
   study = Study(config.resolved())
   normal = hfc_score(study.density, study.clean["adv_test"])
   rows = [_row(study, size, count, draws, normal) for size, count in wanted]
+  finding = tables.means(rows, lambda row: f"{row.count} {row.size}", "AUC of S_HFC", "auc")
   return study_result(
-    "ood", study, begun, rows,
-    title="Lesions that no training image has: the HFC term as anomaly score",
-    findings=_findings(rows), tables=[_table(rows)],
+    "ood", study, rows, title="Lesions that no training image has: the HFC term as anomaly score",
+    lead=[finding], tables=[_table(rows)],
     figures=[_examples(study, rows), _curves(rows)], notes=_NOTES,
   )  # fmt: skip
 
@@ -115,36 +107,30 @@ def published(dataset: str, size: str, count: int) -> dict[str, float]:
 
 
 def _table(rows: Sequence[LesionRow]) -> Table:
-  body = [
-    (
-      row.size, str(row.count), percent(row.auc), f"{percent(row.auc_low)}–{percent(row.auc_high)}",
-      percent(row.auc_within_class), percent(row.false_rate),
-      percent(row.auc_paper), percent(row.false_rate_paper), str(row.n_lesions),
-    )
-    for row in rows
-  ]  # fmt: skip
-  head = ("Lesions", "Number", "AUC", "95 % interval", "AUC within class", "FR", "AUC (paper)",
-          "FR (paper)", "Ill images")  # fmt: skip
-  return Table(
+  return tables.table(
     f"S_HFC tells images with lesions from clean ones; percent, {rows[0].draws} draws an image, "
-    f"{rows[0].n_clean} clean images",
-    head, body,
+    f"{rows[0].n_clean} clean images", rows,
+    {
+      "Lesions": "size", "Number": "count", "AUC [95 % interval]": tables.interval("auc"),
+      "AUC within class": "auc_within_class", "FR": "false_rate", "AUC (paper)": "auc_paper",
+      "FR (paper)": "false_rate_paper", "Ill images": "n_lesions",
+    },
     "FR: share of images whose prediction the lesions change. Paper: TMI, Table VI, on real images "
     "with lesions of its own.",
   )  # fmt: skip
 
 
-def _examples(study: Study, rows: Sequence[LesionRow]) -> BoxedImages:
+def _examples(study: Study, rows: Sequence[LesionRow]) -> ImageGrid:
   chosen = [0, len(study.rows_of["adv_test"]) // 2]
   clean = study.images("adv_test", np.array(chosen))
   ids = study.rows_of["adv_test"][chosen]
   most = {row.size: row.count for row in rows}  # the last of each size has the most
-  columns = [("clean", clean, np.zeros((len(clean), 0, 4), int))]
-  for size, count in most.items():
-    images, boxes = add_lesions(clean, size, count, study.config.seed * 1000, ids=ids)
-    columns.append((f"{size}, {count}", images, boxes))
-  return BoxedImages(
-    "lesions", "Lesions, boxed", columns=columns,
+  columns, boxes = [("clean", clean)], {}
+  for place, (size, count) in enumerate(most.items(), start=1):
+    images, boxes[place] = add_lesions(clean, size, count, study.config.seed * 1000, ids=ids)
+    columns.append((f"{size}, {count}", images))
+  return ImageGrid(
+    "lesions", "Lesions, boxed", columns=columns, boxes=boxes,
     alt=f"Two images, clean and with {', '.join(f'{n} {s}' for s, n in most.items())} lesions, "
     "each lesion in a red box.",
     caption="After TMI, Fig. 8: deformed ellipses with a grainy texture and blurred edges.",
@@ -153,33 +139,15 @@ def _examples(study: Study, rows: Sequence[LesionRow]) -> BoxedImages:
 
 def _curves(rows: Sequence[LesionRow]) -> LineChart:
   lines = []
-  for ((size,), group), color in zip(grouped(rows, "size").items(), PALETTE, strict=False):
+  for ((size,), group), color in zip(tables.grouped(rows, "size").items(), PALETTE, strict=False):
     counts = [row.count for row in group]
-    lines.append(Line(size, counts, _values(group, "auc"), color, "-", "o"))
-    if any(row.auc_paper is not None for row in group):
-      lines.append(Line(f"{size} (paper)", counts, _values(group, "auc_paper"), color, "--", "s"))
+    here, paper = 100 * np.array([(row.auc, row.auc_paper) for row in group], float).T
+    lines.append(Line(size, counts, here, color, "-", "o"))
+    if not np.isnan(paper).all():
+      lines.append(Line(f"{size} (paper)", counts, paper, color, "--", "s"))
   return LineChart(
     "auc_by_lesions", "AUC by number and size of lesions", lines=lines, level=50.0,
     x_label="lesions an image", y_label="AUC of S_HFC (%)",
     x_ticks={float(n): str(n) for n in sorted({row.count for row in rows})},
-    alt="; ".join(f"{row.count} {row.size}: {percent(row.auc)} %" for row in rows),
     caption="Solid: here. Dashed: TMI, Table VI. The grey line is guessing.",
   )  # fmt: skip
-
-
-def _values(rows: Sequence[LesionRow], field: str) -> Array:
-  values = [getattr(row, field) for row in rows]
-  return np.array([np.nan if value is None else 100 * value for value in values])
-
-
-def _findings(rows: Sequence[LesionRow]) -> list[str]:
-  areas = {f"{row.count} {row.size}": row.auc for row in rows if row.auc is not None}
-  if not areas:
-    return ["The lesions changed every prediction: nothing to score."]
-  low, high = min(areas, key=lambda name: areas[name]), max(areas, key=lambda name: areas[name])
-  return [
-    f"S_HFC tells images with lesions from clean ones with an AUC from "
-    f"{percent(areas[low], unit=True)} ({low}) to {percent(areas[high], unit=True)} ({high}).",
-    "The lesions change at most "
-    f"{percent(max(row.false_rate for row in rows), unit=True)} of the predictions.",
-  ]

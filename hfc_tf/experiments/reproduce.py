@@ -5,34 +5,36 @@ What is finished is kept: a run that was killed, or that ran out of time, goes o
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import importlib
 import json
+import operator
 import pathlib
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from absl import logging
 
 from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.experiments import EXPERIMENTS, binary
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.report import reproduce as page
-from hfc_tf.report import write
+from hfc_tf.results import claims, tables
+from hfc_tf.results.result import Result, Section, read_section
 from hfc_tf.storage.files import write_files
 from hfc_tf.storage.hashing import digest, path_digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import checksums, damage
 from hfc_tf.study.config import Config
 
+Write = Callable[[Result], dict[str, Any]]  # hfc_tf.report.write
 _ASKED = "asked.json"
 _FILES = ("results.*", "report.html", "[cs]*.json", "figures/*.png")
 _DONE = ("there already", "made")
 _AGAINST_NATURAL = ("medical_natural", "stress_test")
-_EVERY_ATTACK = ("detection", "volumes")  # of those with HFC; the others make the first alone
 _WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
 _OF_THE_IMAGES: dict[str, Any] = dict.fromkeys(("data_dir", "split", "model", "model_path"))
 
@@ -68,7 +70,7 @@ class Task:
       logging.warning("%s is damaged (%s); it is made again", folder, broken)
     return broken is None and bool(asked == self.key)
 
-  def run(self) -> None:
+  def run(self, write: Write) -> None:
     """Makes the results, and says last that they are there."""
     module = importlib.import_module(EXPERIMENTS[self.name].module)
     write(module.run(self.config, **self.options))
@@ -89,7 +91,7 @@ def plan(
   Args:
     config: what all share.
     names: of the experiments; none: all.
-    natural: images for those that compare with them; None where there are none.
+    natural: images for those that compare with them, if any.
     typed: the fields of `config` that the user chose, which hold in every experiment that can obey
       them; of the others an experiment's own defaults come on top. None: those that differ from
       the defaults of `Config`.
@@ -107,10 +109,9 @@ def plan(
   out = pathlib.Path(config.out)
   contents = functools.cache(lambda path: path and path_digest(path, without=out))
   tasks = []
-  for name, experiment in EXPERIMENTS.items():
-    if names and name not in names:
-      continue
-    fields = {field: value for field, value in experiment.defaults.items() if field not in typed}
+  for name in (name for name in EXPERIMENTS if name in (names or EXPERIMENTS)):
+    defaults = EXPERIMENTS[name].defaults
+    fields = {field: value for field, value in defaults.items() if field not in typed}
     instead = _instead(name, config)
     taken = {field: value for field, value in instead.items() if field in typed}
     if taken:
@@ -134,7 +135,7 @@ def _instead(name: str, config: Config) -> dict[str, Any]:
     fields |= {"dataset": defaults["dataset"], "image_size": side, **_OF_THE_IMAGES}
   if name == "components":
     fields["aim"] = "mode"
-  if defaults.get("hfc") and name not in _EVERY_ATTACK:
+  if defaults.get("hfc") and not EXPERIMENTS[name].every_attack:
     fields["attacks"] = config.attacks[:1]
   if defaults.get("hfc") and name not in _WITHOUT_HFC:
     fields["hfc"] = True
@@ -143,6 +144,7 @@ def _instead(name: str, config: Config) -> dict[str, Any]:
 
 def run(
   config: Config,
+  write: Write,
   names: Sequence[str] = (),
   natural: Natural | None = None,
   budget_minutes: float | None = None,
@@ -152,6 +154,7 @@ def run(
 
   Args:
     config: what all experiments share.
+    write: writes the files of a result and returns what results.json holds.
     names: of the experiments; none: all.
     natural: images for what compares with them; None: not tested.
     budget_minutes: start no experiment that is expected to end later; None: all of them.
@@ -176,22 +179,50 @@ def run(
     logging.info("%s (%d of %d): about %.0f of %.0f minutes left", task.name, place + 1,
                  len(missing), left[0], sum(left))  # fmt: skip
     try:
-      task.run()
+      task.run(write)
       state[task.name] = _DONE[1]
     except InputError as error:
       logging.error("%s: %s", task.name, error)
       state[task.name] = f"failed: {error}"
     expected += EXPERIMENTS[task.name].minutes
     spent += (time.monotonic() - begun) / 60 - passed
-    _write(config, tasks, state)
-  return _write(config, tasks, state)
+    write(_result(config, tasks, state))
+  return write(_result(config, tasks, state))
 
 
-def _write(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> dict[str, Any]:
-  """The page of what is there so far."""
-  done = {
-    task.name: json.loads((pathlib.Path(task.config.out) / "results.json").read_text())
-    for task in tasks
-    if state[task.name] in _DONE
-  }
-  return page.write(config, state, done)
+def _result(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> Result:
+  """What is there so far: the claims, what became of each experiment, and each one's section."""
+  folders = {task.name: pathlib.Path(task.config.out)
+             for task in tasks if state[task.name] in _DONE}  # fmt: skip
+  done = {name: json.loads((out / "results.json").read_text()) for name, out in folders.items()}
+  judged = claims.verdicts(done)
+  counts = collections.Counter(line["verdict"] for line in judged)
+  sections = [
+    Section(
+      title="Claims",
+      lead=[f"Of {len(judged)} claims: {', '.join(f'{n} {key}' for key, n in counts.items())}."],
+      tables=[tables.table(
+        "The papers' claims, each with the rule that was fixed before any of these results were "
+        "seen. On drawn images a verdict is no evidence about patients.", judged,
+        {key.capitalize(): operator.itemgetter(key)
+         for key in ("claim", "verdict", "numbers", "rule", "source")},
+      )],
+    ),
+    Section(title="Experiments", tables=[tables.table("What was run.", state.items(), {
+      "Experiment": lambda entry: EXPERIMENTS[entry[0]].title,
+      "State": operator.itemgetter(1), "By": lambda entry: f"bin/{binary(entry[0])}",
+    })]),
+  ]  # fmt: skip
+  for name, out in folders.items():
+    section = read_section(out)
+    title = f"{EXPERIMENTS[name].title}: {section.title}"
+    sections.append(dataclasses.replace(section, title=title))
+  drawn = any(results["data"]["source"] == "synthetic" for results in done.values())
+  return Result(
+    name="reproduce", config=config, rows=judged, title="The papers' experiments",
+    sections=sections, summary={
+      "data": {"name": config.dataset, "source": "synthetic" if drawn else ""},
+      "experiments": dict(state),
+      "warnings": [f"{name}: {text}" for name, each in done.items() for text in each["warnings"]],
+    },
+  )  # fmt: skip

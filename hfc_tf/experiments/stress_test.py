@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import functools
 import operator
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,12 +19,11 @@ from hfc_tf.attacks.objectives import FeatureMean
 from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.results import papers
-from hfc_tf.results.features import StressRow
+from hfc_tf.results import papers, tables
 from hfc_tf.results.figures import COLORS, Line, LineChart
-from hfc_tf.results.labels import DATASETS, budget, number, percent
+from hfc_tf.results.labels import budget, dataset_label
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.tables import grouped, mean
+from hfc_tf.results.rows import StressRow
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study.config import Config
@@ -35,15 +33,13 @@ from hfc_tf.study.study import Study
 Array = np.ndarray[Any, Any]
 MICCAI, TMI = "MICCAI 2021, Table 1", "TMI, Fig. 4"
 _COLORS = {"medical": COLORS["attack"], "natural": COLORS["clean"]}
-_ARROWS = {"down": "↓", "up": "↑"}
+_ARROWS, _STYLES = {"down": "↓", "up": "↑"}, {"down": "--", "up": "-"}
 _MICCAI_LAYERS = (36, 45, 48)
 _DIRECTIONS = {"down": 1.0, "up": -1.0}  # weight on mean(f^l), which is minimised
 _NOTES = (
-  "BIM minimises mean(f^l) (↓) or −mean(f^l) (↑) of one layer, for AdvTest images; the step is 2 ε "
-  "over the number of iterations. MICCAI prints no number of iterations, TMI 10.",
-  "MICCAI’s layers are 36, 45 and 48 of ResNet-50; in another network the layers at the same "
-  "relative depth stand for them. TMI’s are the last layers of the blocks.",
-  "Means are over images, space and channels. The ratio is |after − before| / before.",
+  "BIM minimises mean(f^l) (↓) or −mean(f^l) (↑) of one layer over images, space and channels; the "
+  "step is 2 ε over the number of iterations, of which MICCAI prints none. In networks other than "
+  "ResNet-50 the layers at the same relative depth stand for MICCAI’s 36, 45 and 48.",
 )
 
 
@@ -63,7 +59,6 @@ def run(
     iterations: at 8/256, where MICCAI prints none.
     natural: the natural images; None where there are none.
   """
-  begun = time.monotonic()
   medical = Study(config.resolved())
   studies = {"medical": medical}
   if natural is not None:
@@ -76,11 +71,13 @@ def run(
     rows += _rows(study, domain, images, MICCAI, 8.0, iterations, deep)
     rows += _rows(study, domain, images, TMI, 1.0, 10, ends)
   miccai, tmi = ([row for row in rows if row.paper == paper] for paper in (MICCAI, TMI))
-  described = _with_natural(summary(medical, time.monotonic() - begun), studies)
+  lead = [tables.means(rows, _name, "change of a layer's mean, of itself", "ratio")]
+  if natural is None:
+    lead.append("Natural images were not tested: give --natural_dir.")
   return study_result(
-    "stress_test", medical, begun, rows, described,
-    title="Stress test: how far features can be moved", findings=list(_findings(miccai, tmi)),
-    tables=[_means_table(miccai), _ratio_table(tmi)], figures=[_ratio_figure(tmi)], notes=_NOTES,
+    "stress_test", medical, rows, _with_natural(summary(medical), studies),
+    title="Stress test: how far features can be moved", lead=lead,
+    tables=[_table(miccai), _table(tmi), _papers()], figures=[_ratio_figure(tmi)], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -136,19 +133,12 @@ def _with_natural(described: dict[str, Any], studies: Mapping[str, Study]) -> di
     )
     described["data"] |= {"source": "mixed"}
   if "natural" in studies:
-    natural = summary(studies["natural"], 0.0)
-    spent = studies["natural"].timing.items()
-    described["timing"] |= {f"natural {name}": round(seconds, 1) for name, seconds in spent}
+    natural = summary(studies["natural"])
+    del natural["timing"]["total"]
+    described["timing"] |= {f"natural {name}": each for name, each in natural["timing"].items()}
     for key in ("data", "classifier"):
       described[key] |= {"natural": natural[key]}
   return described | {"warnings": warnings}
-
-
-def _pairs(rows: Sequence[StressRow]) -> Iterator[tuple[StressRow, StressRow]]:
-  """Each data set and layer, moved down and up."""
-  for group in grouped(rows, "domain", "layer").values():
-    by_direction = {row.direction: row for row in group}
-    yield by_direction["down"], by_direction["up"]
 
 
 def _size(row: StressRow) -> str:
@@ -156,88 +146,45 @@ def _size(row: StressRow) -> str:
 
 
 def _name(row: StressRow) -> str:
-  drawn = " (synthetic)" if row.source == "synthetic" else ""
-  return DATASETS.get(row.dataset, row.dataset) + drawn
+  return dataset_label(row.dataset) + (" (synthetic)" if row.source == "synthetic" else "")
 
 
-def _means_table(rows: Sequence[StressRow]) -> Table:
-  head = ("Images", "Layer", "normal", "attacked ↓", "attacked ↑", "difference ↓", "difference ↑")
-  body: list[Sequence[str]] = [
-    (
-      _name(down), f"{down.layer_number} of {down.layers}", f"{down.mean_before:.4f}",
-      f"{down.mean_after:.4f}", f"{up.mean_after:.4f}",
-      f"{down.difference:.4f}", f"{up.difference:.4f}",
-    )
-    for down, up in _pairs(rows)
-  ]  # fmt: skip
-  if not any(row.domain == "natural" for row in rows):
-    body.append(("natural images", "not tested", *["–"] * 5))
-  body += list(_published())
-  return Table(
-    f"Mean activations before and after; {_size(rows[0])}", head, body,
-    f"The papers’ lines are those of {MICCAI}: ResNet-50 of their own, 256 px.",
-  )  # fmt: skip
+def _table(rows: Sequence[StressRow]) -> Table:
+  return tables.table(f"{rows[0].paper}: means before and after; {_size(rows[0])}", rows, {
+    "Images": _name,
+    "Layer": lambda row: f"{row.layer_number} of {row.layers} ({row.layer})",
+    "Pushed": lambda row: _ARROWS[row.direction],
+    "normal": lambda row: f"{row.mean_before:.4f}",
+    "attacked": lambda row: f"{row.mean_after:.4f}",
+    "difference": lambda row: f"{row.difference:.4f}",
+    "change (%)": "ratio",
+  })  # fmt: skip
 
 
-def _published() -> Iterator[tuple[str, ...]]:
-  cells = {
-    (cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
-    for cell in papers.cells(setting="stress")
-  }
-  metric, ways = "mean_activation", ("stress_down", "stress_up")
-  wanted: list[tuple[str | None, str]] = [(None, metric)]
-  wanted += [(way, name) for name in (metric, f"{metric}_difference") for way in ways]
-  for dataset, layer in dict.fromkeys((key[0], key[1]) for key in cells):
-    values = [cells[dataset, layer, *key] for key in wanted]
-    name = f"{DATASETS.get(dataset, dataset)} (papers)"
-    yield (name, f"{layer}", *(f"{value:.4f}" for value in values if value is not None))
-
-
-def _ratio_table(rows: Sequence[StressRow]) -> Table:
+def _papers() -> Table:
+  cells = {(cell.dataset, cell.layer, cell.attack, cell.metric): cell.value
+           for cell in papers.cells(setting="stress")}  # fmt: skip
   body = [
-    (_name(down), f"{down.layer_number} {down.layer}", percent(down.ratio), percent(up.ratio))
-    for down, up in _pairs(rows)
-  ]
-  if not any(row.domain == "natural" for row in rows):
-    body.append(("natural images", "not tested", "–", "–"))
-  head = ("Images", "Last layer of the block", "change ↓ (%)", "change ↑ (%)")
-  return Table(f"Change of the mean in percent of itself; {_size(rows[0])}", head, body)
+    [dataset_label(dataset), str(layer), _ARROWS[str(attack).removeprefix("stress_")],
+     *(f"{cells[dataset, layer, *key]:.4f}" for key in
+       ((None, "mean_activation"), (attack, "mean_activation"),
+        (attack, "mean_activation_difference")))]
+    for dataset, layer, attack in dict.fromkeys(key[:3] for key in cells if key[2])
+  ]  # fmt: skip
+  head = ("Images", "Layer", "Pushed", "normal", "attacked", "difference")
+  return Table(f"The papers: {MICCAI}; ResNet-50 of their own, 256 px.", head, body)
 
 
 def _ratio_figure(rows: Sequence[StressRow]) -> LineChart:
-  lines = []
-  groups = grouped(rows, "domain", "direction")
-  for domain in dict.fromkeys(domain for domain, _ in groups):
-    for direction, style in (("up", "-"), ("down", "--")):
-      group = groups[domain, direction]
-      lines.append(Line(
-        f"{_name(group[0])} {_ARROWS[direction]}", [row.layer_number for row in group],
-        [np.nan if not row.ratio else 100 * row.ratio for row in group],
-        _COLORS[domain], style, "o" if domain == "medical" else "s",
-      ))  # fmt: skip
-  places = {float(row.layer_number): str(row.layer_number) for row in rows}
+  lines = [
+    Line(f"{_name(group[0])} {_ARROWS[direction]}", [row.layer_number for row in group],
+         [100 * (row.ratio or np.nan) for row in group], _COLORS[domain], _STYLES[direction],
+         "o" if domain == "medical" else "s")
+    for (domain, direction), group in tables.grouped(rows, "domain", "direction").items()
+  ]  # fmt: skip
   return LineChart(
-    "change_ratios", "Change of the mean activation by block", lines=lines,
-    x_ticks=places, log_y=True, x_label="layer (number among the activations)",
-    y_label="change of the mean (% of itself)",
-    alt="; ".join(
-      f"{_name(row)} {_ARROWS[row.direction]} layer {row.layer_number}: {percent(row.ratio)} %"
-      for row in rows
-    ),
+    "change_ratios", "Change of the mean activation by block", lines=lines, log_y=True,
+    x_ticks={float(row.layer_number): str(row.layer_number) for row in rows},
+    x_label="layer (number among the activations)", y_label="change of the mean (% of itself)",
     caption=f"After {TMI}; {_size(rows[0])}. The scale is logarithmic.",
   )  # fmt: skip
-
-
-def _findings(miccai: Sequence[StressRow], tmi: Sequence[StressRow]) -> Iterator[str]:
-  deepest = [row for row in miccai if row.domain == "medical"][-1]
-  yield (
-    f"Within ±{number(deepest.eps_256, 3)}/256, an attack raises the mean of layer "
-    f"{deepest.layer_number} of {deepest.layers} on {_name(deepest)} from "
-    f"{deepest.mean_before:.3g} to {deepest.mean_after:.3g}."
-  )
-  ratios = {domain: mean(row.ratio for row in group)
-            for (domain,), group in grouped((*miccai, *tmi), "domain").items()}  # fmt: skip
-  listed = ", ".join(f"{percent(ratio, unit=True)} ({name})" for name, ratio in ratios.items())
-  yield f"The mean change of a layer's mean is {listed} of itself."
-  if len(ratios) < 2:
-    yield "Natural images were not tested: give --natural_dir."

@@ -8,7 +8,6 @@ side, to test that sheer dimensionality makes vulnerable.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,24 +16,21 @@ import numpy as np
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
-from hfc_tf.experiments.common import hiding_study, labelled_rows, study_result
-from hfc_tf.results import papers, tables
-from hfc_tf.results.classification import SuccessRow
-from hfc_tf.results.detection import DetectionRow
+from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
+from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
-from hfc_tf.results.labels import attack_label, budget, number, percent
+from hfc_tf.results.labels import attack_label, budget, number
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.rows import DetectionRow, SuccessRow
 from hfc_tf.study import comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
 FRACTIONS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of --eps, where no budgets are given
 _NOTES = (
-  "All three are made of the same images with the same split: whole volumes; their middle slices, "
-  "as two-dimensional images; volumes whose voxels are means of 2 x 2 x 2. Each has a classifier "
-  "of its own, trained in the same way.",
-  "The papers draw Fig. 9 over 0.01/256 to 0.2/256 and print no figures; their two-dimensional "
-  "images are chest X-rays and fundus photographs, not slices.",
+  "Volumes, their middle slices, and volumes whose voxels are means of 2 x 2 x 2: the same images "
+  "and split, each with a classifier of its own. The papers' two-dimensional images are no slices, "
+  "and Fig. 9, over 0.01/256 to 0.2/256, prints no figures.",
 )
 
 
@@ -53,8 +49,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   Raises:
     InputError: for images that are no volumes.
   """
-  begun = time.monotonic()
-  study, first = hiding_study(config)
+  study, _ = hfc_study(config)
   volumes = study.sources.dataset
   if volumes.pixels.ndim != 5:
     raise InputError(
@@ -81,12 +76,18 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   points = [point for form, each in forms.items() for point in _success(form, each, budgets)]
   study.warn(*(f"{form}: {w}" for form, each in forms.items() if each is not study
                for w in each.warnings))  # fmt: skip
-  printed = papers.cells(table="Table I", dataset=study.config.dataset, attack=first)
-  theirs = _papers(study.config.dataset) if printed else []
+  lead = tables.means(points, lambda row: row.form, "success over the budgets", "adv_acc")
+  table = tables.detector_table(
+    f"{tables.AREAS} (pooled in brackets), on volumes, {budget(rows[0].eps_256)}.", rows,
+    {"Attack": lambda row: attack_label(row.attack), "HFC": tables.weight_label},
+  )
+  published = tables.papers_table(
+    "The papers: pooled AUC, percent.", table="Table I", dataset=study.config.dataset
+  )
   return study_result(
-    "volumes", study, begun, rows, {"success": points},
-    title="Volumes against slices", findings=list(_findings(points, rows)),
-    tables=[_table(rows), *theirs, _curve(points)], figures=[_figure(points)], notes=_NOTES,
+    "volumes", study, rows, {"success": points}, title="Volumes against slices",
+    lead=[lead],
+    tables=[table, *published, _curve(points)], figures=[_figure(points)], notes=_NOTES,
   )  # fmt: skip
 
 
@@ -120,60 +121,26 @@ def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[Succ
     yield SuccessRow(form, voxels, eps, share, low, high, len(targets), accuracy)
 
 
-def _findings(points: Sequence[SuccessRow], rows: Sequence[DetectionRow]) -> Iterator[str]:
-  for (form,), group in tables.grouped(points, "form").items():
-    average = sum(point.adv_acc for point in group) / len(group)
-    yield (
-      f"{form.capitalize()} ({group[0].voxels} values, accuracy {percent(group[0].accuracy)}): "
-      f"{percent(average, unit=True)} of the images reach their target on average over the budgets."
-    )
-  if rows:
-    yield tables.mean_areas(rows, lambda row: f"on volumes {tables.with_hfc(row.weight_rule)}")
-
-
-def _table(rows: Sequence[DetectionRow]) -> Table:
-  return tables.detector_table(
-    f"{tables.AREAS} (pooled in brackets), on volumes, {budget(rows[0].eps_256)}.",
-    rows,
-    {"Attack": lambda row: attack_label(row.attack), "HFC": tables.weight_label},
-  )
-
-
-def _papers(dataset: str) -> list[Table]:
-  return tables.papers_table(
-    "The papers: pooled AUC, percent, ε = 1/256 (TMI, Table I).",
-    ["Attack", "HFC"],
-    [
-      ((attack_label(attack), label), side,
-       {"table": "Table I", "dataset": dataset, "attack": attack})
-      for attack in ("bim", "pgd", "cw", "mim")
-      for side, label in (("without", "–"), ("with_hfc", "HFC"))
-    ],
-  )  # fmt: skip
-
-
 def _curve(points: Sequence[SuccessRow]) -> Table:
-  body = [
-    [number(eps, 4), *(f"{percent(p.adv_acc)} [{percent(p.adv_acc_low, 0)}–"
-                       f"{percent(p.adv_acc_high, 0)}]" for p in group)]
-    for (eps,), group in tables.grouped(points, "eps_256").items()
-  ]  # fmt: skip
-  forms = dict.fromkeys(point.form.capitalize() for point in points)
   caption = "Adv. Acc over the budget without HFC, percent, with 95 % intervals."
-  return Table(caption, ["ε (1/256)", *forms], body)
+  return tables.table(caption, points, {
+    "Images": lambda row: f"{row.form.capitalize()} ({row.voxels} values)",
+    "ε (1/256)": lambda row: number(row.eps_256, 4), "Adv. Acc": tables.interval("adv_acc"),
+    "Accuracy": "accuracy",
+  })  # fmt: skip
 
 
 def _figure(points: Sequence[SuccessRow]) -> LineChart:
-  budgets = list(dict.fromkeys(point.eps_256 for point in points))
+  by_form = tables.grouped(points, "form").items()
   lines = [
-    Line(form.capitalize(), range(len(budgets)), [100 * point.adv_acc for point in group], color,
+    Line(form.capitalize(), range(len(group)), [100 * point.adv_acc for point in group], color,
          marker=marker)
-    for ((form,), group), color, marker in
-    zip(tables.grouped(points, "form").items(), PALETTE, MARKERS, strict=False)
+    for ((form,), group), color, marker in zip(by_form, PALETTE, MARKERS, strict=False)
   ]  # fmt: skip
+  budgets = dict.fromkeys(point.eps_256 for point in points)
   return LineChart(
     "success_over_budget", "Success over the budget", lines=lines, y_range=(0, 101),
     x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
-    y_label="Adv. Acc (%)", alt=" ".join(_findings(points, [])),
+    y_label="Adv. Acc (%)",
     caption="The share of AdvTest images that reach their target; more means more vulnerable.",
   )  # fmt: skip

@@ -1,3 +1,3 @@
 """Files of results: results.json, tables, figures and the one self-contained page."""
 
-from hfc_tf.report.write import write as write
+from hfc_tf.report.results import write as write

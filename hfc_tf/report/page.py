@@ -1,29 +1,39 @@
 """What a page shows: one template, which needs no network, and what fills it."""
 
-import base64
+from __future__ import annotations
+
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
 
-from hfc_tf.experiments import EXPERIMENTS
-from hfc_tf.report.figures import Figure
-from hfc_tf.results.labels import attack_label, model_label, number, percent
-from hfc_tf.results.result import Table
+from hfc_tf.experiments import EXPERIMENTS, binary
+from hfc_tf.report.figures import page_width
+from hfc_tf.results.labels import attack_label, dataset_label, model_label, number, share
+from hfc_tf.results.result import Section, Table
 from hfc_tf.study.flags import without_effect
 
 _MOST_CLASSES = 20  # of a confusion matrix that a page shows
+_DETAILS = {"data": "Data", "classifier": "Classifier", "config": "Configuration",
+            "environment": "Environment", "timing": "Timing"}  # fmt: skip
 _FLAGS = {  # of the configuration's fields that have another name
-  "attacks": "attack",
-  "hfc_weights": "hfc_weight",
-  "eps_256": "eps",
-  "step_size_256": "step_size",
-}
+  "attacks": "attack", "hfc_weights": "hfc_weight", "eps_256": "eps", "step_size_256": "step_size",
+}  # fmt: skip
 
 
-def render(context: Mapping[str, Any]) -> bytes:
-  """A page from page.html beside this file; whatever it is given is escaped."""
+def page_files(
+  results: Mapping[str, Any], sections: Sequence[Section], title: str
+) -> dict[str, bytes]:
+  """report.html, self-contained, and figures/*.png.
+
+  Args:
+    results: what results.json holds; the page ends with it.
+    sections: one, or several, each under a heading with its command. Their figures are drawn.
+    title: of the page.
+  """
+  alone = len(sections) == 1
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader("hfc_tf.report", "."),
     autoescape=True,  # names and paths come from strangers
@@ -31,75 +41,63 @@ def render(context: Mapping[str, Any]) -> bytes:
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
   )
-  return environment.get_template("page.html").render(context).encode(errors="backslashreplace")
+  page = environment.get_template("page.html").render(
+    title=title,
+    warnings=results.get("warnings") or [],
+    synthetic=(results.get("data") or {}).get("source") == "synthetic",
+    facts=_facts(results),
+    sections=sections,
+    page_width=page_width,
+    base64=lambda figure: b64encode(figure.png).decode(),
+    level=1 if alone else 2,
+    classified=_classified(results),
+    command=command(results),
+    notes=sections[0].notes if alone else [],
+    settings=[(text, _flat(results[key])) for key, text in _DETAILS.items() if results.get(key)],
+  )
+  pictures = {
+    f"figures/{'' if alone else f'{place}_'}{figure.name}.png": figure.png
+    for place, section in enumerate(sections, start=1)
+    for figure in section.figures
+  }
+  return pictures | {"report.html": page.encode(errors="backslashreplace")}
 
 
-def frame(results: Mapping[str, Any]) -> dict[str, Any]:
-  """What every page says: warnings, whether images are drawn, how it was made."""
-  return {
-    "warnings": results.get("warnings") or [],
-    "synthetic": (results.get("data") or {}).get("source") == "synthetic",
-    "settings": [
-      (title, list(_flat(results[key])))
-      for key, title in (
-        ("data", "Data"), ("classifier", "Classifier"), ("config", "Configuration"),
-        ("environment", "Environment"), ("timing", "Timing"),
-      )
-      if results.get(key)
-    ],
-    "command": command(results),
-    "classified": classified(results),
-  }  # fmt: skip
-
-
-def classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
+def _classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
   """How good the classifier is on Test: a sentence and the confusion matrix; or None."""
   classifier = results.get("classifier") or {}
   confusion = classifier.get("confusion")
   if not confusion:
     return None
   names = (results.get("data") or {}).get("class_names") or []
-  return {
-    "line": f"Accuracy {percent(classifier['accuracy'], unit=True)}, balanced accuracy (the mean "
-    f"recall of the classes) {percent(classifier['balanced_accuracy'], unit=True)}, AUC "
-    f"{percent(classifier.get('auc'), unit=True)}.",
-    "table": _confusion_table(names, confusion) if len(confusion) <= _MOST_CLASSES else None,
-  }
-
-
-def _confusion_table(names: Sequence[str], confusion: Sequence[Sequence[int]]) -> Table:
   names = names if len(names) == len(confusion) else list(map(str, range(len(confusion))))
   body = [[name, *map(str, counts)] for name, counts in zip(names, confusion, strict=True)]
   caption = "Test images by true class (rows) and predicted class (columns)."
-  return Table(caption, ["True class", *names], body)
+  return {
+    "line": f"Accuracy {share(classifier['accuracy'])}, balanced accuracy (the mean recall of the "
+    f"classes) {share(classifier['balanced_accuracy'])}, AUC {share(classifier.get('auc'))}.",
+    "table": None if len(body) > _MOST_CLASSES else Table(caption, ["True class", *names], body),
+  }
 
 
-def embedded(figures: Sequence[Figure]) -> list[tuple[Figure, str]]:
-  """Figures with their pictures in base64, as a page holds them."""
-  return [(figure, base64.b64encode(figure.png).decode()) for figure in figures]
-
-
-def facts(results: Mapping[str, Any], images: str) -> list[str]:
+def _facts(results: Mapping[str, Any]) -> list[str]:
   """The line under a title: images, classifier, side, attacks, budgets, steps, seed."""
   data, config = results.get("data") or {}, results.get("config") or {}
-  name = (results.get("classifier") or {}).get("name")
 
-  def every(field: str) -> list[Any]:
-    values = (row.get(field) for row in results.get("rows") or [])
-    return list(dict.fromkeys(value for value in values if value is not None))
+  def every(field: str, label: Callable[[Any], str]) -> str:
+    values = (row.get(field) for row in results["rows"])
+    return ", ".join(dict.fromkeys(label(value) for value in values if value is not None))
 
-  budgets = ", ".join(dict.fromkeys(number(eps, 3) for eps in every("eps_256")))
-  steps = ", ".join(map(str, every("steps")))
-  line = [
-    images,
-    model_label(str(name)) if name else "",
-    f"{data['image_size']} px" if data.get("image_size") else "",
-    ", ".join(map(attack_label, every("attack"))),
-    f"ε = {budgets} / 256" if budgets else "",
-    f"{steps} steps" if steps else "",
-    f"seed {config['seed']}" if config.get("seed") is not None else "",
-  ]
-  return [text for text in line if text]
+  facts = (
+    ("{}", dataset_label(str(data.get("name", "")))),
+    ("{}", model_label(str((results.get("classifier") or {}).get("name") or ""))),
+    ("{} px", data.get("image_size")),
+    ("{}", every("attack", attack_label)),
+    ("ε = {} / 256", every("eps_256", lambda eps: number(eps, 3))),
+    ("{} steps", every("steps", str)),
+    ("seed {}", config.get("seed")),
+  )
+  return [form.format(fact) for form, fact in facts if fact not in (None, "")]
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -113,11 +111,6 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     yield prefix, f"{value:.6g}"
   else:
     yield prefix, {None: "none", True: "yes", False: "no"}.get(value, str(value))
-
-
-def binary(experiment: str) -> str:
-  """The executable that runs an experiment: "tsne" -> "run_tsne"."""
-  return {"detection": "run_attack", "reproduce": "reproduce"}.get(experiment, f"run_{experiment}")
 
 
 def command(results: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Writes results.json, results.csv and config.json, and every other file, whole or not at all."""
+"""Writes all files of one result, whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import math
 import os
 import pathlib
 import platform
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -19,6 +20,10 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.distribute.memory import peak_memory_gib
+from hfc_tf.experiments import binary
+from hfc_tf.report import page
+from hfc_tf.report.figures import draw
+from hfc_tf.results.result import SECTION, Result, Section, section_file
 from hfc_tf.storage.files import (
   disk_errors,
   remove_unfinished,
@@ -29,7 +34,37 @@ from hfc_tf.storage.files import (
 from hfc_tf.storage.locks import locked
 
 # What a run may leave and a later one without it must not keep.
-_OF_A_RUN = ("figures/*.png", "section.json", "split.json", "asked.json")
+_OF_A_RUN = ("figures/*.png", SECTION, "split.json", "asked.json")
+
+
+def write(result: Result) -> dict[str, Any]:
+  """Writes results.json, results.csv, config.json, figures/*.png, section.json and report.html.
+
+  Returns:
+    What results.json holds.
+
+  Raises:
+    InputError: the folder cannot be written.
+  """
+  called = pathlib.Path(sys.argv[0]).name == binary(result.name)
+  complete: dict[str, Any] = plain({
+    "schema": {"name": result.name, "version": 1},
+    "command": sys.argv if called else None,
+    "config": result.config,
+    "environment": environment(),
+    **result.summary,
+    "rows": result.rows,
+  })
+  sections, files = result.sections, dict(result.files)
+  if not sections:
+    shown = {field.name: getattr(result, field.name) for field in dataclasses.fields(Section)}
+    finding = " ".join(result.lead)
+    charts = [dataclasses.replace(each, alt=each.alt or finding) for each in result.figures]
+    shown |= {"figures": list(map(draw, charts)), "command": page.command(complete)}
+    sections = [Section(**shown)]
+    files |= section_file(sections[0])
+  write_run(result.config.out, complete, page.page_files(complete, sections, result.title) | files)
+  return complete
 
 
 def plain(value: Any) -> Any:
@@ -44,33 +79,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value]
   if isinstance(value, float) and not math.isfinite(value):
     return None
-  if value is None or isinstance(value, bool | int | float | str):
-    return value
-  return str(value)
-
-
-def completed(results: Mapping[str, Any], rows: Sequence[Any]) -> dict[str, Any]:
-  """What results.json holds.
-
-  Args:
-    results: schema, config, environment, timing, data, classifier and warnings; fractions.
-    rows: mappings or dataclasses, one per row; they become results["rows"].
-  """
-  return {"schema": {"name": "detection", "version": 1}, **plain(results), "rows": plain(rows)}
-
-
-def result_files(complete: Mapping[str, Any]) -> dict[str, bytes]:
-  """results.json, results.csv and config.json of what `completed` returned."""
-  columns = list(dict.fromkeys(key for row in complete["rows"] for key in row))
-  table = io.StringIO()
-  writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
-  writer.writeheader()
-  writer.writerows({key: _cell(value) for key, value in row.items()} for row in complete["rows"])
-  return {
-    "results.json": _json(complete),
-    "results.csv": table.getvalue().encode(errors="backslashreplace"),
-    "config.json": _json(complete.get("config", {})),
-  }
+  return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def write_run(
@@ -96,7 +105,12 @@ def write_run(
       for left in unfinished_places(folder):
         remove_unfinished(left)
     _tell_of_another(place, complete)
-    write_files(place.parent, {**files, **result_files(complete)}, stale=_OF_A_RUN)
+    made = {
+      "results.json": _json(complete),
+      "results.csv": _csv(complete["rows"]),
+      "config.json": _json(complete.get("config", {})),
+    }
+    write_files(place.parent, {**files, **made}, stale=_OF_A_RUN)
 
 
 def _tell_of_another(place: pathlib.Path, complete: Mapping[str, Any]) -> None:
@@ -111,6 +125,15 @@ def _tell_of_another(place: pathlib.Path, complete: Mapping[str, Any]) -> None:
     return
   if name != complete["schema"]["name"] or not same:
     logging.warning("%s held other results (of %s); they are replaced", place, name)
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+  table = io.StringIO()
+  columns = list(dict.fromkeys(key for row in rows for key in row))
+  writer = csv.DictWriter(table, columns, restval="", lineterminator="\n")
+  writer.writeheader()
+  writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+  return table.getvalue().encode(errors="backslashreplace")
 
 
 def _cell(value: Any) -> Any:

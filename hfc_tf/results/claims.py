@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, number, percent
+from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, number, percent, share
 from hfc_tf.results.tables import MAIN, mean
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
-Verdict = tuple[bool, str]
+Judged = Iterator[tuple[bool, str]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
   """One claim.
 
   Attributes:
-    text: the claim. source: where the papers make it.
     experiment: whose results decide.
+    text: the claim. source: where the papers make it.
     rule: when it counts as confirmed.
-    judge: (whether the rule holds, the numbers), None where the results cannot tell.
+    enough: `all` or `any` of what `judge` yields must hold.
+    judge: whether the rule holds, and the numbers: once a weight or backbone where there are
+      several; nothing where the results cannot tell.
   """
 
+  experiment: str
   text: str
   source: str
-  experiment: str
   rule: str
-  judge: Callable[[Results], Verdict | None]
+  enough: Callable[[Iterable[bool]], bool]
+  judge: Callable[[Results], Judged]
+
+
+CLAIMS: list[Claim] = []
 
 
 def verdicts(results: Mapping[str, Results]) -> list[dict[str, Any]]:
@@ -39,188 +43,182 @@ def verdicts(results: Mapping[str, Results]) -> list[dict[str, Any]]:
     results: what results.json holds, by experiment.
   """
   lines = []
-  for claim in CLAIMS:
-    given = results.get(claim.experiment)
-    judged = None if given is None else claim.judge(given)
-    verdict = "not tested" if judged is None else "confirmed" if judged[0] else "not confirmed"
+  for name, text, source, rule, enough, judge in CLAIMS:
+    judged = list(judge(results[name])) if name in results else []
+    verdict = "confirmed" if enough(holds for holds, _ in judged) else "not confirmed"
     lines.append({
-      "claim": claim.text, "source": claim.source, "experiment": claim.experiment,
-      "rule": claim.rule, "verdict": verdict, "numbers": "" if judged is None else judged[1],
+      "claim": text, "source": source, "experiment": name, "rule": rule,
+      "verdict": verdict if judged else "not tested",
+      "numbers": "; ".join(numbers for _, numbers in judged),
     })  # fmt: skip
   return lines
 
 
-def _areas(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
+def _claim(
+  experiment: str, text: str, source: str, rule: str, enough: Callable[..., bool] = all
+) -> Callable[[Callable[[Results], Judged]], None]:
+  """The function below judges a claim."""
+  return lambda judge: CLAIMS.append(Claim(experiment, text, source, rule, enough, judge))
+
+
+def _values(rows: Iterable[Row], name: str = "auc_within_class") -> list[float]:
   return [row[name] for row in rows if row.get(name) is not None]
 
 
-def _joined(judged: Sequence[Verdict], enough: Callable[[Iterable[bool]], bool]) -> Verdict | None:
-  """The verdict on several weights or backbones."""
-  if not judged:
-    return None
-  return enough(holds for holds, _ in judged), "; ".join(numbers for _, numbers in judged)
+def _by(rows: Iterable[Row], field: str) -> dict[Any, list[Row]]:
+  groups: dict[Any, list[Row]] = {}
+  for row in rows:
+    groups.setdefault(row[field], []).append(row)
+  return groups
 
 
-def _by_rule(results: Results) -> dict[str | None, list[Row]]:
-  """Rows of successful adversarials by the rule of the weight on HFC."""
-  rows = [row for row in results["rows"] if row.get("population", "successful") == "successful"]
-  return {
-    rule: [row for row in rows if row["weight_rule"] == rule]
-    for rule in dict.fromkeys(row["weight_rule"] for row in rows)
-  }
+def _successful(results: Results) -> Iterator[Row]:
+  return (r for r in results["rows"] if r.get("population", "successful") == "successful")
 
 
-def _vulnerable(results: Results) -> Verdict | None:
-  ratios = {
-    domain: mean(row["ratio"] for row in results["rows"] if row["domain"] == domain)
-    for domain in ("medical", "natural")
-  }
-  medical, natural = ratios["medical"], ratios["natural"]
-  if medical is None or natural is None:
-    return None
-  ours, theirs = percent(medical, unit=True), percent(natural, unit=True)
-  numbers = f"features change by {ours} against {theirs}"
-  return medical >= 1.5 * natural, numbers
-
-
-def _smallest(results: Results) -> Verdict | None:
-  medical, natural = (results["smallest_eps_256"][name] for name in ("medical", "natural"))
-  if medical is None or natural is None:
-    return None
-  numbers = f"{number(medical, 3)}/256 against {number(natural, 3)}/256"
-  return natural >= 2 * medical, numbers
-
-
-def _direction(results: Results) -> Verdict | None:
-  cosines = _areas((row for row in results["rows"] if row["kind"] == "pair"), "cosine")
-  signs = _areas((row for row in results["rows"] if row["kind"] == "gradient"), "same_sign")
-  if not cosines or not signs:
-    return None
-  numbers = (
-    f"mean cosine of two attacks' changes {sum(cosines) / len(cosines):.2f}; the least share of "
-    f"gradients that keep their sign {percent(min(signs), unit=True)}"
-  )
-  return sum(cosines) / len(cosines) >= 0.5 and min(signs) >= 0.999, numbers
-
-
-def _seen(results: Results) -> Verdict | None:
-  # Bayesian uncertainty sees little in the papers too.
-  areas = _areas(row for row in _by_rule(results).get(None, []) if row["detector"] in MAIN)
-  if not areas:
-    return None
-  return min(areas) >= 0.95, f"AUCs without HFC from {percent(min(areas), unit=True)}"
-
-
-def _hidden(results: Results) -> Verdict | None:
-  judged = []
-  for rule, rows in _by_rule(results).items():
-    areas = _areas(rows)
-    if rule is not None and areas:
-      least = min(row["adv_acc"] for row in rows)
-      numbers = (
-        f"{rule}: AUCs up to {percent(max(areas), unit=True)}, Adv. Acc {percent(least, unit=True)}"
-      )
-      judged.append((max(areas) <= 0.85 and least >= 0.9, numbers))
-  return _joined(judged, any)
-
-
-def _budget(results: Results) -> Verdict | None:
-  judged = []
-  for model in dict.fromkeys(row["model"] for row in results["rows"]):
-    rows = [row for row in results["rows"] if row["hfc"] and row["model"] == model]
-    budgets = sorted({row["eps_256"] for row in rows})
-    means = [mean(_areas(row for row in rows if row["eps_256"] == eps)) for eps in budgets]
-    if len(budgets) > 1 and means[0] is not None and means[-1] is not None:
-      numbers = f"on {model}: {percent(means[0], unit=True)} at {number(budgets[0], 3)}/256, "
-      numbers += f"{percent(means[-1], unit=True)} at {number(budgets[-1], 3)}/256"
-      judged.append((means[-1] <= means[0] - 0.05, numbers))
-  return _joined(judged, all)
-
-
-def _best(results: Results) -> Verdict | None:
-  methods: dict[str, list[Row]] = {}
-  for row in results["rows"]:
-    if row["method"] not in ("none", *KNOWING):
-      rule = f" ({row['weight_rule']})" if row["method"] == "hfc" else ""
-      methods.setdefault(ADAPTIVE_METHODS[row["method"]] + rule, []).append(row)
-  means = {key: mean(_areas(rows)) for key, rows in methods.items()}
-  known = {key: area for key, area in means.items() if area is not None}
-  ours = [area for key, area in known.items() if key.startswith("HFC")]
-  theirs = [area for key, area in known.items() if not key.startswith("HFC")]
-  if not ours or not theirs:
-    return None
-  numbers = ", ".join(f"{key} {percent(area, unit=True)}" for key, area in known.items())
-  return min(ours) < min(theirs), f"mean AUC: {numbers}"
-
-
-def _components(results: Results) -> Verdict | None:
-  counts = dict.fromkeys(r["components"] for r in results["rows"] if r["components"] is not None)
-  means = [mean(_areas(r for r in results["rows"] if r["components"] == c)) for c in counts]
-  known = [value for value in means if value is not None]
-  if len(known) < 2:
-    return None
-  span = max(known) - min(known)
-  return span <= 0.1, f"the average AUC moves by {100 * span:.1f} points over M"
-
-
-def _transfers(results: Results) -> Verdict | None:
-  by_rule = _by_rule({"rows": [row for row in results["rows"] if row["substitute"] is not None]})
-  plain = mean(_areas(by_rule.pop(None, [])))
-  judged = []
-  for rule, rows in by_rule.items():
-    area = mean(_areas(rows))
-    if plain is not None and area is not None:
-      numbers = (
-        f"{rule}: mean AUC {percent(plain, unit=True)} to {percent(area, unit=True)}, Adv. Acc "
-      )
-      numbers += percent(rows[0]["adv_acc"], unit=True)
-      judged.append((area <= plain - 0.1 and rows[0]["adv_acc"] >= 0.5, numbers))
-  return _joined(judged, any)
-
-
-def _volumes(results: Results) -> Verdict | None:
-  points: Sequence[Row] = results["success"]
-  share = {f: mean(p["adv_acc"] for p in points if p["form"] == f)
-           for f in ("volumes", "slices", "halved")}  # fmt: skip
-  volumes, slices, halved = share["volumes"], share["slices"], share["halved"]
-  if volumes is None or slices is None or halved is None:
-    return None
-  numbers = ", ".join(f"{form} {percent(value, unit=True)}" for form, value in share.items())
-  return volumes >= slices + 0.05 and volumes > halved, f"mean success: {numbers}"
-
-
-def _lesions(results: Results) -> Verdict | None:
-  areas = _areas(results["rows"], "auc")
-  return (min(areas) >= 0.85, f"AUCs from {percent(min(areas), unit=True)}") if areas else None
-
-
-CLAIMS = (
-  Claim("Medical features are more vulnerable than natural ones.", "MICCAI Table 1, TMI Fig. 4",
-        "stress_test", "Their mean ratio of change is at least 1.5 times as large.", _vulnerable),
-  Claim("Medical images fall to smaller budgets than natural ones.", "TMI section V.F",
-        "medical_natural", "The smallest budget with Adv. Acc of 95 % is at most half as large.",
-        _smallest),
-  Claim("Attacks push features in one fixed direction.", "MICCAI Theorem 1, TMI Theorems I and II",
-        "gradient_direction", "The mean cosine of the changes by two attacks is at least 0.5, and "
-        "99.9 % of the gradients that the theorems speak of keep their sign.", _direction),
-  Claim("Without HFC, detectors see nearly all adversarials.", "MICCAI Table 2, TMI Table I",
-        "detection", "KD, MAHA, LID, SVM and DNN all reach an AUC within class of 95 %.", _seen),
-  Claim("HFC hides from all detectors.", "MICCAI Table 2, TMI Table I", "detection",
-        "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.",
-        _hidden),
-  Claim("A larger budget helps HFC to hide.", "MICCAI Fig. 3, TMI Fig. 5", "budget",
-        "From the smallest to the largest budget the detectors' mean AUC falls by at least 5 "
-        "points, on every backbone.", _budget),
-  Claim("HFC hides better than other adaptive attacks.", "MICCAI Table 3, TMI Table II", "adaptive",
-        "The detectors' mean AUC is lower than against each of the other four.", _best),
-  Claim("The number of components matters little.", "TMI Table III", "components",
-        "The detectors' average AUC moves by at most 10 points over M.", _components),
-  Claim("HFC hides when the attack is made on a substitute.", "MICCAI Table 4, TMI Table IV",
-        "semi_white_box", "At one weight HFC lowers the mean AUC by at least 10 points and moves "
-        "at least half of the images.", _transfers),
-  Claim("Volumes are more vulnerable than two-dimensional images.", "TMI Fig. 9", "volumes",
-        "Over the budgets, mean success is at least 5 points higher than on slices, and higher "
-        "than on volumes of half the side.", _volumes),
-  Claim("The HFC term detects lesions.", "TMI Table VI", "ood",
-        "The AUC is at least 85 % for every size and number of lesions.", _lesions),
+@_claim(
+  "stress_test", "Medical features are more vulnerable than natural ones.",
+  "MICCAI Table 1, TMI Fig. 4", "Their mean ratio of change is at least 1.5 times as large.",
 )  # fmt: skip
+def _vulnerable(results: Results) -> Judged:
+  domains = _by(results["rows"], "domain")
+  medical, natural = (mean(_values(domains.get(d, ()), "ratio")) for d in ("medical", "natural"))
+  if medical is not None and natural is not None:
+    yield medical >= 1.5 * natural, f"features change by {share(medical)} against {share(natural)}"
+
+
+@_claim(
+  "medical_natural", "Medical images fall to smaller budgets than natural ones.", "TMI section V.F",
+  "The smallest budget with Adv. Acc of 95 % is at most half as large.",
+)  # fmt: skip
+def _smallest(results: Results) -> Judged:
+  medical, natural = (results["smallest_eps_256"][name] for name in ("medical", "natural"))
+  if medical is not None and natural is not None:
+    yield natural >= 2 * medical, f"{number(medical, 3)}/256 against {number(natural, 3)}/256"
+
+
+@_claim(
+  "gradient_direction", "Attacks push features in one fixed direction.",
+  "MICCAI Theorem 1, TMI Theorems I and II", "The mean cosine of the changes by two attacks is at "
+  "least 0.5, and 99.9 % of the gradients that the theorems speak of keep their sign.",
+)  # fmt: skip
+def _direction(results: Results) -> Judged:
+  kinds = _by(results["rows"], "kind")
+  cosine = mean(_values(kinds.get("pair", ()), "cosine"))
+  signs = _values(kinds.get("gradient", ()), "same_sign")
+  if cosine is not None and signs:
+    yield cosine >= 0.5 and min(signs) >= 0.999, (
+      f"mean cosine of two attacks' changes {cosine:.2f}; the least share of gradients that keep "
+      f"their sign {share(min(signs))}"
+    )
+
+
+@_claim(
+  "detection", "Without HFC, detectors see nearly all adversarials.",
+  "MICCAI Table 2, TMI Table I",
+  "KD, MAHA, LID, SVM and DNN all reach an AUC within class of 95 %.",
+)  # fmt: skip
+def _seen(results: Results) -> Judged:
+  # Bayesian uncertainty sees little in the papers too.
+  plain = _by(_successful(results), "weight_rule").get(None, [])
+  areas = _values(row for row in plain if row["detector"] in MAIN)
+  if areas:
+    yield min(areas) >= 0.95, f"AUCs without HFC from {share(min(areas))}"
+
+
+@_claim(
+  "detection", "HFC hides from all detectors.", "MICCAI Table 2, TMI Table I",
+  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.", any,
+)  # fmt: skip
+def _hidden(results: Results) -> Judged:
+  for rule, rows in _by(_successful(results), "weight_rule").items():
+    areas, least = _values(rows), min(row["adv_acc"] for row in rows)
+    if rule is not None and areas:
+      numbers = f"{rule}: AUCs up to {share(max(areas))}, Adv. Acc {share(least)}"
+      yield max(areas) <= 0.85 and least >= 0.9, numbers
+
+
+@_claim(
+  "budget", "A larger budget helps HFC to hide.", "MICCAI Fig. 3, TMI Fig. 5",
+  "From the smallest to the largest budget the detectors' mean AUC falls by at least 5 points, on "
+  "every backbone.",
+)  # fmt: skip
+def _budget(results: Results) -> Judged:
+  for model, rows in _by((r for r in results["rows"] if r["hfc"]), "model").items():
+    (low, first), *_, (high, last) = 2 * sorted(
+      (eps, mean(_values(each))) for eps, each in _by(rows, "eps_256").items()
+    )
+    if high > low and first is not None and last is not None:
+      numbers = f"on {model}: {share(first)} at {number(low, 3)}/256, "
+      yield last <= first - 0.05, numbers + f"{share(last)} at {number(high, 3)}/256"
+
+
+@_claim(
+  "adaptive", "HFC hides better than other adaptive attacks.", "MICCAI Table 3, TMI Table II",
+  "The detectors' mean AUC is lower than against each of the other four.",
+)  # fmt: skip
+def _best(results: Results) -> Judged:
+  means = {}
+  for method, rows in _by(results["rows"], "method").items():
+    for rule, each in _by(rows, "weight_rule").items():
+      area = mean(_values(each))
+      if method not in ("none", *KNOWING) and area is not None:
+        means[ADAPTIVE_METHODS[method] + (f" ({rule})" if method == "hfc" else "")] = area
+  ours = [area for key, area in means.items() if key.startswith("HFC")]
+  theirs = [area for key, area in means.items() if not key.startswith("HFC")]
+  if ours and theirs:
+    numbers = ", ".join(f"{key} {share(area)}" for key, area in means.items())
+    yield min(ours) < min(theirs), f"mean AUC: {numbers}"
+
+
+@_claim(
+  "components", "The number of components matters little.", "TMI Table III",
+  "The detectors' average AUC moves by at most 10 points over M.",
+)  # fmt: skip
+def _components(results: Results) -> Judged:
+  counts = _by((r for r in results["rows"] if r["components"] is not None), "components")
+  means = [area for rows in counts.values() if (area := mean(_values(rows))) is not None]
+  if len(means) > 1:
+    span = max(means) - min(means)
+    yield span <= 0.1, f"the average AUC moves by {percent(span)} points over M"
+
+
+@_claim(
+  "semi_white_box", "HFC hides when the attack is made on a substitute.",
+  "MICCAI Table 4, TMI Table IV",
+  "At one weight HFC lowers the mean AUC by at least 10 points and moves at least half of the "
+  "images.", any,
+)  # fmt: skip
+def _transfers(results: Results) -> Judged:
+  rules = _by((r for r in results["rows"] if r["substitute"] is not None), "weight_rule")
+  plain = mean(_values(rules.pop(None, [])))
+  for rule, rows in rules.items():
+    area, moved = mean(_values(rows)), rows[0]["adv_acc"]
+    if plain is not None and area is not None:
+      numbers = f"{rule}: mean AUC {share(plain)} to {share(area)}, Adv. Acc {share(moved)}"
+      yield area <= plain - 0.1 and moved >= 0.5, numbers
+
+
+@_claim(
+  "volumes", "Volumes are more vulnerable than two-dimensional images.", "TMI Fig. 9",
+  "Over the budgets, mean success is at least 5 points higher than on slices, and higher than on "
+  "volumes of half the side.",
+)  # fmt: skip
+def _volumes(results: Results) -> Judged:
+  points = _by(results["success"], "form")
+  means = {form: mean(_values(points.get(form, ()), "adv_acc"))
+           for form in ("volumes", "slices", "halved")}  # fmt: skip
+  volumes, slices, halved = means.values()
+  if volumes is not None and slices is not None and halved is not None:
+    numbers = ", ".join(f"{form} {share(value)}" for form, value in means.items())
+    yield volumes >= slices + 0.05 and volumes > halved, f"mean success: {numbers}"
+
+
+@_claim(
+  "ood", "The HFC term detects lesions.", "TMI Table VI",
+  "The AUC is at least 85 % for every size and number of lesions.",
+)  # fmt: skip
+def _lesions(results: Results) -> Judged:
+  areas = _values(results["rows"], "auc")
+  if areas:
+    yield min(areas) >= 0.85, f"AUCs from {share(min(areas))}"

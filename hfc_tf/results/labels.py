@@ -7,7 +7,7 @@ _GROUPS = {
   "clean_original": "clean, original class",
   "clean_target": "clean, target class",
 }
-DATASETS = {
+_DATASETS = {
   "chest": "chest X-rays",
   "fundus": "fundus images",
   "fundus_grades": "fundus images, five grades",
@@ -19,7 +19,6 @@ _MODELS = {
   "resnet18_3d": "ResNet-18 (3D)",
   "small_resnet": "small ResNet",
 }
-
 ADAPTIVE_METHODS = {
   "none": "no term",
   "guide_random": "Random guide",
@@ -36,6 +35,11 @@ KNOWING = ("selective", "orthogonal")  # attacks that know the detector
 def attack_label(key: str) -> str:
   """ "bim" -> "BIM"."""
   return _ATTACKS.get(key, key.upper())
+
+
+def dataset_label(key: str) -> str:
+  """ "chest" -> "chest X-rays"."""
+  return _DATASETS.get(key, key)
 
 
 def detector_label(key: str) -> str:
@@ -55,6 +59,11 @@ def group_label(attack: str, group: str) -> str:
   return attack_label(attack) + (" with HFC" if group == "hfc" else "")
 
 
+def hfc_label(rule: str | None) -> str:
+  """By the rule of its weight: "without HFC", "with HFC (auto)"."""
+  return "without HFC" if rule is None else f"with HFC ({rule})"
+
+
 def number(value: float, digits: int) -> str:
   """A number without trailing zeros: 1.50 -> "1.5", 4.0 -> "4"."""
   text = f"{value:.{digits}f}"
@@ -66,9 +75,19 @@ def fraction(value: float | None) -> str:
   return "–" if value is None else f"{value:.3g}"
 
 
-def percent(value: float | None, digits: int = 1, unit: bool = False) -> str:
-  """A fraction in percent, a dash where there is none."""
-  return "–" if value is None else f"{100 * value:.{digits}f}" + ("\u202f%" if unit else "")
+def decimal(value: float | None) -> str:
+  """Two digits: 0.25."""
+  return "–" if value is None else f"{value:.2f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+  """A fraction in percent, as a cell: "97.0"."""
+  return "–" if value is None else f"{100 * value:.{digits}f}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+  """A fraction in percent, as in a sentence: "97.0 %"."""
+  return "–" if value is None else f"{100 * value:.{digits}f}\u202f%"
 
 
 def budget(eps_256: float | None) -> str:

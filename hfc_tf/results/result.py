@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from hfc_tf.errors import InputError
+from hfc_tf.results.figures import Figure
+
+SECTION = "section.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,29 +33,71 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
+class Section:
+  """What a page shows of one experiment.
+
+  Args:
+    title: its heading.
+    lead: the finding in a sentence or two.
+    tables: in the order of the page, before the figures.
+    figures: of `hfc_tf.results.figures`, in the order of the page.
+    notes: sentences on how the numbers came about.
+    command: what makes it; a page of several sections shows it with each.
+  """
+
+  title: str
+  lead: Sequence[str] = ()
+  tables: Sequence[Table] = ()
+  figures: Sequence[Any] = ()
+  notes: Sequence[str] = ()
+  command: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result(Section):
   """One experiment: `hfc_tf.report.write` makes its files of it.
 
   Args:
     name: of the experiment, whose executable is bin/run_<name>.
     config: a dataclass whose `out` is the output folder.
     rows: mappings or dataclasses, one per row of results.csv; fractions, not percent.
-    title: the page's heading.
-    findings: a sentence or two.
-    tables: in the order of the page, before the figures.
-    figures: of `hfc_tf.results.figures`, in the order of the page.
-    notes: sentences on how the numbers came about.
     summary: what else results.json holds: timing, data, classifier, warnings.
     files: whatever else belongs to the run, by name.
+    sections: what its page consists of, if not of itself.
   """
 
   name: str
   config: Any
   rows: Sequence[Any]
-  title: str
-  findings: Sequence[str] = ()
-  tables: Sequence[Table] = ()
-  figures: Sequence[Any] = ()
-  notes: Sequence[str] = ()
   summary: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+  sections: Sequence[Section] = ()
+
+
+def section_file(section: Section) -> dict[str, bytes]:
+  """section.json, for pages with several sections; the pictures are in figures/ already."""
+  fields = dataclasses.asdict(section)
+  for figure in fields["figures"]:
+    del figure["png"]
+  return {SECTION: json.dumps(fields, indent=2).encode()}
+
+
+def read_section(out: str | os.PathLike[str]) -> Section:
+  """The section whose `section_file` is in OUT.
+
+  Raises:
+    InputError: there is none, or it is damaged.
+  """
+  folder = pathlib.Path(out)
+  try:
+    fields = json.loads((folder / SECTION).read_text(encoding="utf-8"))
+    fields["tables"] = [Table(**table) for table in fields["tables"]]
+    fields["figures"] = [
+      Figure(**figure, png=(folder / "figures" / f"{figure['name']}.png").read_bytes())
+      for figure in fields["figures"]
+    ]
+    return Section(**fields)
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"the files of an experiment in {folder}", f"{type(error).__name__}: {error}", "run it again"
+    ) from error

@@ -1,32 +1,43 @@
-"""Detectors against attacks: a table of both, the papers' beside it, curves along an axis."""
+"""Tables of rows, the papers' beside them, and detectors' curves along an axis."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+
+import numpy as np
 
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.results import papers
 from hfc_tf.results.figures import PALETTE, Line, LineChart
 from hfc_tf.results.labels import (
+  ADAPTIVE_METHODS,
   attack_label,
   budget,
+  dataset_label,
   detector_label,
   fraction,
   model_label,
   percent,
+  share,
 )
 from hfc_tf.results.result import Table
 
 R = TypeVar("R")
+Column = str | Callable[[Any], str]  # a field of the row, or what to say of it
 MAIN = ("kd", "maha", "lid", "svm", "dnn")  # of the papers' columns all but Bayesian uncertainty
 _ORDER = (*MAIN, "bu", *(key for key in DETECTORS if key not in (*MAIN, "bu")))
 COLORS = dict(zip(_ORDER, itertools.cycle(PALETTE)))  # a detector has the same on every page
 AREAS = "AUC within class, percent"
 CELLS = "Cells are AUCs within class; in brackets the pooled ones, which the papers report."
-SIDES = {"without": "without HFC", "with_hfc": "with HFC"}  # of the papers' cells
+SIDES = {"value": "–", "without": "without HFC", "with_hfc": "with HFC"}  # of the papers' cells
 _LAST = {"adv_acc": "Adv. Acc", "auc_average": "Average", "auc_maximum": "Maximum"}
+_VARYING: dict[str, Callable[[Any], str]] = {  # of the papers' cells, where they differ
+  "dataset": dataset_label, "components": "M = {}".format,
+  "attack": lambda key: ADAPTIVE_METHODS.get(key) or attack_label(key),
+}  # fmt: skip
 
 
 def grouped(rows: Iterable[R], *fields: str) -> dict[tuple[Any, ...], list[R]]:
@@ -43,18 +54,18 @@ def mean(values: Iterable[float | None]) -> float | None:
   return sum(there) / len(there) if there else None
 
 
-def mean_area(rows: Iterable[Any], field: str = "auc_within_class") -> str:
-  """The rows' mean AUC in words."""
-  return percent(mean(getattr(row, field) for row in rows), unit=True)
-
-
-def mean_areas(rows: Iterable[R], label: Callable[[R], str], whose: str = "the detectors") -> str:
-  """The finding in a sentence: the mean AUC within class by what `label` says of a row."""
-  groups: dict[str, list[R]] = {}
+def means(
+  rows: Iterable[R],
+  label: Callable[[R], str],
+  what: str = "AUC within class of the detectors",
+  field: str = "auc_within_class",
+) -> str:
+  """The finding in a sentence: the mean of a field by what `label` says of a row."""
+  groups: dict[str, list[float | None]] = {}
   for row in rows:
-    groups.setdefault(label(row), []).append(row)
-  means = "; ".join(f"{name}: {mean_area(group)}" for name, group in groups.items())
-  return f"Mean AUC within class of {whose} – {means}."
+    groups.setdefault(label(row), []).append(getattr(row, field))
+  listed = "; ".join(f"{name}: {share(mean(values))}" for name, values in groups.items())
+  return f"Mean {what} – {listed}."
 
 
 def adv_acc(rows: Sequence[Any]) -> str:
@@ -63,79 +74,140 @@ def adv_acc(rows: Sequence[Any]) -> str:
   return "–".join(dict.fromkeys(map(percent, (min(shares), max(shares)))))
 
 
-def with_hfc(rule: str | None) -> str:
-  """What an attack is called: "without HFC", "with HFC (auto)"."""
-  return "without HFC" if rule is None else f"with HFC ({rule})"
-
-
 def weight_label(row: Any) -> str:
   """The weight on HFC, as a cell: "auto (0.3)"; a dash without HFC."""
   return "–" if row.weight_rule is None else f"{row.weight_rule} ({fraction(row.hfc_weight)})"
 
 
+def interval(field: str) -> Callable[[Any], str]:
+  """A column with the ends of the 95 % interval: "97.0 [95–99]"."""
+
+  def cell(row: Any) -> str:
+    low, high = getattr(row, f"{field}_low"), getattr(row, f"{field}_high")
+    ends = "" if low is None or high is None else f" [{percent(low, 0)}–{percent(high, 0)}]"
+    return percent(getattr(row, field)) + ends
+
+  return cell
+
+
+def cell(row: Any, column: Column) -> str:
+  """A cell: texts and whole numbers as they are, fractions in percent, a dash for None."""
+  value = column(row) if callable(column) else getattr(row, column)
+  return percent(value) if value is None or isinstance(value, float) else str(value)
+
+
+def table(
+  caption: str, rows: Iterable[Any], columns: Mapping[str, Column], note: str = ""
+) -> Table:
+  """A line a row; `columns` are the heads and what stands below them."""
+  body = [[cell(row, column) for column in columns.values()] for row in rows]
+  return Table(caption, list(columns), body, note)
+
+
 def detector_table(
   caption: str,
   rows: Iterable[Any],
-  first: Mapping[str, Callable[[Any], str]],
+  first: Mapping[str, Column],
   last: Mapping[str, Callable[[Sequence[Any]], str]] | None = None,
-  aside: str = "auc",
+  fields: tuple[str, str] = ("auc_within_class", "auc"),
+  form: str = "{} ({})",
 ) -> Table:
-  """A line an attack with each detector's AUC within class, and another figure in brackets.
+  """A line an attack with two figures of each detector.
 
   Args:
     caption: what it shows.
     rows: one a detector and attack.
-    first: the columns before the detectors, by name, and what they say of a row; rows of which they
-      say the same are one attack.
+    first: the columns before the detectors; rows whose cells there are the same are one attack.
     last: the columns behind the detectors, and what they say of an attack's rows; None: Adv. Acc.
-    aside: the field in brackets; the pooled AUC is what the papers print.
+    fields: the figures; the pooled AUC is what the papers print. form: how they stand in a cell.
   """
   last = {"Adv. Acc": adv_acc} if last is None else last
   lines: dict[tuple[str, ...], dict[str, Any]] = {}
   for row in rows:
-    lines.setdefault(tuple(tell(row) for tell in first.values()), {})[row.detector] = row
+    lines.setdefault(tuple(cell(row, c) for c in first.values()), {})[row.detector] = row
   detectors = dict.fromkeys(name for line in lines.values() for name in line)
-  body = []
-  for cells, line in lines.items():
-    areas = [
-      f"{percent(line[name].auc_within_class)} ({percent(getattr(line[name], aside))})"
-      if name in line
-      else "–"
-      for name in detectors
+  body = [
+    [
+      *cells,
+      *(form.format(*(cell(line[name], field) for field in fields)) if name in line else "–"
+        for name in detectors),
+      *(tell(list(line.values())) for tell in last.values()),
     ]
-    body.append([*cells, *areas, *(tell(list(line.values())) for tell in last.values())])
+    for cells, line in lines.items()
+  ]  # fmt: skip
   return Table(caption, [*first, *map(detector_label, detectors), *last], body)
 
 
 def papers_table(
   caption: str,
-  head: Sequence[str],
-  lines: Iterable[tuple[Sequence[str], str, Mapping[str, Any]]],
   detectors: Sequence[str] = MAIN,
-  last: Sequence[str] = ("adv_acc",),
-  note: str = "",
+  metrics: Sequence[str] = ("auc",),
+  **fields: Any,
 ) -> list[Table]:
-  """The papers' pooled AUCs; no table where they print none of them.
+  """What the papers print; no table where it is nothing. The note tells what to know of it.
 
   Args:
-    caption: which table of theirs.
-    head: the names of the first columns.
-    lines: of each its first cells, the side of its figures (value, without or with_hfc), and the
-      fields of `PublishedCell` that they share; where several tables print one, the last does.
-    detectors: the columns.
-    last: metrics that belong to no detector, in columns of their own.
-    note: a sentence below.
+    caption: what the figures are.
+    detectors: the columns; behind them stand metrics that belong to no detector.
+    metrics: of detectors, in one cell.
+    fields: of `PublishedCell` that all cells share.
   """
-  columns = [*((name, "auc") for name in detectors), *((None, metric) for metric in last)]
-  body = []
-  for first, side, fields in lines:
-    printed = [papers.cells(**fields, detector=name, metric=metric) for name, metric in columns]
-    values = [getattr(cells[-1], side) if cells else None for cells in printed]
-    body.append([*first, *("–" if value is None else f"{value:.1f}" for value in values)])
-  if all(cell == "–" for line in body for cell in line[len(head) :]):
+  cells = [c for c in papers.cells(**fields) if c.detector in (None, *detectors)]
+  if not any(c.detector for c in cells):
     return []
-  names = [*map(detector_label, detectors), *(_LAST[metric] for metric in last)]
-  return [Table(caption, [*head, *names], body, note)]
+  last = [metric for metric in _LAST if any(c.metric == metric for c in cells)]
+  columns = [(name, metrics) for name in detectors] + [(None, (metric,)) for metric in last]
+  varied = [name for name in _VARYING if len({getattr(c, name) for c in cells}) > 1]
+  body = []
+  for (source, eps, model, *_), group in grouped(
+    cells, "source", "eps_256", "classifier", *_VARYING
+  ).items():
+    labels = [_VARYING[name](getattr(group[0], name)) for name in varied]
+    by_column = {(c.detector, c.metric): c for c in group}
+    for side, label in SIDES.items():
+      if any(c.detector and getattr(c, side) is not None for c in group):
+        body.append([", ".join([source, budget(eps), model_label(str(model)), *labels]), label, *(
+          " / ".join(_printed(by_column.get((name, metric)), side) for metric in each)
+          for name, each in columns
+        )])  # fmt: skip
+  remarks = [remark for source in dict.fromkeys(c.source for c in cells)
+             for remark in papers.remarks(source, fields.get("dataset"), fields.get("attack"))]
+  references = [papers.reference(paper) for paper in dict.fromkeys(c.paper for c in cells)]
+  head = ["Source", "HFC", *map(detector_label, detectors), *(_LAST[metric] for metric in last)]
+  return [Table(caption, head, body, " ".join([*remarks, *references]))]  # fmt: skip
+
+
+def _printed(published: papers.PublishedCell | None, side: str) -> str:
+  """One side of a cell, or its only value."""
+  if published is None:
+    return "–"
+  value = getattr(published, side) if published.value is None else published.value
+  return "–" if value is None else f"{value:.1f}"
+
+
+def beside_the_papers(rows: Sequence[Any], dataset: str) -> list[Table]:
+  """Per attack the papers' pooled AUC and TPR@90, and ours.
+
+  Args:
+    rows: as `DetectionRow`, one a detector and attack. dataset: whose figures they print.
+  """
+  made = []
+  for (attack,), group in grouped(rows, "attack").items():
+    fields = ("auc", "tpr_at_90_tnr")
+    ours = detector_table(
+      f"{attack_label(attack)} beside the papers: pooled AUC / TPR@90, percent. Images, their size "
+      "and the classifier differ; compare the order and the effect, not the digits.", group,
+      {"Source": lambda row: f"Here, {budget(row.eps_256)}", "HFC": weight_label},
+      fields=fields, form="{} / {}",
+    )  # fmt: skip
+    detectors = list(dict.fromkeys(row.detector for row in group))
+    made += [
+      dataclasses.replace(printed, rows=[*printed.rows, *ours.rows])
+      for printed in papers_table(
+        ours.caption, detectors, fields, setting="white_box", dataset=dataset, attack=attack
+      )
+    ]
+  return made
 
 
 def area_chart(
@@ -144,82 +216,26 @@ def area_chart(
   rows: Sequence[Any],
   field: str,
   places: Mapping[Any, float],
-  *,
-  x_label: str,
-  alt: str,
-  x_ticks: Mapping[float, str] | None = None,
   marker: str = "",
+  **shown: Any,
 ) -> LineChart:
   """Each detector's AUC within class along an axis: solid without, dotted with HFC.
 
   Args:
-    name: the file's stem.
-    title: the heading.
+    name: as in `LineChart`, as are title and shown.
     rows: of one attack.
-    field: what the axis shows of a row.
-    places: where its values lie.
-    x_label: of the axis. x_ticks: as in `LineChart`.
-    alt: what it shows, for who cannot see it.
+    field: what the axis shows of a row. places: where its values lie.
     marker: of the points.
   """
-  hidden = dict.fromkeys(row.weight_rule for row in rows if row.hfc)
+  last_rule = next((row.weight_rule for row in reversed(rows) if row.hfc), None)
   lines = []
-  for rule, style in ((None, "-"), *((rule, ":") for rule in list(hidden)[-1:])):
-    for detector in dict.fromkeys(row.detector for row in rows):
-      points = {
-        places[getattr(row, field)]: 100 * row.auc_within_class
-        for row in rows
-        if (row.detector, row.weight_rule) == (detector, rule) and row.auc_within_class is not None
-      }
-      label = detector_label(detector) + (" with HFC" if rule else "")
-      x, y = list(points), list(points.values())
-      lines.append(Line(label, x, y, COLORS[detector], style, marker))
+  for (rule, detector), group in grouped(rows, "weight_rule", "detector").items():
+    if rule in (None, last_rule):
+      x = [places[getattr(row, field)] for row in group]
+      y = 100 * np.array([row.auc_within_class for row in group], float)  # NaN for None
+      label, style = (" with HFC", ":") if rule else ("", "-")
+      lines.append(Line(detector_label(detector) + label, x, y, COLORS[detector], style, marker))
   return LineChart(
-    name, title, lines=lines, x_label=x_label, y_label="AUC within class (%)", x_ticks=x_ticks,
-    y_range=(0, 101), level=50, alt=alt,
+    name, title, lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
     caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
   )  # fmt: skip
-
-
-def beside_the_papers(rows: Sequence[Any], dataset: str) -> list[Table]:
-  """Per attack the papers' pooled AUC and TPR@90, and ours; what to know of theirs is the note.
-
-  Args:
-    rows: as `DetectionRow`, one a detector and attack. dataset: whose figures they print.
-  """
-  made = []
-  for (attack,), group in grouped(rows, "attack").items():
-    detectors = list(dict.fromkeys(row.detector for row in group))
-    printed = papers.cells(setting="white_box", dataset=dataset, attack=attack)
-    cells = [cell for cell in printed if cell.detector in detectors]
-    if not cells:
-      continue
-    body = []
-    for (source, eps, model), theirs in grouped(cells, "source", "eps_256", "classifier").items():
-      shared = [cell for cell in printed if cell.source == source and cell.metric == "adv_acc"]
-      for side, label in SIDES.items():
-        value = {(cell.detector, cell.metric): getattr(cell, side) for cell in theirs}
-        acc = [getattr(c, side) if c.value is None else c.value for c in shared]
-        body.append([
-          f"{source}, {budget(eps)}, {model_label(str(model))}", label,
-          *(" / ".join("–" if value.get((name, metric)) is None else f"{value[name, metric]:.1f}"
-                       for metric in ("auc", "tpr_at_90_tnr")) for name in detectors),
-          f"{acc[0]:.1f}" if acc and acc[0] is not None else "–",
-        ])  # fmt: skip
-    for each in grouped(group, "eps_256", "weight_rule").values():
-      row = {r.detector: r for r in each}
-      body.append([
-        f"Here, {budget(each[0].eps_256)}", weight_label(each[0]),
-        *(f"{percent(row[name].auc)} / {percent(row[name].tpr_at_90_tnr)}" for name in detectors),
-        adv_acc(each),
-      ])  # fmt: skip
-    remarks = [r for s in dict.fromkeys(cell.source for cell in cells)
-               for r in papers.remarks(s, dataset, attack)]  # fmt: skip
-    references = [papers.reference(paper) for paper in dict.fromkeys(c.paper for c in cells)]
-    made.append(Table(
-      f"{attack_label(attack)} beside the papers: pooled AUC / TPR@90, percent. Images, their size "
-      "and the classifier differ; compare the order and the effect, not the digits.",
-      ["Source", "HFC", *map(detector_label, detectors), "Adv. Acc"], body,
-      " ".join([*remarks, *references]),
-    ))  # fmt: skip
-  return made

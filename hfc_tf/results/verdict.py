@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, percent
+from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, percent, share
 from hfc_tf.results.tables import grouped
 
 _CAUGHT = 0.95  # a within-class AUC from which on a detector counts as noticing the attack
@@ -20,29 +20,60 @@ def verdict(rows: Sequence[Any]) -> list[str]:
   if not rows:
     return ["There are no rows to report."]
   rows = [row for row in rows if row.population == rows[0].population]
-  plain = grouped((row for row in rows if not row.hfc), "attack", "eps_256")
-  areas = {key: _areas(group) for key, group in plain.items()}
-  silent = _names([f"{attack_label(name)}, {budget(eps)}" for (name, eps), x in areas.items()
-                   if not x])  # fmt: skip
-  sentences = [f"Without HFC, {silent} reached no target: nothing to detect."] if silent else []
-  met = {attack_label(name): x for (name, _), x in areas.items() if x}
+  plain = grouped((row for row in rows if not row.hfc), "attack", "eps_256").items()
+  seen = {(attack_label(name), eps): _areas(group) for (name, eps), group in plain}
+  silent = [f"{name}, {budget(eps)}" for (name, eps), areas in seen.items() if not areas]
+  met = {name: areas for (name, _), areas in seen.items() if areas}
+  sentences = []
+  if silent:
+    sentences.append(f"Without HFC, {_names(silent)} reached no target: nothing to detect.")
   if met:
-    count = len({row.detector for row in rows})
     sentences.append(
-      f"Without HFC, {_caught(met.values()) or 'none'} of {count} detectors "
-      f"tell images attacked by {_names(list(met))} from clean ones of the same predicted class "
-      f"with an AUC of at least {percent(_CAUGHT, 0, unit=True)}."
+      f"Without HFC, {_caught(met.values()) or 'none'} of {len({row.detector for row in rows})} "
+      f"detectors tell images attacked by {_names(met)} from clean ones of the same predicted "
+      f"class with an AUC of at least {share(_CAUGHT, 0)}."
     )
   hidden = grouped((row for row in rows if row.hfc), "weight_rule")
-  return sentences + [text for (rule,), x in hidden.items() for text in _with_hfc(rule, x)]
+  return sentences + [text for (rule,), group in hidden.items() for text in _with_hfc(rule, group)]
 
 
 def rule_label(rule: str, rows: Iterable[Any]) -> str:
   """ "HFC at the papers’ weight (1)", "(0.3 for BIM, 0.4 for PGD)" where attacks differ."""
+  if rule not in _RULES:
+    return f"HFC at {rule}"
   weights = {attack_label(row.attack): fraction(row.hfc_weight) for row in rows}
   each = ", ".join(f"{weight} for {name}" for name, weight in weights.items())
-  one = next(iter(weights.values())) if len(set(weights.values())) == 1 else each
-  return f"{_RULES[rule]} ({one})" if rule in _RULES else f"HFC at {rule}"
+  return f"{_RULES[rule]} ({each if len(set(weights.values())) > 1 else each.split()[0]})"
+
+
+def _with_hfc(rule: str, rows: Sequence[Any]) -> Iterator[str]:
+  label = rule_label(rule, rows)
+  areas = [each for group in grouped(rows, "attack", "eps_256").values() if (each := _areas(group))]
+  scored = sorted((area, detector) for each in areas for detector, area in each.items())
+  if not scored:
+    yield f"With {label}, no target was reached."
+    return
+  accuracies = [row.adv_acc or 0.0 for row in rows]
+  reached = " to ".join(dict.fromkeys(percent(f(accuracies), 0) for f in (min, max)))
+  caught = _caught(areas)
+  (worst, lowest), *_, (best, highest) = scored * 2
+  yield (
+    f"With {label}, {f'{caught} still do' if caught else 'none does'}: AUCs run from "
+    f"{share(worst, 0)} ({detector_label(lowest)}) to {share(best, 0)} "
+    f"({detector_label(highest)}), and {'only ' if max(accuracies) < 0.5 else ''}{reached}"
+    "\u202f% of the attacked images reach their target."
+  )
+  tops = {detector: area for area, detector in scored if area > _SEEN}
+  if tops:
+    names = _names(f"{detector_label(d)} ({share(area)})" for d, area in
+                   sorted(tops.items(), key=lambda each: -each[1]))  # fmt: skip
+    yield f"At this weight HFC does not hide from {names}: an AUC above {share(_SEEN, 0)}."
+  backwards = [detector_label(detector) for area, detector in scored if area <= 1 - _CAUGHT]
+  if backwards:
+    yield (
+      f"Read the other way round, {_names(backwards)} would still give the attack away: hidden "
+      "images score lower than clean ones (column two-sided)."
+    )
 
 
 def _areas(rows: Iterable[Any]) -> dict[str, float]:
@@ -53,44 +84,11 @@ def _areas(rows: Iterable[Any]) -> dict[str, float]:
 def _caught(areas: Iterable[Mapping[str, float]]) -> str:
   """How many detectors notice, as a span over the attacks; empty where none does."""
   counts = [sum(area >= _CAUGHT for area in each.values()) for each in areas]
-  low, high = min(counts), max(counts)
-  return "" if high == 0 else str(low) if low == high else f"{low} to {high}"
+  spans = dict.fromkeys(map(str, (min(counts), max(counts))))
+  return " to ".join(spans) if max(counts) else ""
 
 
-def _with_hfc(rule: str, rows: Sequence[Any]) -> Iterator[str]:
-  label = rule_label(rule, rows)
-  areas = [_areas(group) for group in grouped(rows, "attack", "eps_256").values()]
-  scored = [(area, detector) for each in areas for detector, area in each.items()]
-  if not scored:
-    yield f"With {label}, no target was reached."
-    return
-  accuracies = [row.adv_acc or 0.0 for row in rows]
-  low, high = percent(min(accuracies), 0), percent(max(accuracies), 0)
-  reached = low if low == high else f"{low} to {high}"
-  caught = _caught(each for each in areas if each)
-  (worst, lowest), (best, highest) = min(scored), max(scored)
-  yield (
-    f"With {label}, {f'{caught} still do' if caught else 'none does'}: AUCs run from "
-    f"{percent(worst, 0, unit=True)} ({detector_label(lowest)}) to {percent(best, 0, unit=True)} "
-    f"({detector_label(highest)}), and {'only ' if max(accuracies) < 0.5 else ''}{reached}\u202f% "
-    "of the attacked images reach their target."
-  )
-  tops = dict(sorted((detector, area) for area, detector in scored))
-  seen = sorted(((area, d) for d, area in tops.items() if area > _SEEN), reverse=True)
-  if seen:
-    names = _names([f"{detector_label(d)} ({percent(area, unit=True)})" for area, d in seen])
-    yield (
-      f"At this weight HFC does not hide from {names}: an AUC above {percent(_SEEN, 0, unit=True)}."
-    )
-  backwards = dict.fromkeys(detector for area, detector in scored if area <= 1 - _CAUGHT)
-  if backwards:
-    yield (
-      f"Read the other way round, {_names([detector_label(d) for d in backwards])} would still "
-      "give the attack away: hidden images score lower than clean ones (column two-sided)."
-    )
-
-
-def _names(names: Sequence[str]) -> str:
+def _names(names: Iterable[str]) -> str:
   """ "A, B and C"."""
-  names = list(dict.fromkeys(names))
-  return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+  *first, last = dict.fromkeys(names)
+  return f"{', '.join(first)} and {last}" if first else last

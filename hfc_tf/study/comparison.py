@@ -14,7 +14,7 @@ from hfc_tf.attacks import Attack, sign_noise
 from hfc_tf.detectors.base import Detector
 from hfc_tf.evaluation import sanity
 from hfc_tf.evaluation.protocol import AttackResult, detection_rows
-from hfc_tf.results.detection import DetectionRow
+from hfc_tf.results.rows import DetectionRow
 from hfc_tf.study import stages
 from hfc_tf.study.hfc_weight import hfc_attacks
 from hfc_tf.study.study import Study

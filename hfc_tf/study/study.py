@@ -58,6 +58,7 @@ class Study:
     dataset: Dataset | None = None,
     split: splits.Split | None = None,
   ) -> None:
+    self.begun = time.monotonic()
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
     self._attacks: dict[tuple[Any, ...], Attack] = {}

@@ -14,5 +14,5 @@ def test_blocks_end_where_names_change():
 
 
 def test_studies_hide_whatever_they_are_told():
-  study, attack = common.hiding_study(shared.config(attacks=("pgd", "bim")))
+  study, attack = common.hfc_study(shared.config(attacks=("pgd", "bim")))
   assert study.config.hfc and attack == "pgd" and study.config.steps == 4

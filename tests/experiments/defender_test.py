@@ -114,12 +114,13 @@ def test_tables_and_the_figure():
   assert attacks == ["without HFC", "HFC mode, paper", "HFC mode, auto", "HFC typical, paper"]
   worst_lines = defender._worst_table([worst(), worst("mode")]).rows
   assert worst_lines[0] == ["the attack without HFC", "50.0 (20.0)"]
-  (figure,) = defender._figure(ROWS)
+  (figure,) = defender._figures(ROWS)
   assert "HFC mode, paper: Adv. Acc 90.0\u202f%, AUC 95.0\u202f%" in figure.alt
-  assert len(list(defender._findings(ROWS, [worst(), worst("mode")]))) == 2
+  (finding,) = defender._findings(ROWS)
+  assert "the attack without HFC: 48.0\u202f%; HFC at the mode: 79.5\u202f%" in finding
 
 
 @pytest.mark.parametrize("rows", [ROWS[:4], ROWS[:2]], ids=["one arm", "none"])
 def test_no_curve_without_several_weights(rows):
-  assert list(defender._figure(rows)) == []
-  assert ("HFC reached no target" in next(defender._findings(rows, [worst()]))) == (len(rows) == 2)
+  assert defender._figures(rows) == []
+  assert ("HFC reached no target" in defender._findings(rows)[0]) == (len(rows) == 2)

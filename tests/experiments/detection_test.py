@@ -12,7 +12,7 @@ import pytest
 
 from hfc_tf.experiments import detection
 from hfc_tf.report.page import command
-from hfc_tf.report.sections import read_section
+from hfc_tf.results.result import read_section
 from hfc_tf.study.config import Config
 from tests.experiments import shared
 

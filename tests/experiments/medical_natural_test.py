@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hfc_tf.experiments import medical_natural
-from hfc_tf.experiments.common import hiding_study
+from hfc_tf.experiments.common import hfc_study
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import hfc_weight
 from tests.experiments import shared
@@ -27,7 +27,7 @@ def test_both_domains(thin_models, tmp_path):
   found = shared.run(medical_natural, config, natural, (32.0, 64.0))
   own = {(r["domain"], r["eps_256"], r["hfc"]) for r in found["rows"]}
   assert own >= {("medical", 8.0, True), ("natural", 32.0, True), ("natural", 64.0, False)}
-  medical, name = hiding_study(config)
+  medical, name = hfc_study(config)
   other = natural.beside(medical, eps_256=32.0, step_size_256=None)
   studies = {"medical": medical, "natural": other}
   smallest = found["smallest_eps_256"]

@@ -9,6 +9,7 @@ import pytest
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, reproduce
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.report import write
 from hfc_tf.study.config import Config
 from tests.experiments import shared
 
@@ -25,10 +26,10 @@ def small(monkeypatch, tmp_path):
 
 
 def test_what_is_there_is_not_made_again(small, tmp_path):
-  first = reproduce.run(small, ["layers", "detection"])
+  first = reproduce.run(small, write, ["layers", "detection"])
   assert first["experiments"] == {"detection": "made", "layers": "made"}
   made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/results.json")}
-  second = reproduce.run(small, ["layers", "detection"])
+  second = reproduce.run(small, write, ["layers", "detection"])
   assert set(second["experiments"].values()) == {"there already"}
   assert {path: path.stat().st_mtime_ns for path in made} == made and len(made) == 2
   # The artefacts are shared: one density, one folder of attacks.
@@ -49,7 +50,7 @@ def test_what_is_there_is_not_made_again(small, tmp_path):
 def test_damage_is_noticed_named_and_made_again(small, tmp_path, caplog):
   (task,) = reproduce.plan(small, ["layers"], None)
   assert not task.done()
-  reproduce.run(small, ["layers"])
+  reproduce.run(small, write, ["layers"])
   assert task.done() and "damaged" not in caplog.text
   folder = tmp_path / "layers"
   for name in ("results.json", "section.json", "figures/layers.png", "asked.json"):
@@ -64,7 +65,7 @@ def test_damage_is_noticed_named_and_made_again(small, tmp_path, caplog):
       assert (damaged, name) == (None, "asked.json") or str(folder) in caplog.text
     (folder / name).write_bytes(whole)
   (folder / "results.json").write_text("{")
-  again = reproduce.run(small, ["layers"])
+  again = reproduce.run(small, write, ["layers"])
   assert again["experiments"] == {"layers": "made"} and task.done()
 
 
@@ -115,7 +116,7 @@ def test_volumes_of_the_users_own():
 
 
 def test_time_that_is_not_there(small):
-  found = reproduce.run(small, ["layers", "components"], budget_minutes=0.0)
+  found = reproduce.run(small, write, ["layers", "components"], budget_minutes=0.0)
   assert all(words.startswith("left out") for words in found["experiments"].values())
   assert {row["verdict"] for row in found["rows"]} == {"not tested"}
 
@@ -123,7 +124,7 @@ def test_time_that_is_not_there(small):
 def test_a_failure_is_told_and_the_rest_goes_on(small, monkeypatch):
   own = {**EXPERIMENTS["layers"].defaults, "detectors": ("svm",)}
   monkeypatch.setitem(EXPERIMENTS, "layers", EXPERIMENTS["layers"]._replace(defaults=own))
-  found = reproduce.run(small, ["layers", "detection"])
+  found = reproduce.run(small, write, ["layers", "detection"])
   assert found["experiments"]["layers"].startswith("failed: expected a detector with scores")
   assert found["experiments"]["detection"] == "made"
 

@@ -3,8 +3,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from hfc_tf.report.draw import draw
-from hfc_tf.results.figures import PALETTE, BoxedImages, Line, LineChart, MatrixChart
+from hfc_tf.report.figures import draw
+from hfc_tf.results.figures import PALETTE, ImageGrid, Line, LineChart, MatrixChart
 
 
 def pixels(figure):
@@ -66,10 +66,8 @@ def test_matrix_is_brightest_where_alike():
 def test_boxes_are_red_and_where_they_belong():
   images = np.full((2, 16, 16, 1), 0.5, np.float32)
   boxes = np.array([[[2, 2, 6, 6]], [[8, 8, 14, 14]]])
-  none = np.zeros((2, 0, 4), int)
-  picture = pixels(
-    draw(BoxedImages(columns=[("clean", images, none), ("ill", images, boxes)], **SAID))
-  )
+  columns = [("clean", images), ("ill", images)]
+  picture = pixels(draw(ImageGrid(columns=columns, boxes={1: boxes}, **SAID)))
   left, right = np.array_split(picture, 2, axis=1)
   assert near(left, "#E8212B", 40) == 0
   top, bottom = np.array_split(right, 2, axis=0)

@@ -8,17 +8,14 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from hfc_tf.evaluation.curves import roc_curve
-from hfc_tf.report import figures, pictures
-from hfc_tf.report.draw import draw
-from hfc_tf.results.figures import (
-  ExampleImages,
-  FeatureMap,
-  Line,
-  LineChart,
-  MatrixChart,
-  ROCCurves,
-  ScoreHistograms,
+from hfc_tf.experiments.pictures import (
+  example_images,
+  feature_map,
+  roc_curves,
+  score_histograms,
 )
+from hfc_tf.report.figures import draw, one_line
+from hfc_tf.results.figures import Line, LineChart, MatrixChart
 
 
 def image(figure):
@@ -44,9 +41,8 @@ def area(fpr, tpr):
 @pytest.mark.parametrize("shape", [(2, 8, 9, 1), (2, 8, 9, 3), (2, 5, 8, 9, 1)])
 def test_examples_draw_planes_and_volumes(shape):
   clean = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
-  figure = draw(
-    ExampleImages(clean=clean, attacked=clean + 2 / 256, hidden=clean - 1 / 256, eps_256=2)
-  )
+  attacked = {"attack": clean + 2 / 256, "hfc": clean - 1 / 256}
+  figure = draw(example_images("bim", clean, attacked, 2))
   assert image(figure).width > image(figure).height
   assert "2/256 by BIM" in figure.alt and "1/256 by BIM with HFC" in figure.alt
   assert "64 times" in figure.caption
@@ -56,7 +52,8 @@ def test_examples_draw_planes_and_volumes(shape):
 def test_examples_show_the_middle_slice():
   volume = np.zeros((1, 5, 4, 4, 1), np.float32)
   volume[0, 2] = 0.5
-  assert pictures._middle_slice(volume).max() == 0.5
+  (_, clean), (_, attacked), _ = example_images("bim", volume, {"attack": volume}, 2).columns
+  assert clean.shape == (1, 4, 4, 1) and clean.max() == attacked.max() == 0.5
 
 
 def test_changes_are_signed_about_mid_grey():
@@ -64,7 +61,7 @@ def test_changes_are_signed_about_mid_grey():
   attacked = clean.copy()
   attacked[0, :4] += 2 / 256
   attacked[0, 4:] -= 2 / 256
-  figure = draw(ExampleImages(clean=clean, attacked=attacked, hidden=None, eps_256=2))
+  figure = draw(example_images("bim", clean, {"attack": attacked}, 2))
   pixels = np.asarray(image(figure).convert("L"))
   panel = pixels[:, -150:-50]  # inside the last panel
   below_title = panel[panel.shape[0] // 3 :, 50]
@@ -76,7 +73,7 @@ def test_histograms_tell_who_is_flagged():
   drawn = scores(rng)
   drawn["kd"]["attack"][:] = np.linspace(0, 4, 60)  # 15 of 60 are at most 1
   drawn["kd"]["clean"][:] = 0
-  figure = draw(ScoreHistograms(drawn, {"kd": 1.0, "maha": None}))
+  figure = draw(score_histograms("bim", drawn, {"kd": 1.0, "maha": None}))
   assert "KD: 0% of clean, 75% of BIM, " in figure.alt
   assert "MAHA: " not in figure.alt  # no threshold, no share
   assert image(figure).format == "PNG"
@@ -85,13 +82,13 @@ def test_histograms_tell_who_is_flagged():
 def test_an_attack_that_reached_nothing():
   drawn = {"kd": {"clean": np.arange(5.0), "attack": np.zeros(0)}}
   predicted = {"clean": np.zeros(5), "attack": np.zeros(0)}
-  assert "nan" not in draw(ScoreHistograms(drawn, {"kd": 1.0})).alt
-  assert "nan" not in draw(ROCCurves(drawn, predicted)).alt
+  assert "nan" not in draw(score_histograms("bim", drawn, {"kd": 1.0})).alt
+  assert "nan" not in draw(roc_curves("bim", drawn, predicted)).alt
 
 
 def test_histograms_of_a_constant_score():
   constant = {"kd": {"clean": np.ones(5), "attack": np.ones(5)}}
-  assert image(draw(ScoreHistograms(constant, {}))).width > 0
+  assert image(draw(score_histograms("bim", constant, {}))).width > 0
 
 
 def test_pooled_curve_has_the_area_of_scikit_learn():
@@ -128,11 +125,11 @@ def test_curve_without_a_common_class():
     roc_curve(np.ones(3), np.ones(3), np.zeros(3), np.ones(3))
   groups = {"kd": {"clean": np.ones(3), "attack": np.ones(3)}}
   predicted = {"clean": np.zeros(3), "attack": np.ones(3)}
-  assert image(draw(ROCCurves(groups, predicted))).width > 0
+  assert image(draw(roc_curves("bim", groups, predicted))).width > 0
 
 
 def test_roc_figure_names_areas():
-  figure = draw(ROCCurves(scores(np.random.default_rng(3)), attack="pgd"))
+  figure = draw(roc_curves("pgd", scores(np.random.default_rng(3))))
   assert figure.name == "roc_pgd"
   assert "for PGD, " in figure.alt and "for PGD with HFC" in figure.alt
   assert figure.alt.startswith("Pooled")
@@ -146,17 +143,17 @@ def test_feature_map_is_seeded_and_tells_distances():
     "attack": rng.normal(30, 1, (30, 6)),
     "hfc": rng.normal(3, 1, (30, 6)),
   }
-  first, second = (draw(FeatureMap(features, seed=4, per_group=20)) for _ in range(2))
+  first, second = (draw(feature_map("bim", features, "relu", 4, 20)) for _ in range(2))
   assert first.png == second.png
   attack, hidden = (
-    float(first.caption.split(f" for {name}")[0].split()[-1]) for name in ("BIM,", "BIM with HFC")
+    float(first.caption.split(f" for {name}")[0].split()[-1]) for name in ("BIM;", "BIM with HFC.")
   )
   assert attack > 10 and 0.5 < hidden < 2
 
 
 def test_feature_map_of_few_points():
   few = {"clean_target": np.eye(3), "attack": np.zeros((0, 3)), "hfc": np.eye(3)[:2]}
-  assert image(draw(FeatureMap(few))).width > 0
+  assert image(draw(feature_map("bim", few, "relu"))).width > 0
 
 
 HOSTILE = [
@@ -180,7 +177,7 @@ def odd_matplotlibrc():
 
 def _hostile_figures():
   images = np.random.default_rng(0).random((len(HOSTILE), 8, 8, 1)).astype(np.float32)
-  yield draw(ExampleImages(clean=images, attacked=images, hidden=images, eps_256=4, labels=HOSTILE))
+  yield draw(example_images("bim", images, {"attack": images, "hfc": images}, 4, HOSTILE))
   lines = [Line(name, [0, 1], [place, 1], "#0072B2") for place, name in enumerate(HOSTILE)]
   said = {"name": "n", "title": "t", "alt": "", "caption": ""}
   ticks = {0: "$a^$", 1: "b"}
@@ -198,6 +195,6 @@ def test_hostile_names_are_drawn_and_settings_change_nothing(odd_matplotlibrc):
 
 
 def test_names_are_one_line_of_bounded_length():
-  assert figures.one_line("a\n\tb \u202ec\udcff") == "a b c"
-  assert figures.one_line("x" * 99, 10) == "x" * 9 + "…"
-  assert figures.one_line("_x") == " _x"  # matplotlib's legends leave out what begins with "_"
+  assert one_line("a\n\tb \u202ec\udcff") == "a b c"
+  assert one_line("x" * 99, 10) == "x" * 9 + "…"
+  assert one_line("_x") == " _x"  # matplotlib's legends leave out what begins with "_"

@@ -19,7 +19,7 @@ class Row:
 
 
 def _write(out, given, rows):
-  complete = results.completed(given, rows)
+  complete = results.plain({"schema": {"name": "detection"}, **given, "rows": rows})
   results.write_run(out, complete, {})
   return complete
 
@@ -34,7 +34,6 @@ def test_nan_becomes_null_and_numpy_plain(tmp_path):
   text = (tmp_path / "results.json").read_text()
   assert "NaN" not in text and "Infinity" not in text
   assert json.loads(text) == written
-  assert written["schema"] == {"name": "detection", "version": 1}
   assert written["rows"] == [{"detector": "kd", "auc": None}, {"detector": "maha", "auc": 0.25}]
   assert written["timing"] == {"total": None}
   assert json.loads((tmp_path / "config.json").read_text()) == {
@@ -76,8 +75,7 @@ def test_a_file_where_the_folder_should_be(tmp_path):
 
 @pytest.mark.parametrize("text", ["=1+2", "+1", "-rf", "@SUM(A1)", "\t=1"])
 def test_no_cell_is_a_formula(tmp_path, text):
-  run = results.completed({}, [{"model": text, "auc": -0.5}])
-  results.write_run(tmp_path, run, {})
+  _write(tmp_path, {}, [{"model": text, "auc": -0.5}])
   with open(tmp_path / "results.csv", newline="") as file:
     assert next(csv.DictReader(file)) == {"model": f"'{text}", "auc": "-0.5"}
   assert json.loads((tmp_path / "results.json").read_text())["rows"][0]["model"] == text
@@ -85,14 +83,14 @@ def test_no_cell_is_a_formula(tmp_path, text):
 
 def test_a_run_takes_the_place_of_another_as_a_whole(tmp_path, caplog):
   caplog.set_level("WARNING")
-  first = results.completed({"config": {"seed": 1}}, [{"a": 1}])
+  first = {"schema": {"name": "detection"}, "config": {"seed": 1}, "rows": [{"a": 1}]}
   more = {"figures/old.png": b"png", "section.json": b"{}", "split.json": b"{}"}
   results.write_run(tmp_path, first, {**more, "asked.json": b"", "figures/both.png": b"1"})
   results.write_run(tmp_path, first, {**more, "figures/both.png": b"2"})
   assert not caplog.records and not (tmp_path / "asked.json").exists()
   (tmp_path / "figures" / ".unfinished-old.png~nowhere~1~0").write_bytes(b"half")
   (tmp_path / "notes.txt").write_text("the user's")
-  second = results.completed({"schema": {"name": "layers"}, "config": {"seed": 1}}, [])
+  second = {"schema": {"name": "layers"}, "config": {"seed": 1}, "rows": []}
   results.write_run(tmp_path, second, {"figures/new.png": b"png", "report.html": b"<p>"})
   assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
     "results.json", "results.csv", "config.json", "report.html", "figures/new.png", "notes.txt",

@@ -14,15 +14,14 @@ from hfc_tf.commands.flags import define
 from hfc_tf.errors import InputError
 from hfc_tf.report import write
 from hfc_tf.report.figures import Figure
-from hfc_tf.report.page import command
-from hfc_tf.report.results import completed, plain, write_run
-from hfc_tf.report.sections import Section, page_files, read_section
-from hfc_tf.results.result import Result, Table
+from hfc_tf.report.page import command, page_files
+from hfc_tf.report.results import plain
+from hfc_tf.results.result import Result, Section, Table, read_section
 from hfc_tf.study.config import Config
 
 STRANGE = "<script>alert(1)</script>"
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big")
-FIGURE = Figure("curve", "Curve", PNG, f"falls {STRANGE}", "caption")
+FIGURE = Figure("curve", "Curve", f"falls {STRANGE}", "caption", png=PNG)
 TABLE = Table("AUC, percent", ("Detector", "AUC"), [("KD", "97.0"), (STRANGE, "50.0")], "a note")
 VOID = {"meta", "img", "br"}
 
@@ -84,7 +83,7 @@ def text(page):
 def one(out):
   rows = [{"detector": "kd", "auc": 0.97}, {"detector": "bu", "auc": float("nan"), "n": 3}]
   found = write(result(
-    out, rows, title="A title", findings=["It holds.", "Twice."], tables=[TABLE],
+    out, rows, title="A title", lead=["It holds.", "Twice."], tables=[TABLE],
     figures=[FIGURE], notes=["made thus"],
   ))  # fmt: skip
   return found, (out / "report.html").read_text()
@@ -92,10 +91,11 @@ def one(out):
 
 def several(out):
   sections = [
-    Section("First", ["One."], [TABLE], [FIGURE], ["note 1"], "bin/run_tsne"),
-    Section("Second", ["Two."], [], [FIGURE]),
-  ]
-  write_run(out, completed(results(), []), page_files(results(), sections, "All"))
+    Section(title="First", lead=["One."], tables=[TABLE], figures=[FIGURE], notes=["note 1"],
+            command="bin/run_tsne"),
+    Section(title="Second", lead=["Two."], figures=[FIGURE]),
+  ]  # fmt: skip
+  write(result(out, [], title="All", sections=sections))
   return (out / "report.html").read_text()
 
 
@@ -155,6 +155,13 @@ def test_a_class_and_a_picture_are_escaped(tmp_path):
   assert page.count("<b>Synthetic.</b>") == 2  # the notice and the picture's caption
 
 
+def test_a_picture_without_words_is_told_by_the_finding(tmp_path):
+  figure = dataclasses.replace(FIGURE, alt="")
+  write(result(tmp_path, [], title="T", lead=["It holds.", "Twice."], figures=[figure, FIGURE]))
+  shown = [a["alt"] for tag, a in read((tmp_path / "report.html").read_text()) if tag == "img"]
+  assert shown == ["It holds. Twice.", FIGURE.alt]
+
+
 def test_results_and_page_are_the_same_twice(tmp_path):
   first, _ = one(tmp_path)
   names = ("results.json", "results.csv", "config.json", "section.json")
@@ -185,7 +192,7 @@ def test_a_section_comes_back_from_its_folder(tmp_path):
   )  # fmt: skip
   assert section.figures == [FIGURE] and section.command.startswith("bin/run_tsne --out=")
   assert section.tables[0].rows == [list(row) for row in TABLE.rows]
-  files = page_files(results(), [section, section], "Twice")
+  files = page_files({**results(), "rows": []}, [section, section], "Twice")
   assert "KD" in text(files["report.html"].decode())
 
 

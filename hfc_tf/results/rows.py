@@ -1,0 +1,247 @@
+"""One dataclass a kind of row; rates and areas are fractions, None where nothing was scored."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectionRow:
+  """One detector against one attack.
+
+  `population` says which adversarials were scored, always against all clean AdvTest images:
+  "successful" are all that fooled the classifier under this attack; "both_arms" those whose image
+  fooled it without HFC and with it at each weight. `tpr_at_90_tnr` and `tnr_at_threshold` are at
+  the threshold learnt on AdvTrain.
+  """
+
+  attack: str
+  hfc: bool
+  hfc_weight: float
+  weight_rule: str | None
+  eps_256: float
+  step_size_256: float
+  steps: int
+  detector: str
+  population: str
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_within_class: float | None
+  auc_within_class_low: float | None
+  auc_within_class_high: float | None
+  auc_two_sided: float | None
+  auc_within_class_two_sided: float | None
+  tpr_at_90_tnr: float | None
+  tpr_at_90_tnr_test_threshold: float | None
+  tnr_at_threshold: float
+  adv_acc: float
+  adv_acc_low: float
+  adv_acc_high: float
+  adv_acc_8bit: float
+  n_adversarial: int
+  n_clean: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdaptiveRow(DetectionRow):
+  """One detector against one method, a key of `labels.ADAPTIVE_METHODS`, and its term's weight."""
+
+  method: str
+  term_weight: float | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BudgetRow(DetectionRow):
+  """One detector against one attack at one budget, on one backbone."""
+
+  model: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComponentsRow(DetectionRow):
+  """One detector against the attack hidden with M components; None without HFC."""
+
+  components: int | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DefenderRow(DetectionRow):
+  """`learnt_from` is "plain", an aim of HFC or "mixture"; `aim` that of the attack, if any."""
+
+  learnt_from: str
+  aim: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class WorstRow:
+  """One detector against all attacks at once."""
+
+  learnt_from: str
+  detector: str
+  auc_within_class: float | None
+  tpr_at_90_tnr: float | None
+  n_adversarial: int
+  n_clean: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DomainRow(DetectionRow):
+  """One detector against one attack in one domain, "medical" or "natural"."""
+
+  domain: str
+  dataset: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SubstituteRow(DetectionRow):
+  """One detector of the victim against one attack; `substitute` is None where no other was used."""
+
+  victim: str
+  substitute: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRow:
+  """One detector on one layer, counted from 1 in the order of the network, against one attack."""
+
+  attack: str
+  hfc: bool
+  hfc_weight: float
+  weight_rule: str | None
+  eps_256: float
+  steps: int
+  detector: str
+  layer: int
+  layer_name: str
+  channels: int
+  auc: float | None
+  auc_within_class: float | None
+  auc_within_class_two_sided: float | None
+  adv_acc: float
+  n_adversarial: int
+  n_clean: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierRow:
+  """One classifier on Test; the AUC of two classes with its 95 % interval over patients."""
+
+  dataset: str
+  source: str
+  model: str
+  image_size: int
+  train: int
+  test: int
+  accuracy: float
+  accuracy_paper: float | None
+  balanced_accuracy: float
+  lowest_recall: float
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_paper: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SuccessRow:
+  """How often an attack without HFC reaches its target on one form of the images."""
+
+  form: str
+  voxels: int
+  eps_256: float
+  adv_acc: float
+  adv_acc_low: float
+  adv_acc_high: float
+  n: int
+  accuracy: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LesionRow:
+  """One size and number of lesions; `false_rate` of the images changed their prediction.
+
+  AUCs are of the others.
+  """
+
+  size: str
+  count: int
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_within_class: float | None
+  false_rate: float
+  auc_paper: float | None
+  false_rate_paper: float | None
+  draws: int
+  n_clean: int
+  n_lesions: int
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectionRow:
+  """One figure; `kind` says which of the fields it fills.
+
+  "weights": mean cosine of an image's change dz with w_c - w_y, and the correlation over channels
+  of the mean change with w_ic - w_iy (of the commonest pair of classes). "pair": mean cosine of
+  the changes of one image under two attacks. "gradient": as `measures.gradient_path` gives them.
+  """
+
+  kind: str
+  attack: str
+  step: int
+  other_attack: str | None = None
+  other_step: int | None = None
+  cosine: float | None = None
+  correlation: float | None = None
+  gradient_error: float | None = None
+  same_sign: float | None = None
+  same_sign_elsewhere: float | None = None
+  n: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StressRow:
+  """One layer pushed one way; means are over images, space and channels.
+
+  `ratio` is |after - before| / before. `domain` is "medical" or "natural".
+  """
+
+  paper: str
+  domain: str
+  dataset: str
+  source: str
+  layer: str
+  layer_number: int
+  layers: int
+  eps_256: float
+  step_size_256: float
+  steps: int
+  direction: str
+  mean_before: float
+  mean_after: float
+  difference: float
+  ratio: float | None
+  n_images: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SeparabilityRow:
+  """One group of images against clean images of the target class, see `measures.Separability`.
+
+  `group` is "clean_original" (the other classes), "attack" or "hfc".
+  """
+
+  layer: str
+  layer_number: int
+  group: str
+  attack: str
+  hfc_weight: float
+  eps_256: float
+  steps: int
+  target: int
+  n_group: int
+  n_clean: int
+  neighbours: float | None
+  silhouette: float | None
+  distance: float | None
