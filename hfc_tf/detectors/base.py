@@ -103,12 +103,12 @@ class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
         "give labelled Train taps of every class",
       )
     data = AdvTrain.of(clean, noisy, adversarial)
+    self.__dict__.pop("threshold_", None)  # not fitted until all is learnt
     self.widths_, self.num_classes_ = widths, classes
     if self.reads == "images":
       if model is not None:
         self._check_model(model)
       data = data.with_images(model, images or {})
-    self.__dict__.pop("threshold_", None)  # not fitted until all is learnt
     self.layers_ = self._choose_layers(train)
     scores = self._finite(self._learn(train, data))
     self.threshold_ = threshold_at_tnr(scores[data.is_clean])

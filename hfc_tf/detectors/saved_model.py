@@ -72,7 +72,8 @@ class SavedModelDetector(ImageDetector):
     low, high = model.bounds
     scores = self._function(images * (high - low) + low)
     if isinstance(scores, dict):
-      scores = scores.get("score", scores.popitem()[1] if len(scores) == 1 else None)
+      only = next(iter(scores.values())) if len(scores) == 1 else None
+      scores = scores.get("score", only)
     shape = getattr(scores, "shape", None)
     if shape is None or shape.rank not in (1, 2) or (shape.rank == 2 and shape[1] != 1):
       raise InputError(
