@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
-from hfc_tf.errors import InputError
 from hfc_tf.lazy import Registry, exports
 
 if TYPE_CHECKING:
-  from hfc_tf.detectors.base import Detector
-  from hfc_tf.detectors.bayesian import BayesianUncertainty
-  from hfc_tf.detectors.dnn import DeepNeuralNetwork
-  from hfc_tf.detectors.export import export_detector
-  from hfc_tf.detectors.hfc_score import HFCScore
-  from hfc_tf.detectors.images import ImageDetector
-  from hfc_tf.detectors.kernel_density import KernelDensity
-  from hfc_tf.detectors.lid import LocalIntrinsicDimensionality
-  from hfc_tf.detectors.mahalanobis import Mahalanobis
-  from hfc_tf.detectors.mahalanobis_step import SteppedMahalanobis
-  from hfc_tf.detectors.multivariate_gaussian import MultivariateGaussian
-  from hfc_tf.detectors.nearest_neighbors import NearestNeighbors
-  from hfc_tf.detectors.saved_model import SavedModelDetector
-  from hfc_tf.detectors.squeezing import FeatureSqueezing
-  from hfc_tf.detectors.svm import SupportVectorMachine
-else:
-  __getattr__, __dir__ = exports(__name__, {
-    "BayesianUncertainty": "bayesian",
-    "DeepNeuralNetwork": "dnn",
-    "Detector": "base",
-    "FeatureSqueezing": "squeezing",
-    "HFCScore": "hfc_score",
-    "ImageDetector": "images",
-    "KernelDensity": "kernel_density",
-    "LocalIntrinsicDimensionality": "lid",
-    "Mahalanobis": "mahalanobis",
-    "MultivariateGaussian": "multivariate_gaussian",
-    "NearestNeighbors": "nearest_neighbors",
-    "SavedModelDetector": "saved_model",
-    "SteppedMahalanobis": "mahalanobis_step",
-    "SupportVectorMachine": "svm",
-    "export_detector": "export",
-  })  # fmt: skip
-
-__all__ = [
-  "DETECTORS",
-  "BayesianUncertainty",
-  "DeepNeuralNetwork",
-  "Detector",
-  "FeatureSqueezing",
-  "HFCScore",
-  "ImageDetector",
-  "KernelDensity",
-  "LocalIntrinsicDimensionality",
-  "Mahalanobis",
-  "MultivariateGaussian",
-  "NearestNeighbors",
-  "SavedModelDetector",
-  "SteppedMahalanobis",
-  "SupportVectorMachine",
-  "export_detector",
-  "load",
-]
+  from hfc_tf.detectors.base import Detector as Detector
+  from hfc_tf.detectors.bayesian import BayesianUncertainty as BayesianUncertainty
+  from hfc_tf.detectors.dnn import DeepNeuralNetwork as DeepNeuralNetwork
+  from hfc_tf.detectors.export import export_detector as export_detector
+  from hfc_tf.detectors.hfc_score import HFCScore as HFCScore
+  from hfc_tf.detectors.images import ImageDetector as ImageDetector
+  from hfc_tf.detectors.kernel_density import KernelDensity as KernelDensity
+  from hfc_tf.detectors.lid import LocalIntrinsicDimensionality as LocalIntrinsicDimensionality
+  from hfc_tf.detectors.mahalanobis import Mahalanobis as Mahalanobis
+  from hfc_tf.detectors.mahalanobis_step import SteppedMahalanobis as SteppedMahalanobis
+  from hfc_tf.detectors.multivariate_gaussian import MultivariateGaussian as MultivariateGaussian
+  from hfc_tf.detectors.nearest_neighbors import NearestNeighbors as NearestNeighbors
+  from hfc_tf.detectors.saved_model import SavedModelDetector as SavedModelDetector
+  from hfc_tf.detectors.squeezing import FeatureSqueezing as FeatureSqueezing
+  from hfc_tf.detectors.svm import SupportVectorMachine as SupportVectorMachine
 
 DETECTORS: Registry[type[Detector]] = Registry({
   "kd": "hfc_tf.detectors.kernel_density:KernelDensity",
@@ -77,6 +37,15 @@ DETECTORS: Registry[type[Detector]] = Registry({
   "maha_step": "hfc_tf.detectors.mahalanobis_step:SteppedMahalanobis",
   "hfc_score": "hfc_tf.detectors.hfc_score:HFCScore",
 })  # fmt: skip
+_PLACES = {
+  place.split(":")[1]: place.split(":")[0].split(".")[-1] for place in DETECTORS.data.values()
+}
+_PLACES |= {"Detector": "base", "ImageDetector": "images", "SavedModelDetector": "saved_model"}
+_PLACES |= {"export_detector": "export"}
+__all__ = ["DETECTORS", "load", *sorted(_PLACES)]
+
+if not TYPE_CHECKING:
+  __getattr__, __dir__ = exports(__name__, _PLACES)
 
 
 def load(path: str | os.PathLike[str]) -> Detector:
@@ -85,11 +54,7 @@ def load(path: str | os.PathLike[str]) -> Detector:
   Raises:
     InputError: no such file, a damaged one, or one of an unknown kind.
   """
-  from hfc_tf.detectors.saved_model import SavedModelDetector as Saved
-  from hfc_tf.detectors.storage import read_arrays
+  from hfc_tf.detectors.storage import read
 
-  key = json.loads(str(read_arrays(path)["config"]))["detector"]
-  kinds: dict[str, type[Detector]] = {**DETECTORS, Saved.key: Saved}
-  if key not in kinds:
-    raise InputError(f"a saved detector among {', '.join(kinds)}", key, "update hfc_tf")
-  return kinds[key].load(path)
+  saved_model = {"saved_model": "hfc_tf.detectors.saved_model:SavedModelDetector"}
+  return read(path, Registry({**DETECTORS.data, **saved_model}))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import dataclasses
 
 import numpy as np
 import tensorflow as tf
 
 from hfc_tf.detectors.base import Detector, Features
-from hfc_tf.detectors.learning import AdvTrain, learn_sign
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, learn_sign
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class BayesianUncertainty(Detector):
   """BU: variance over all logits of stochastic passes with dropout on the penultimate layer.
 
@@ -31,13 +31,12 @@ class BayesianUncertainty(Detector):
   """
 
   key = "bu"
-  reads: ClassVar[Literal["features", "head"]] = "head"
-  train_images: ClassVar[int] = 1
-
-  def __init__(self, passes: int = 50, rate: float = 0.3, seed: int = 0) -> None:
-    self.passes = passes
-    self.rate = rate
-    self.seed = seed
+  reads = "head"
+  train_images = 1
+  per_layer = False
+  passes: int = 50
+  rate: float = 0.3
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     if train.head is None:
@@ -52,7 +51,6 @@ class BayesianUncertainty(Detector):
     masks = (draws >= self.rate) / (1.0 - self.rate)  # [N, C]
     self.kernels_ = np.einsum("nc,ck->cnk", masks, kernel).astype(np.float32)
     self.sign_ = 1.0
-    self._freeze()
     scores = self._run(self.score_tensor, data.taps)
     self.sign_ = learn_sign(data, scores)
     # One bit out of all rows; signs of single folds would mix the sides where there is no signal.
@@ -60,6 +58,5 @@ class BayesianUncertainty(Detector):
 
   def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """The variance `[B]`, turned so that adversarials are above."""
-    kernels = self._tensors["kernels_"]  # [C, N, K]
-    passes = tf.tensordot(features[self.layers_[0]], kernels, 1)  # [B, N, K]
+    passes = tf.tensordot(features[self.layers_[0]], self._tensors["kernels_"], 1)  # [B, N, K]
     return self.sign_ * tf.reduce_sum(tf.math.reduce_variance(passes, axis=1), axis=1)

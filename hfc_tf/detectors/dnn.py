@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.checked import layer_list
 from hfc_tf.detectors.base import Detector, Features
-from hfc_tf.detectors.gaussians import spread
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import ALL, AdvTrain, Array, Tensor
 from hfc_tf.taps import Taps
 
+_NETWORK = ("kernel_", "bias_", "output_", "offset_")
 
+
+@dataclasses.dataclass(eq=False, repr=False)
 class DeepNeuralNetwork(Detector):
   """DNN: one small network for each layer's channel means, logits summed over the layers.
 
@@ -31,58 +31,38 @@ class DeepNeuralNetwork(Detector):
     units: hidden units per layer.
     epochs: at most so many passes over AdvTrain.
     patience: passes without a better out-of-fold score before the loop ends.
-    learning_rate: of AdamW.
-    weight_decay: of AdamW.
+    learning_rate, weight_decay: of AdamW.
     batch_size: rows a step.
     folds: number of folds.
-    layers: names of the layers to read; None for all.
-    seed: of the initial weights, the order of rows and the folds.
+    layers, seed: see `Detector`.
   """
 
   key = "dnn"
-  per_layer: ClassVar[bool] = True
-
-  def __init__(
-    self,
-    units: int = 64,
-    epochs: int = 30,
-    patience: int = 6,
-    learning_rate: float = 1e-3,
-    weight_decay: float = 1e-2,
-    batch_size: int = 128,
-    folds: int = 3,
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-  ) -> None:
-    self.units = units
-    self.epochs = epochs
-    self.patience = patience
-    self.learning_rate = learning_rate
-    self.weight_decay = weight_decay
-    self.batch_size = batch_size
-    self.folds = folds
-    self.layers = layers
-    self.seed = seed
-
-  def _choose_layers(self, train: Taps) -> list[str]:
-    return layer_list(self.layers, train)
+  units: int = 64
+  epochs: int = 30
+  patience: int = 6
+  learning_rate: float = 1e-3
+  weight_decay: float = 1e-2
+  batch_size: int = 128
+  folds: int = 3
+  layers: Sequence[str] | None = None
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
-    self.center_ = {n: train.features[n].mean(axis=0) for n in self.layers_}
-    self.scale_ = {n: spread(train.features[n]).astype(np.float32) for n in self.layers_}
-    inputs = [
-      tf.constant((data.taps.features[name] - self.center_[name]) / self.scale_[name])
-      for name in self.layers_
-    ]
-    folds = list(data.folds(self.folds, self.seed))
+    self._learn_scale(train, train)
+    inputs = [self._standard(name, data.taps.features[name]) for name in self.layers_]
     everything = np.arange(len(data.taps))
-    weights = np.zeros([len(everything), len(folds) + 1], np.float32)  # [N, M]
-    for m, rows in enumerate([*(learn for learn, _ in folds), everything]):
+    folds = list(data.folds(self.folds, self.seed))
+    learning = [*(learn for learn, _ in folds), everything]
+    weights = np.zeros([len(everything), len(learning)], np.float32)  # [N, M]
+    for m, rows in enumerate(learning):
       weights[rows, m] = data.weights(rows)
     truth = tf.constant(data.is_adversarial[:, None], tf.float32)  # [N, 1]
-    variables = self._initial(len(folds) + 1)
+    variables = [
+      self._initial(i, values.shape[1], len(learning)) for i, values in enumerate(inputs)
+    ]
+    flat = [variable for layer in variables for variable in layer]
     optimizer = keras.optimizers.AdamW(self.learning_rate, weight_decay=self.weight_decay)
-    flat = [v for layer in variables for v in layer]
     optimizer.build(flat)
 
     @tf.function(autograph=False)  # type: ignore[untyped-decorator]
@@ -102,11 +82,13 @@ class DeepNeuralNetwork(Detector):
       return tf.add_n([_networks(values, *layer) for values, layer in pairs])  # [N, M]
 
     best, best_scores = (-1.0, 0.0), np.zeros(len(everything))
+    steps = max(1, round(len(everything) / self.batch_size))
+    size = -(-len(everything) // steps)  # rows a step, some of them padded
     for epoch in range(self.epochs):
       order = np.random.default_rng([self.seed, epoch]).permutation(len(everything))
-      for rows in np.array_split(order, max(1, round(len(order) / self.batch_size))):
-        padded = np.pad(rows, (0, self._rows_a_step(len(order)) - len(rows)))
-        row_weights = np.where(np.arange(len(padded))[:, None] < len(rows), weights[padded], 0)
+      for rows in np.array_split(order, steps):
+        padded = np.pad(rows, (0, size - len(rows)))
+        row_weights = np.where(np.arange(size)[:, None] < len(rows), weights[padded], 0)
         step(tf.constant(padded), tf.constant(row_weights, tf.float32))
       logits = outputs().numpy()
       scores = np.zeros(len(everything))
@@ -115,54 +97,35 @@ class DeepNeuralNetwork(Detector):
       mean_logit = scores / len(self.layers_)
       signs = np.where(data.is_adversarial, -1.0, 1.0)
       loss = np.average(np.logaddexp(0.0, signs * mean_logit), weights=weights[:, -1])
-      quality = (round(data.area(everything, scores), 3), -float(loss))
+      quality = (round(data.area(ALL, scores), 3), -float(loss))
       if quality > best:
         best, best_scores, self.epochs_ = quality, scores, epoch + 1
-        self._keep(variables)
+        arrays = [[variable.numpy() for variable in layer] for layer in variables]
+        last = [(k[:, -self.units :], b[-self.units :], o[-1:], a[-1:]) for k, b, o, a in arrays]
+        for key, values in zip(_NETWORK, zip(*last, strict=True), strict=True):
+          setattr(self, key, dict(zip(self.layers_, values, strict=True)))
       elif epoch + 1 - self.epochs_ >= self.patience:
         break
     return best_scores
 
-  def _rows_a_step(self, rows: int) -> int:
-    return -(-rows // max(1, round(rows / self.batch_size)))
-
-  def _initial(self, models: int) -> list[list[tf.Variable]]:
+  def _initial(self, layer: int, channels: int, models: int) -> list[tf.Variable]:
     """Glorot-uniform kernels of all models side by side: `[C, M U]`, `[M U]`, `[M, U]`, `[M]`."""
-    variables = []
-    for i, name in enumerate(self.layers_):
-      channels = len(self.center_[name])
-      rng = np.random.default_rng([self.seed, i])
-      bound = np.sqrt(6.0 / (channels + self.units))
-      # The same start for every model: folds then differ in nothing but their rows.
-      kernel = np.tile(rng.uniform(-bound, bound, [channels, self.units]), [1, models])
-      bound = np.sqrt(6.0 / (1 + self.units))
-      output = np.tile(rng.uniform(-bound, bound, [1, self.units]), [models, 1])
-      shapes = [kernel, np.zeros(models * self.units), output, np.zeros(models)]
-      variables.append([tf.Variable(values, dtype=tf.float32) for values in shapes])
-    return variables
-
-  def _keep(self, variables: list[list[tf.Variable]]) -> None:
-    """Takes the networks of all rows, the last model of each layer."""
-    self.kernel_, self.bias_, self.output_, self.offset_ = {}, {}, {}, {}
-    for name, (kernel, bias, output, offset) in zip(self.layers_, variables, strict=True):
-      self.kernel_[name] = kernel.numpy()[:, -self.units :]
-      self.bias_[name] = bias.numpy()[-self.units :]
-      self.output_[name] = output.numpy()[-1:]
-      self.offset_[name] = offset.numpy()[-1:]
+    rng = np.random.default_rng([self.seed, layer])
+    bound = np.sqrt(6.0 / (channels + self.units))
+    # The same start for every model: folds then differ in nothing but their rows.
+    kernel = np.tile(rng.uniform(-bound, bound, [channels, self.units]), [1, models])
+    bound = np.sqrt(6.0 / (1 + self.units))
+    output = np.tile(rng.uniform(-bound, bound, [1, self.units]), [models, 1])
+    shapes = [kernel, np.zeros(models * self.units), output, np.zeros(models)]
+    return [tf.Variable(values, dtype=tf.float32) for values in shapes]
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Logits `[B, L]` of the networks."""
-    tensors = self._tensors
     columns = []
     for name in self.layers_:
-      scaled = (features[name] - tensors[f"center_/{name}"]) / tensors[f"scale_/{name}"]
-      network = [tensors[f"{p}/{name}"] for p in ("kernel_", "bias_", "output_", "offset_")]
-      columns.append(_networks(scaled, *network)[:, 0])
+      network = [self._tensors[key][name] for key in _NETWORK]
+      columns.append(_networks(self._standard(name, features[name]), *network)[:, 0])
     return tf.stack(columns, axis=1)
-
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
-    """The sum of the networks' logits `[B]`."""
-    return tf.reduce_sum(self.layer_tensor(features, logits), axis=1)
 
 
 def _networks(

@@ -6,14 +6,13 @@ import copy
 import json
 import os
 import pathlib
-import shutil
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
 from hfc_tf.detectors.base import Detector
-from hfc_tf.detectors.storage import Tensor
+from hfc_tf.detectors.learning import Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.locks import locked
 from hfc_tf.taps import TappedModel
@@ -43,19 +42,15 @@ def export_detector(
   symbolic link what it points to.
 
   Args:
-    detector: fitted.
-    model: the classifier it was fitted on.
-    path: the folder.
-
-  Returns:
-    The folder.
+    detector: fitted on this classifier.
+    path: the folder, which is returned.
 
   Raises:
     InputError: a detector before fit, a model whose preprocessing runs Python, a place that holds
       something else, cannot be written, or has a name that TensorFlow reads as a pattern.
   """
   place = _place(path)
-  detector._check_fitted()
+  detector._check_ready()
   detector._check_model(model)
   if place.exists() and not (place / DESCRIPTION).is_file():
     raise InputError("a new folder, or one with an export", f"another {place}", "name another")
@@ -70,23 +65,19 @@ def export_detector(
     "classes": model.num_classes,
     "outputs": sorted(served.serve.get_concrete_function().structured_outputs),
   }
-  beside = None
+  # The graph needs no further gradient, and those of some convolutions cannot be saved.
+  options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
   try:
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(dir=place.parent, prefix=".export."))
-    new = beside / "new"
-    # The graph needs no further gradient, and those of some convolutions cannot be saved.
-    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(served, os.fspath(new), {"serving_default": served.serve}, options)
-    (new / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
-    _replace(place, new)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".export.") as beside:
+      new = pathlib.Path(beside) / "new"
+      tf.saved_model.save(served, os.fspath(new), {"serving_default": served.serve}, options)
+      (new / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+      _replace(place, new)
   except (OSError, tf.errors.OpError) as error:
     raise InputError(
       f"a folder that can be written at {place}", str(error)[:200], "choose another, or make room"
     ) from error
-  finally:
-    if beside is not None:
-      shutil.rmtree(beside, ignore_errors=True)
   return pathlib.Path(path)
 
 
@@ -124,9 +115,9 @@ class _Served(tf.Module):  # type: ignore[misc]
     super().__init__()
     # Variables, which are kept outside of the graph; constants in it may not exceed 2 GB.
     detector = copy.copy(detector)
-    detector._tensors = {
-      name: tf.Variable(value, trainable=False) for name, value in detector._tensors.items()
-    }
+    detector._tensors = tf.nest.map_structure(
+      lambda value: tf.Variable(value, trainable=False), detector._tensors
+    )
     low, high = model.bounds
 
     def serve(images: Tensor) -> dict[str, Tensor]:
@@ -134,11 +125,11 @@ class _Served(tf.Module):  # type: ignore[misc]
       inside = tf.reduce_all(
         (unit >= -1e-5) & (unit <= 1.0 + 1e-5), list(range(1, unit.shape.rank))
       )
-      found = detector.outputs(model, tf.clip_by_value(unit, 0.0, 1.0))
-      logits = found.pop("logits")
-      score = tf.where(inside, found["score"], np.nan)
+      outputs = detector.outputs(model, tf.clip_by_value(unit, 0.0, 1.0))
+      logits = outputs.pop("logits")
+      score = tf.where(inside, outputs["score"], np.nan)
       return {
-        **found,
+        **outputs,
         "score": score,
         "is_adversarial": (score > detector.threshold_) | tf.math.is_nan(score),
         "label": tf.argmax(logits, axis=1, output_type=tf.int32),
@@ -147,11 +138,10 @@ class _Served(tf.Module):  # type: ignore[misc]
     spec = tf.TensorSpec([None, *model.input_shape], tf.float32, name="images")
     self.serve = tf.function(serve, input_signature=[spec], autograph=False)
     graph = self.serve.get_concrete_function().graph
+    self.weights = list(graph.variables)
     definition = graph.as_graph_def()
     bodies = [definition.node, *(function.node_def for function in definition.library.function)]
-    python = sorted({node.op for nodes in bodies for node in nodes if "PyFunc" in node.op})
+    python = ", ".join(sorted({n.op for nodes in bodies for n in nodes if "PyFunc" in n.op}))
     if python:
-      raise InputError(
-        "a model of TensorFlow operations", f"{', '.join(python)} in it", "write it without Python"
-      )
-    self.weights = list(graph.variables)
+      expected = "a model of TensorFlow operations"
+      raise InputError(expected, f"{python} in it", "write it without Python")

@@ -16,35 +16,24 @@ Array = npt.NDArray[Any]
 def spread(values: Array, residuals: Array | None = None) -> Array:
   """Standard deviation of each channel `[C]`, the unit in which detectors measure it.
 
-  Infinite where a channel does not move, up to rounding: it has no unit, and what is divided by
-  its spread counts for nothing.
-
-  Args:
-    values: features of Train `[N, C]`.
-    residuals: what is left of them around the means of their classes; their deviation is meant,
-      but at least a thousandth of that of `values`.
+  Of features of Train `[N, C]`, or of their residuals around the means of their classes, but at
+  least a thousandth of the former. Infinite where a channel does not move, up to rounding: it has
+  no unit, and what is divided by its spread counts for nothing.
   """
   deviation = values.std(axis=0, dtype=np.float64)
   rounding = 1e-6 * np.abs(values).max(axis=0, initial=0.0)
-  result = deviation
-  if residuals is not None:
-    result = np.maximum(residuals.std(axis=0, dtype=np.float64), 1e-3 * deviation)
-  return np.where(deviation > rounding, result, np.inf)
+  within = deviation if residuals is None else residuals.std(axis=0, dtype=np.float64)
+  return np.where(deviation > rounding, np.maximum(within, 1e-3 * deviation), np.inf)
 
 
 def whitening(residuals: Array, shrinkage: float | None = None) -> Array:
-  """A matrix W `[C, C]` with |x W|^2 = x' S^-1 x, S the shrunk covariance of centred rows.
-
-  The target of the shrinkage treats all channels alike: give rows in units of `spread`.
+  """W `[C, C]` with |x W|^2 = x' S^-1 x, S the shrunk covariance of centred rows X `[N, C]`.
 
       S = (1 - a) X'X / N + a tr(X'X / N) / C I
 
-  Computed in float64 through a Cholesky factor S = L L', W = L^-T, so that 4096 channels with fewer
-  rows are no trouble.
-
-  Args:
-    residuals: centred rows X `[N, C]`.
-    shrinkage: a in [0, 1]; None for Ledoit and Wolf's.
+  with a shrinkage a in [0, 1], Ledoit and Wolf's if None. Its target treats all channels alike:
+  give rows in units of `spread`. Computed in float64 through a Cholesky factor S = L L', W = L^-T,
+  so that 4096 channels with fewer rows are no trouble.
   """
   residuals = residuals.astype(np.float64)
   channels = residuals.shape[1]

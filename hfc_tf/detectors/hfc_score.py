@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.checked import layer_list
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.densities.energy import LayerEnergy, log_prob_tensor
 from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import spread
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class HFCScore(Detector):
   """S_HFC: minus the log-likelihood of the features under the predicted class's mixtures.
 
@@ -32,86 +31,60 @@ class HFCScore(Detector):
 
   Args:
     components: M of the density that is fitted on Train.
-    layers: names of the layers to read; None for all.
+    layers: see `Detector`.
     density: one that was fitted on Train before; None fits one.
     seed: of the density.
   """
 
   key = "hfc_score"
-  per_layer: ClassVar[bool] = True
-
-  def __init__(
-    self,
-    components: int = 16,
-    layers: Sequence[str] | None = None,
-    density: HierarchicalDensity | None = None,
-    seed: int = 0,
-  ) -> None:
-    self.components = components
-    self.layers = layers
-    self.seed = seed
-    self.density = density
-
-  @property
-  def density(self) -> HierarchicalDensity | None:
-    """The density that was given; `save` leaves it out, since its arrays are learnt ones."""
-    return self._density
-
-  @density.setter
-  def density(self, density: HierarchicalDensity | None) -> None:
-    self._density = density
-
-  def _choose_layers(self, train: Taps) -> list[str]:
-    return layer_list(self.layers, train)
+  components: int = 16
+  layers: Sequence[str] | None = None
+  density: HierarchicalDensity | None = None
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     density = self.density
     if density is None:
-      own = {name: train.features[name] for name in self.layers_}
-      density = HierarchicalDensity(self.components, seed=self.seed).fit(
-        dataclasses.replace(train, features=own)
-      )
-    elif not set(self.layers_) <= set(density.layers):
+      features = {name: train.features[name] for name in self.layers_}
+      density = HierarchicalDensity(self.components, seed=self.seed)
+      density.fit(dataclasses.replace(train, features=features))
+    widths = {name: density.mixtures_[name][0].width for name in density.layers}
+    wanted = {name: int(self.widths_[name]) for name in self.layers_}
+    if density.num_classes != self.num_classes_ or not wanted.items() <= widths.items():
       raise InputError(
-        f"a density of the layers {', '.join(self.layers_)}",
-        f"one of {', '.join(density.layers)}",
-        "fit it on taps of this classifier",
-      )
-    widths = {name: density.mixtures_[name][0].width for name in self.layers_}
-    if density.num_classes != self.num_classes_ or any(
-      width != self.widths_[name] for name, width in widths.items()
-    ):
-      raise InputError(
-        f"a density of {self.num_classes_} classes and these taps' widths",
-        f"one of {density.num_classes} classes and widths {list(widths.values())}",
+        f"a density of {', '.join(wanted)}, widths {list(wanted.values())}, and "
+        f"{self.num_classes_} classes",
+        f"one of {', '.join(widths)}, widths {list(widths.values())}, and "
+        f"{density.num_classes} classes",
         "fit it on taps of this classifier",
       )
     self.volumes_ = np.zeros(len(self.layers_), np.float32)  # ln of the spreads' product, over C_l
+    self.mixture_ = {}
     for i, name in enumerate(self.layers_):
       scale = spread(train.features[name])
       self.volumes_[i] = np.log(scale[np.isfinite(scale)]).sum() / len(scale)
-    self.mixture_: dict[str, Array] = {}
-    for name in self.layers_:
       energy = LayerEnergy(density.mixtures_[name])
       for c in range(density.num_classes):
-        arrays = energy.of_class(c)
-        self.mixture_ |= {f"{name}/{c}/{key}": value.numpy() for key, value in arrays.items()}
-    self._freeze()
+        for key, value in energy.of_class(c).items():
+          self.mixture_[f"{name}/{c}/{key}"] = value.numpy()
     return self._run(self.score_tensor, data.taps)
+
+  def _plain(self) -> dict[str, Any]:
+    plain = super()._plain()  # of a density that was given, the learnt arrays are saved
+    return {name: value for name, value in plain.items() if name != "density"}
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """-1/C_l ln p(f_l | predicted class) `[B, L]`."""
-    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
     columns = []
     for i, name in enumerate(self.layers_):
       densities = [
-        log_prob_tensor(self._group(f"mixture_/{name}/{c}"), features[name])
-        for c in range(logits.shape[1])
+        log_prob_tensor(self._mixture(f"{name}/{c}/"), features[name])
+        for c in range(self.num_classes_)
       ]
-      own = tf.gather(tf.stack(densities, axis=1), predicted, batch_dims=1)  # [B]
-      columns.append(-own / features[name].shape[1] - self._tensors["volumes_"][i])
+      chosen = tf.gather(tf.stack(densities, axis=1), tf.argmax(logits, axis=1), batch_dims=1)
+      columns.append(-chosen / features[name].shape[1] - self._tensors["volumes_"][i])
     return tf.stack(columns, axis=1)
 
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
-    """The sum over the layers `[B]`."""
-    return tf.reduce_sum(self.layer_tensor(features, logits), axis=1)
+  def _mixture(self, prefix: str) -> dict[str, Tensor]:
+    arrays = self._tensors["mixture_"].items()
+    return {key.removeprefix(prefix): value for key, value in arrays if key.startswith(prefix)}

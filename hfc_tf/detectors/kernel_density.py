@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +11,8 @@ import tensorflow as tf
 from hfc_tf.checked import layer_list
 from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import class_means, spread, whitening
-from hfc_tf.detectors.learning import AdvTrain, learn_sign, select
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, learn_sign, select
 from hfc_tf.detectors.lid import squared_distances
-from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
@@ -21,6 +20,7 @@ METRICS = ("standardised", "whitened", "compressed")
 _BATCH = 256
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class KernelDensity(Detector):
   """KD: minus the log density of z(x) under the Train images of the predicted class.
 
@@ -54,26 +54,10 @@ class KernelDensity(Detector):
   """
 
   key = "kd"
-  per_layer: ClassVar[bool] = True
-  metrics_: list[str]
-  signs_: list[float]
-  soft_: dict[str, Array]
-  center_: dict[str, Array]
-  matrix_: dict[str, Array]
-  reference_: dict[str, Array]
-  precisions_: dict[str, Array]
-
-  def __init__(
-    self,
-    metrics: Sequence[str] = METRICS,
-    bandwidths: Sequence[float] = tuple(np.logspace(-1.5, 1.5, 13).tolist()),
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-  ) -> None:
-    self.metrics = metrics
-    self.bandwidths = bandwidths
-    self.layers = layers
-    self.seed = seed
+  metrics: Sequence[str] = METRICS
+  bandwidths: Sequence[float] = tuple(np.logspace(-1.5, 1.5, 13).tolist())
+  layers: Sequence[str] | None = None
+  seed: int = 0
 
   def _choose_layers(self, train: Taps) -> list[str]:
     return layer_list([train.penultimate] if self.layers is None else self.layers, train)
@@ -83,15 +67,21 @@ class KernelDensity(Detector):
       raise InputError(f"metrics among {METRICS}", str(self.metrics), "name one or more of them")
     self.labels_ = train.labels.astype(np.int32)  # [T]
     self.counts_ = np.bincount(train.labels).astype(np.float32)  # [K]
-    self.metrics_, self.signs_ = [], []
-    self.soft_, self.center_, self.matrix_, self.reference_, self.precisions_ = {}, {}, {}, {}, {}
-    for name in self.layers_:
-      held_out = self._learn_layer(name, train, data)
-    return held_out
+    layers = [
+      self._learn_layer(train.features[name], data.taps.features[name], data)
+      for name in self.layers_
+    ]
+    self.metrics_ = [metric for metric, *_ in layers]
+    self.signs_ = [sign for _, sign, *_ in layers]
+    for key in layers[0][2]:
+      arrays = {name: layer[2][key] for name, layer in zip(self.layers_, layers, strict=True)}
+      setattr(self, f"{key}_", arrays)
+    return layers[-1][3]
 
-  def _learn_layer(self, name: str, train: Taps, data: AdvTrain) -> Array:
-    """Learns one layer's density; returns its out-of-fold scores `[N]`."""
-    values, queries = train.features[name], data.taps.features[name]
+  def _learn_layer(
+    self, values: Array, queries: Array, data: AdvTrain
+  ) -> tuple[str, float, dict[str, Array], Array]:
+    """A layer's coordinates, side, arrays and out-of-fold scores `[N]`."""
     tables = {metric: self._tabulate(metric, values, queries, data) for metric in self.metrics}
     predictions = data.taps.predictions
 
@@ -99,9 +89,10 @@ class KernelDensity(Detector):
       """Index of each class's bandwidth `[K]`."""
       likelihoods = tables[metric][1]
       clean = rows[data.is_clean[rows]]
-      own = [clean[predictions[clean] == c] for c in range(len(self.counts_))]
-      best = [likelihoods[:, r if r.size else clean].mean(axis=1).argmax() for r in own]
-      return np.array(best)
+      classes = [clean[predictions[clean] == c] for c in range(len(self.counts_))]
+      return np.array(
+        [likelihoods[:, r if r.size else clean].mean(axis=1).argmax() for r in classes]
+      )
 
     def score(metric: str, learn: Array, rows: Array) -> Array:
       return np.asarray(tables[metric][2][bandwidths(metric, learn)[predictions[rows]], rows])
@@ -115,15 +106,11 @@ class KernelDensity(Detector):
     sign = learn_sign(data, held_out)
     choice = bandwidths(metric, np.arange(len(predictions)))
     squares = tables[metric][0][choice, np.arange(len(choice))]  # [K]
-    arrays = self._coordinates_of(metric, values)
-    self.soft_[name], self.center_[name] = arrays["soft"], arrays["center"]
-    self.matrix_[name], self.reference_[name] = arrays["matrix"], arrays["reference"]
-    self.precisions_[name] = (0.5 / squares).astype(np.float32)
-    self.metrics_.append(metric)
-    self.signs_.append(sign)
-    return sign * held_out
+    precisions = (0.5 / squares).astype(np.float32)
+    arrays = {**self._coordinates(metric, values), "precisions": precisions}
+    return metric, sign, arrays, sign * held_out
 
-  def _coordinates_of(self, metric: str, values: Array) -> dict[str, Array]:
+  def _coordinates(self, metric: str, values: Array) -> dict[str, Array]:
     """The coordinates of Train features `[T, C]`, and those features in them."""
     mean = np.abs(values).mean(axis=0, dtype=np.float64)
     soft = np.where(mean > 0, 0.1 * mean, np.inf).astype(np.float32)
@@ -132,7 +119,7 @@ class KernelDensity(Detector):
     residuals = values - class_means(values, self.labels_)[self.labels_]
     scale = spread(values, residuals)
     matrix = np.eye(values.shape[1])
-    if metric in ("whitened", "compressed"):
+    if metric != "standardised":
       matrix = whitening(residuals / scale, 0.001 if metric == "compressed" else None)
     matrix = (matrix / scale[:, None]).astype(np.float32)  # [C, C]
     reference = ((values - center) @ matrix).astype(np.float32)  # [T, C]
@@ -142,53 +129,44 @@ class KernelDensity(Detector):
     self, metric: str, values: Array, queries: Array, data: AdvTrain
   ) -> tuple[Array, Array, Array]:
     """h^2 `[G, K]`; log-likelihoods and scores of the AdvTrain rows at each `[G, N]`."""
-    arrays = self._coordinates_of(metric, values)
-    squared = np.concatenate(
-      [
-        _squared(metric, queries[start : start + _BATCH], arrays).numpy()
-        for start in range(0, len(queries), _BATCH)
-      ]
-    )  # [N, T]
+    arrays = self._coordinates(metric, values)
+    starts = range(0, len(queries), _BATCH)
+    squared = np.concatenate([_squared(metric, queries[i : i + _BATCH], arrays) for i in starts])
     channels, predictions = values.shape[1], data.taps.predictions
     grid = np.ones([len(self.bandwidths), len(self.counts_)])
     scores = np.zeros([len(self.bandwidths), len(predictions)])
-    likelihoods = np.zeros_like(scores)
     for c in np.unique(predictions):
       rows = np.flatnonzero(predictions == c)
-      own = squared[np.ix_(rows, np.flatnonzero(self.labels_ == c))]  # [n, T_c]
-      nearest = own.min(axis=1)
-      own -= nearest[:, None]  # the largest term of each sum becomes exp(0)
+      distances = squared[np.ix_(rows, np.flatnonzero(self.labels_ == c))]  # [n, T_c]
+      nearest = distances.min(axis=1)
+      distances -= nearest[:, None]  # the largest term of each sum becomes exp(0)
       known = data.is_clean[rows] if data.is_clean[rows].any() else np.full(len(rows), True)
       unit = max(float(np.median(nearest[known])) / channels, 1e-12)
       grid[:, c] = unit * np.asarray(self.bandwidths)
       for g, square in enumerate(grid[:, c]):
-        terms = np.exp(np.float32(-0.5 / square) * own)
-        density = np.log(terms.mean(axis=1)) - 0.5 / square * nearest
-        scores[g, rows] = -density
-        likelihoods[g, rows] = density - 0.5 * channels * np.log(square)
-    return grid, likelihoods, scores
-
-  def _layer(self, i: int, features: Features, logits: Tensor) -> Tensor:
-    """Minus layer i's log density `[B]`, turned so that adversarials are above."""
-    name, tensors = self.layers_[i], self._tensors
-    arrays = {
-      part: tensors[f"{part}_/{name}"] for part in ("soft", "center", "matrix", "reference")
-    }
-    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
-    precisions = tf.gather(tensors[f"precisions_/{name}"], tensors["labels_"])  # [T]
-    exponents = -_squared(self.metrics_[i], features[name], arrays) * precisions  # [B, T]
-    own = predicted[:, None] == tensors["labels_"]
-    density = tf.reduce_logsumexp(tf.where(own, exponents, -np.inf), axis=1)  # [B]
-    return -self.signs_[i] * (density - tf.math.log(tf.gather(tensors["counts_"], predicted)))
+        terms = np.exp(np.float32(-0.5 / square) * distances)
+        scores[g, rows] = 0.5 / square * nearest - np.log(terms.mean(axis=1))
+    return grid, -scores - 0.5 * channels * np.log(grid[:, predictions]), scores
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
-    """Each layer's score `[B, L]`."""
-    columns = [self._layer(i, features, logits) for i in range(len(self.layers_))]
+    """Minus each layer's log density `[B, L]`, turned so that adversarials are above."""
+    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
+    labels, count = self._tensors["labels_"], tf.gather(self._tensors["counts_"], predicted)
+    columns = []
+    for name, metric, sign in zip(self.layers_, self.metrics_, self.signs_, strict=True):
+      arrays = {
+        key: self._tensors[f"{key}_"][name]
+        for key in ("soft", "center", "matrix", "reference", "precisions")
+      }
+      precisions = tf.gather(arrays["precisions"], labels)  # [T]
+      exponents = -_squared(metric, features[name], arrays) * precisions  # [B, T]
+      same_class = tf.where(predicted[:, None] == labels, exponents, -np.inf)
+      columns.append(-sign * (tf.reduce_logsumexp(same_class, axis=1) - tf.math.log(count)))
     return tf.stack(columns, axis=1)
 
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+  def join(self, layers: Tensor) -> Tensor:
     """The last layer's score `[B]`."""
-    return self._layer(len(self.layers_) - 1, features, logits)
+    return layers[:, -1]
 
 
 def _squared(metric: str, values: Tensor, arrays: Mapping[str, Tensor]) -> Tensor:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
-from hfc_tf.checked import layer_list
-from hfc_tf.detectors.base import Detector, Features
-from hfc_tf.detectors.gaussians import spread
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.logistic import learn_logistic, logistic_score
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.base import REGULARISATIONS, Detector, Features
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, learn_logistic
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class LocalIntrinsicDimensionality(Detector):
   """LID: how fast neighbours gather around a feature, per layer, joined by logistic regression.
 
@@ -33,30 +30,15 @@ class LocalIntrinsicDimensionality(Detector):
     k: number of neighbours, or several to choose from by cross-validation, as Ma et al.
       (ICLR 2018) do.
     reference_size: number of reference images.
-    layers: names of the layers to read; None for all.
-    regularisations: values of scikit-learn's C to choose from by cross-validation.
-    seed: of the reference and the folds.
+    layers, regularisations, seed: see `Detector`.
   """
 
   key = "lid"
-  per_layer: ClassVar[bool] = True
-
-  def __init__(
-    self,
-    k: int | Sequence[int] = (20, 10),
-    reference_size: int = 100,
-    layers: Sequence[str] | None = None,
-    regularisations: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
-    seed: int = 0,
-  ) -> None:
-    self.k = k
-    self.reference_size = reference_size
-    self.layers = layers
-    self.regularisations = regularisations
-    self.seed = seed
-
-  def _choose_layers(self, train: Taps) -> list[str]:
-    return layer_list(self.layers, train)
+  k: int | Sequence[int] = (20, 10)
+  reference_size: int = 100
+  layers: Sequence[str] | None = None
+  regularisations: Sequence[float] = REGULARISATIONS
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     choices = [self.k] if isinstance(self.k, int) else list(self.k)
@@ -66,38 +48,29 @@ class LocalIntrinsicDimensionality(Detector):
         f"{len(train)} Train images, a reference of {self.reference_size}",
         "lower reference_size or k",
       )
-    rows = stratified_rows(train.labels, self.reference_size, self.seed)
-    self.center_, self.scale_, self.reference_ = {}, {}, {}
-    for name in self.layers_:
-      reference = train.features[name][rows]  # [R, C]
-      # Centred, so that |a|^2 - 2ab + |b|^2 keeps its digits in float32.
-      self.center_[name] = reference.mean(axis=0)
-      self.scale_[name] = spread(train.features[name]).astype(np.float32)
-      self.reference_[name] = (reference - self.center_[name]) / self.scale_[name]
+    reference = train[stratified_rows(train.labels, self.reference_size, self.seed)]
+    # Centred, so that |a|^2 - 2ab + |b|^2 keeps its digits in float32.
+    self._learn_scale(train, reference)
+    self.reference_ = {  # [R, C]
+      name: self._standard(name, reference.features[name]).numpy() for name in self.layers_
+    }
     scores = {}
     for self.k_ in choices:
-      self._freeze()
       scores[self.k_] = self._run(self.layer_tensor, data.taps)
     self.k_, self.head_, held_out = learn_logistic(data, scores, self.regularisations, self.seed)
     return held_out
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """LID `[B, L]` of each layer."""
-    tensors = self._tensors
     columns = []
     for name in self.layers_:
-      reference = tensors[f"reference_/{name}"]
-      scaled = (features[name] - tensors[f"center_/{name}"]) / tensors[f"scale_/{name}"]  # [B, C]
-      squared = squared_distances(scaled, reference)  # [B, R]
+      reference = self._tensors["reference_"][name]
+      squared = squared_distances(self._standard(name, features[name]), reference)  # [B, R]
       nearest = -tf.math.top_k(-squared, self.k_).values  # [B, k], ascending
       last = tf.maximum(nearest[:, -1:], 1e-30)
       ratios = tf.maximum(nearest / last, 1e-12)  # (r_n / r_k)^2
       columns.append(1.0 / tf.maximum(-0.5 * tf.reduce_mean(tf.math.log(ratios), axis=1), 1e-3))
     return tf.stack(columns, axis=1)
-
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
-    """The logit of the logistic regression over the layers' LIDs `[B]`."""
-    return logistic_score(self._group("head_"), self.layer_tensor(features, logits))
 
 
 def stratified_rows(labels: Array, size: int, seed: int) -> Array:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.checked import layer_list
-from hfc_tf.detectors.base import Detector, Features
+from hfc_tf.detectors.base import REGULARISATIONS, Detector, Features
 from hfc_tf.detectors.gaussians import class_means, spread, whitening
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.logistic import learn_logistic, logistic_score
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, learn_logistic
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class Mahalanobis(Detector):
   """MAHA: squared Mahalanobis distance per layer, joined by a logistic regression.
 
@@ -29,28 +28,14 @@ class Mahalanobis(Detector):
 
   Args:
     mean: "class" or "single".
-    layers: names of the layers to read; None for all.
-    regularisations: values of scikit-learn's C to choose from by cross-validation.
-    seed: of the folds.
+    layers, regularisations, seed: see `Detector`.
   """
 
   key = "maha"
-  per_layer: ClassVar[bool] = True
-
-  def __init__(
-    self,
-    mean: Literal["class", "single"] = "class",
-    layers: Sequence[str] | None = None,
-    regularisations: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
-    seed: int = 0,
-  ) -> None:
-    self.mean = mean
-    self.layers = layers
-    self.regularisations = regularisations
-    self.seed = seed
-
-  def _choose_layers(self, train: Taps) -> list[str]:
-    return layer_list(self.layers, train)
+  mean: Literal["class", "single"] = "class"
+  layers: Sequence[str] | None = None
+  regularisations: Sequence[float] = REGULARISATIONS
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     self._learn_normal(train)
@@ -76,15 +61,12 @@ class Mahalanobis(Detector):
 
   def _distance(self, name: str, features: Tensor) -> Tensor:
     """Squared distance `[B]` of a layer's features `[B, C]` to the closest class."""
-    tensors = self._tensors
-    white = (features - tensors[f"center_/{name}"]) @ tensors[f"whitening_/{name}"]  # [B, C]
-    gaps = white[:, None, :] - tensors[f"means_/{name}"]  # [B, K, C]
+    center, matrix, means = (
+      self._tensors[array][name] for array in ("center_", "whitening_", "means_")
+    )
+    gaps = ((features - center) @ matrix)[:, None, :] - means  # [B, K, C]
     return tf.reduce_min(tf.reduce_sum(gaps**2, axis=2), axis=1)
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Squared distances `[B, L]` to the closest class."""
     return tf.stack([self._distance(name, features[name]) for name in self.layers_], axis=1)
-
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
-    """The logit of the logistic regression over the layers' distances `[B]`."""
-    return logistic_score(self._group("head_"), self.layer_tensor(features, logits))

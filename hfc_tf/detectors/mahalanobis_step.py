@@ -8,12 +8,10 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.checked import layer_list
+from hfc_tf.detectors.base import REGULARISATIONS
 from hfc_tf.detectors.images import ImageDetector
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.logistic import learn_logistic, logistic_score
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, learn_logistic
 from hfc_tf.detectors.mahalanobis import Mahalanobis
-from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
 
@@ -33,8 +31,7 @@ class SteppedMahalanobis(ImageDetector, Mahalanobis):
     mean: "class" or "single", as for `Mahalanobis`.
     layers: names of the layers to read; None for five, evenly spaced and with the last, as they
       read the ends of a network's blocks.
-    regularisations: values of scikit-learn's C to choose from by cross-validation.
-    seed: of the folds.
+    regularisations, seed: see `Detector`.
   """
 
   key = "maha_step"
@@ -44,14 +41,14 @@ class SteppedMahalanobis(ImageDetector, Mahalanobis):
     magnitudes: Sequence[float] = (0.0, 0.0005, 0.0014, 0.005),
     mean: Literal["class", "single"] = "class",
     layers: Sequence[str] | None = None,
-    regularisations: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0),
+    regularisations: Sequence[float] = REGULARISATIONS,
     seed: int = 0,
   ) -> None:
     super().__init__(mean, layers, regularisations, seed)
     self.magnitudes = magnitudes
 
   def _choose_layers(self, train: Taps) -> list[str]:
-    names = layer_list(self.layers, train)
+    names = super()._choose_layers(train)
     if self.layers is not None or len(names) <= 5:
       return names
     return [names[i] for i in np.linspace(0, len(names) - 1, 6).round().astype(int)[1:]]
@@ -71,32 +68,18 @@ class SteppedMahalanobis(ImageDetector, Mahalanobis):
     return self._stepped(model, images, self.magnitudes)
 
   def _stepped(self, model: TappedModel, images: Tensor, magnitudes: Sequence[float]) -> Tensor:
-    """Distances `[B, E, L]` of each layer after its own step of each magnitude."""
+    """Distances `[B, E, L]` of each layer after a step of each magnitude, down its distance."""
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
       tape.watch(images)
       _, features = model(images)
       plain = {name: self._distance(name, features[name]) for name in self.layers_}  # [B]
-    columns = []
+    layers = []
     for name in self.layers_:
       uphill = tf.stop_gradient(tf.sign(tape.gradient(plain[name], images)))
-      for magnitude in magnitudes:
-        if magnitude == 0.0:
-          columns.append(plain[name])
-          continue
-        _, after = model(images - magnitude * uphill)
-        columns.append(self._distance(name, after[name]))
-    return tf.transpose(tf.reshape(columns, [len(self.layers_), len(magnitudes), -1]), [2, 1, 0])
+      after = {m: model(images - m * uphill)[1][name] for m in magnitudes if m}
+      layers.append([self._distance(name, after[m]) if m else plain[name] for m in magnitudes])
+    return tf.transpose(layers, [2, 1, 0])
 
   def layer_image_tensor(self, model: TappedModel, images: Tensor) -> Tensor:
     """Squared distances `[B, L]` to the closest class after each layer's step."""
     return self._stepped(model, images, [self.magnitude_])[:, 0]
-
-  def score_image_tensor(self, model: TappedModel, images: Tensor) -> Tensor:
-    """The logit of the logistic regression over these distances `[B]`."""
-    return logistic_score(self._group("head_"), self.layer_image_tensor(model, images))
-
-  def outputs(self, model: TappedModel, images: Tensor) -> dict[str, Tensor]:
-    """See `Detector.outputs`; the steps are taken once."""
-    distances = self.layer_image_tensor(model, images)
-    score = logistic_score(self._group("head_"), distances)
-    return {"score": score, "logits": model(images)[0], "layer_scores": distances}

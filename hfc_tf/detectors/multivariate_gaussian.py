@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import class_means, spread, whitening
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class MultivariateGaussian(Detector):
   """MGM: minus the log density of z(x) under one Gaussian of the predicted class.
 
@@ -26,9 +28,8 @@ class MultivariateGaussian(Detector):
   """
 
   key = "mgm"
-
-  def __init__(self, seed: int = 0) -> None:
-    self.seed = seed
+  per_layer = False
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     values = train.features[train.penultimate]  # [T, C]
@@ -37,20 +38,16 @@ class MultivariateGaussian(Detector):
     scale = spread(values, residuals)
     matrices = [whitening(residuals[train.labels == c] / scale) for c in range(len(means))]
     # |S| = |W|^-2, and W is triangular.
-    volumes = [-2.0 * np.log(np.diagonal(matrix)).sum() for matrix in matrices]
+    volumes = np.array([-2.0 * np.log(np.diagonal(matrix)).sum() for matrix in matrices])
+    offset = 0.5 * (volumes + values.shape[1] * np.log(2 * np.pi))
     self.means_ = means.astype(np.float32)
     self.whitening_ = (np.stack(matrices) / scale[:, None]).astype(np.float32)  # [K, C, C]
-    self.offset_ = (0.5 * (np.array(volumes) + values.shape[1] * np.log(2 * np.pi))).astype(
-      np.float32
-    )  # [K]
-    self._freeze()
+    self.offset_ = offset.astype(np.float32)  # [K]
     return self._run(self.score_tensor, data.taps)
 
   def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Minus the log density `[B]`."""
-    tensors = self._tensors
-    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
-    gaps = features[self.layers_[0]][None] - tensors["means_"][:, None]  # [K, B, C]
-    squared = tf.reduce_sum(tf.matmul(gaps, tensors["whitening_"]) ** 2, axis=2)  # [K, B]
-    densities = 0.5 * tf.transpose(squared) + tensors["offset_"]  # [B, K]
-    return tf.gather(densities, predicted, batch_dims=1)
+    gaps = features[self.layers_[0]][None] - self._tensors["means_"][:, None]  # [K, B, C]
+    squared = tf.reduce_sum(tf.matmul(gaps, self._tensors["whitening_"]) ** 2, axis=2)  # [K, B]
+    densities = 0.5 * tf.transpose(squared) + self._tensors["offset_"]  # [B, K]
+    return tf.gather(densities, tf.argmax(logits, axis=1), batch_dims=1)

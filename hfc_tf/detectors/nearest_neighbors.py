@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
-from hfc_tf.checked import layer_list
 from hfc_tf.detectors.base import Detector, Features
-from hfc_tf.detectors.gaussians import spread
-from hfc_tf.detectors.learning import AdvTrain, select
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, select
 from hfc_tf.detectors.lid import stratified_rows
-from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class NearestNeighbors(Detector):
   """DkNN: one minus the credibility of the classifier's prediction.
 
@@ -35,30 +32,16 @@ class NearestNeighbors(Detector):
     k: number of neighbours, or several to choose from by cross-validation inside AdvTrain.
     reference_size: at most so many reference images, drawn in proportion of the classes.
     calibration: share of Train that is kept for A.
-    layers: names of the layers to read; None for all.
-    seed: of the draws and the folds.
+    layers, seed: see `Detector`.
   """
 
   key = "knn"
-  per_layer: ClassVar[bool] = True
-  differentiable: ClassVar[bool] = False
-
-  def __init__(
-    self,
-    k: int | Sequence[int] = (10, 25, 50),
-    reference_size: int = 1000,
-    calibration: float = 0.2,
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-  ) -> None:
-    self.k = k
-    self.reference_size = reference_size
-    self.calibration = calibration
-    self.layers = layers
-    self.seed = seed
-
-  def _choose_layers(self, train: Taps) -> list[str]:
-    return layer_list(self.layers, train)
+  differentiable = False
+  k: int | Sequence[int] = (10, 25, 50)
+  reference_size: int = 1000
+  calibration: float = 0.2
+  layers: Sequence[str] | None = None
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     choices = [self.k] if isinstance(self.k, int) else list(self.k)
@@ -83,53 +66,45 @@ class NearestNeighbors(Detector):
         "lower k or give more Train images",
       )
     self.labels_ = train.labels[known].astype(np.int32)  # [R]
-    self.center_, self.scale_, self.reference_ = {}, {}, {}
-    for name in self.layers_:
-      values = train.features[name]
-      self.center_[name] = values.mean(axis=0)
-      self.scale_[name] = spread(values).astype(np.float32)
-      standard = (values[known] - self.center_[name]) / self.scale_[name]
-      self.reference_[name] = _unit(standard).numpy()  # [R, C]
-    truth = np.eye(train.logits.shape[1], dtype=np.float32)[train.labels]
+    self._learn_scale(train, train)
+    self.reference_ = {  # [R, C]
+      n: self._unit(n, train.features[n][known]).numpy() for n in self.layers_
+    }
+    truth = np.eye(classes, dtype=np.float32)[train.labels]
     labelled = dataclasses.replace(train, logits=truth)[asked]  # the class asked about is the label
     scores, nonconformities = {}, {}
     for self.k_ in choices:
-      self._freeze()
-      counts = self._run(self._counts_tensor, labelled)  # [A, L]
-      self.nonconformities_ = np.sort(counts.sum(axis=1)).astype(np.float32)  # [A]
-      nonconformities[self.k_] = self.nonconformities_
-      self._freeze()
+      counts = self._run(self._counts, labelled).sum(axis=1)  # [A]
+      self.nonconformities_ = nonconformities[self.k_] = np.sort(counts).astype(np.float32)
       scores[self.k_] = self._run(self.score_tensor, data.taps)
     self.k_, held_out = select(data, choices, lambda k, _, rows: scores[k][rows], self.seed)
     self.nonconformities_ = nonconformities[self.k_]
     return held_out
 
-  def _counts_tensor(self, features: Features, logits: Tensor) -> Tensor:
+  def _unit(self, name: str, features: Tensor) -> Tensor:
+    """A layer's standardised features `[B, C]`, rows of length one."""
+    return tf.math.l2_normalize(self._standard(name, features), axis=1, epsilon=1e-12)
+
+  def _counts(self, features: Features, logits: Tensor) -> Tensor:
     """Neighbours of another class than the predicted one, float32 `[B, L]`, whole numbers."""
-    tensors = self._tensors
     predicted = tf.argmax(logits, axis=1, output_type=tf.int32)  # [B]
     columns = []
     for name in self.layers_:
-      unit = _unit((features[name] - tensors[f"center_/{name}"]) / tensors[f"scale_/{name}"])
-      cosines = tf.matmul(unit, tensors[f"reference_/{name}"], transpose_b=True)  # [B, R]
+      reference = self._tensors["reference_"][name]
+      cosines = tf.matmul(self._unit(name, features[name]), reference, transpose_b=True)  # [B, R]
       nearest = tf.math.top_k(cosines, self.k_).indices  # [B, k]
-      others = tf.gather(tensors["labels_"], nearest) != predicted[:, None]
+      others = tf.gather(self._tensors["labels_"], nearest) != predicted[:, None]
       columns.append(tf.reduce_sum(tf.cast(others, tf.float32), axis=1))
     return tf.stack(columns, axis=1)
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:
     """Share of neighbours of another class `[B, L]`."""
-    return self._counts_tensor(features, logits) / self.k_
+    return self._counts(features, logits) / self.k_
 
-  def score_tensor(self, features: Features, logits: Tensor) -> Tensor:
+  def join(self, layers: Tensor) -> Tensor:
     """One minus the credibility `[B]`, plus less than what one calibration image changes."""
     known = self._tensors["nonconformities_"]  # [A]
-    found = tf.reduce_sum(self._counts_tensor(features, logits), axis=1)  # [B]
-    below = tf.cast(tf.searchsorted(known, found, side="left"), tf.float32)
+    count = tf.reduce_sum(tf.round(layers * self.k_), axis=1)  # [B]
+    below = tf.cast(tf.searchsorted(known, count, side="left"), tf.float32)
     most = float(self.k_ * len(self.layers_))
-    return below / known.shape[0] + found / (most * (known.shape[0] + 1))
-
-
-def _unit(values: Tensor) -> Tensor:
-  """Rows of length one."""
-  return tf.math.l2_normalize(values, axis=1, epsilon=1e-12)
+    return below / known.shape[0] + count / (most * (known.shape[0] + 1))

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 
 from hfc_tf.detectors.images import ImageDetector
-from hfc_tf.detectors.learning import AdvTrain
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class SavedModelDetector(ImageDetector):
   """A detector that somebody else made: TensorFlow's SavedModel, images in, scores out.
 
@@ -29,32 +30,32 @@ class SavedModelDetector(ImageDetector):
   """
 
   key = "saved_model"
-  train_images: ClassVar[int] = 0
+  train_images = 0
+  per_layer = False
+  path: str | os.PathLike[str]
 
-  def __init__(self, path: str | os.PathLike[str]) -> None:
+  def __post_init__(self) -> None:
     # What is absolute stays the same object, as scikit-learn's clone asks for.
-    absolute = isinstance(path, str) and os.path.isabs(path)
-    self.path = path if absolute else os.path.abspath(path)
+    if not (isinstance(self.path, str) and os.path.isabs(self.path)):
+      self.path = os.path.abspath(self.path)
 
   def _choose_layers(self, train: Taps) -> list[str]:
     return []
 
   @functools.cached_property
-  def _network(self) -> Any:
+  def _function(self) -> Callable[[Tensor], Any]:
     try:
-      return tf.saved_model.load(self.path)
+      network = tf.saved_model.load(self.path)
     except (OSError, ValueError) as error:
       raise InputError(
         "a TensorFlow SavedModel", f"{self.path}: {str(error)[:200]}", "give its folder"
       ) from error
-
-  def _function(self) -> Callable[[Tensor], Any]:
-    network = self._network
     signature = getattr(network, "signatures", {}).get("serving_default")
     if signature is not None:
       names = list(signature.structured_input_signature[1])
       if len(names) == 1:
-        return lambda images: signature(**{names[0]: images})
+        # The network keeps the variables that its signature reads.
+        return lambda images: network.signatures["serving_default"](**{names[0]: images})
     if signature is None and callable(network):
       return network  # type: ignore[no-any-return]
     raise InputError(
@@ -64,26 +65,24 @@ class SavedModelDetector(ImageDetector):
     )
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
-    self._freeze()
     return self._over_images(self.score_image_tensor, data)
 
   def score_image_tensor(self, model: TappedModel, images: Tensor) -> Tensor:
     """Its scores `[B]`."""
     low, high = model.bounds
-    found = self._function()(images * (high - low) + low)
-    if isinstance(found, dict):
-      found = (
-        found["score"] if "score" in found else found.popitem()[1] if len(found) == 1 else None
-      )
-    shape = getattr(found, "shape", None)
+    scores = self._function(images * (high - low) + low)
+    if isinstance(scores, dict):
+      only = next(iter(scores.values())) if len(scores) == 1 else None
+      scores = scores.get("score", only)
+    shape = getattr(scores, "shape", None)
     if shape is None or shape.rank not in (1, 2) or (shape.rank == 2 and shape[1] != 1):
       raise InputError(
         "scores of shape (N,) or (N, 1), alone or named score",
-        f"{found if shape is None else tuple(shape)} from {self.path}",
+        f"{scores if shape is None else tuple(shape)} from {self.path}",
         "return one score an image",
       )
-    if not (found.dtype.is_floating or found.dtype.is_integer or found.dtype.is_bool):
+    if not (scores.dtype.is_floating or scores.dtype.is_integer or scores.dtype.is_bool):
       raise InputError(
-        "scores that are numbers", f"{found.dtype.name} from {self.path}", "cast them"
+        "scores that are numbers", f"{scores.dtype.name} from {self.path}", "cast them"
       )
-    return tf.cast(tf.reshape(found, [-1]), tf.float32)
+    return tf.cast(tf.reshape(scores, [-1]), tf.float32)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 import tensorflow as tf
 
 from hfc_tf.detectors.images import ImageDetector
-from hfc_tf.detectors.learning import AdvTrain, select
-from hfc_tf.detectors.storage import Array, Tensor
+from hfc_tf.detectors.learning import AdvTrain, Array, Tensor, select
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class FeatureSqueezing(ImageDetector):
   """Largest L1 distance between class probabilities of the image and of its squeezed forms.
 
@@ -32,15 +33,10 @@ class FeatureSqueezing(ImageDetector):
   """
 
   key = "squeezing"
-  train_images: ClassVar[int] = 1
-  per_layer: ClassVar[bool] = True
-
-  def __init__(
-    self, bit_depths: Sequence[int] = (5, 4), medians: Sequence[int] = (2, 3), seed: int = 0
-  ) -> None:
-    self.bit_depths = bit_depths
-    self.medians = medians
-    self.seed = seed
+  train_images = 1
+  bit_depths: Sequence[int] = (5, 4)
+  medians: Sequence[int] = (2, 3)
+  seed: int = 0
 
   def _choose_layers(self, train: Taps) -> list[str]:
     depths = [f"bit depth {depth}" for depth in self.bit_depths]
@@ -53,12 +49,13 @@ class FeatureSqueezing(ImageDetector):
     return depths + [f"median {size}" for size in self.medians]
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
-    self._freeze()
     distances = self._over_images(self.layer_image_tensor, data)  # [N, S]
-    every = range(distances.shape[1])
-    candidates = [list(every), *([s] for s in every)]
+    every = list(range(len(self.layers_)))
     self.chosen_, scores = select(
-      data, candidates, lambda chosen, _, rows: distances[rows][:, chosen].max(axis=1), self.seed
+      data,
+      [every, *([s] for s in every)],
+      lambda chosen, _, rows: distances[rows][:, chosen].max(axis=1),
+      self.seed,
     )
     return scores
 
@@ -67,20 +64,19 @@ class FeatureSqueezing(ImageDetector):
     return self._distances(model, images, range(len(self.layers_)))
 
   def score_image_tensor(self, model: TappedModel, images: Tensor) -> Tensor:
-    """The largest distance of the chosen squeezers `[B]`."""
+    """The largest distance of the chosen squeezers `[B]`, without the work of the others."""
     return tf.reduce_max(self._distances(model, images, self.chosen_), axis=1)
 
+  def join(self, layers: Tensor) -> Tensor:
+    """The same, of all squeezers' distances `[B, S]`."""
+    return tf.reduce_max(tf.gather(layers, self.chosen_, axis=1), axis=1)
+
   def _distances(self, model: TappedModel, images: Tensor, squeezers: Iterable[int]) -> Tensor:
+    forms = [functools.partial(reduce_depth, images, depth) for depth in self.bit_depths]
+    forms += [functools.partial(median, images, size) for size in self.medians]
     plain = tf.nn.softmax(model(images)[0])  # [B, K]
-    columns = []
-    for s in squeezers:
-      if s < len(self.bit_depths):
-        squeezed = reduce_depth(images, self.bit_depths[s])
-      else:
-        squeezed = median(images, self.medians[s - len(self.bit_depths)])
-      gap = tf.nn.softmax(model(squeezed)[0]) - plain  # [B, K]
-      columns.append(tf.reduce_sum(tf.abs(gap), axis=1))
-    return tf.stack(columns, axis=1)
+    gaps = [tf.nn.softmax(model(forms[s]())[0]) - plain for s in squeezers]
+    return tf.stack([tf.reduce_sum(tf.abs(gap), axis=1) for gap in gaps], axis=1)
 
 
 def reduce_depth(images: Tensor, depth: int) -> Tensor:

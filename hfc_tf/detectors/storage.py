@@ -1,37 +1,28 @@
-"""Learnt arrays by name: kept as plain files, turned into tensors once."""
+"""Learnt arrays by name: saved as plain files, turned into tensors once."""
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
+from hfc_tf.detectors.learning import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import save_arrays, users_arrays
 
-Array = npt.NDArray[Any]
-Tensor = Any
-
 
 class Stored:
-  """Something whose learnt names end in `_` and are arrays, dictionaries of arrays or plain values.
-
-  Attributes:
-    key: name in the registry.
-  """
+  """Something whose learnt names end in `_`: arrays, dictionaries of arrays or plain values."""
 
   key: ClassVar[str]
 
   def settings(self) -> dict[str, Any]:
     """What the constructor was given, as json knows it."""
-    names = inspect.signature(type(self)).parameters
-    return {name: vars(self)[name] for name in names if name in vars(self)}
+    return {name: value for name, value in self._plain().items() if not name.endswith("_")}
 
   def save(self, path: str | os.PathLike[str]) -> None:
     """Writes one npz: the learnt arrays by name, and `config`, a json text of all else.
@@ -39,67 +30,68 @@ class Stored:
     Raises:
       InputError: the file cannot be written; an earlier one is then left as it was.
     """
-    arrays: dict[str, Any] = dict(self._arrays())
-    plain = {
-      name: value
-      for name, value in vars(self).items()
-      if not name.startswith("_") and not isinstance(value, (np.ndarray, dict))
-    }
-    arrays["config"] = np.array(json.dumps({"detector": self.key, "values": plain}))
-    save_arrays(path, arrays)
+    config = json.dumps({"detector": self.key, "values": self._plain()})
+    save_arrays(path, {**self._arrays(), "config": config})
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> Self:
-    """Reads what `save` wrote.
+    """Reads what `save` wrote; raises InputError as `read`."""
+    return read(path, {cls.key: cls})
 
-    Raises:
-      InputError: no such file, a damaged one, or one of another detector.
-    """
-    arrays = read_arrays(path)
-    config = json.loads(str(arrays.pop("config")))
-    if config["detector"] != cls.key:
-      raise InputError(f"a saved {cls.key}", config["detector"], "load it with its own class")
-    names = inspect.signature(cls).parameters
-    detector = cls(**{n: v for n, v in config["values"].items() if n in names})
-    for name, value in config["values"].items():
-      if name not in names:
-        setattr(detector, name, value)
-    for name, array in arrays.items():
-      owner, _, key = name.partition("/")
-      if key:
-        vars(detector).setdefault(owner, {})[key] = array
-      else:
-        setattr(detector, name, array)
-    detector._freeze()
-    return detector
+  def _plain(self) -> dict[str, Any]:
+    public = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+    return {n: value for n, value in public.items() if not isinstance(value, np.ndarray | dict)}
 
-  def _freeze(self) -> None:
-    """Makes tensors of the learnt arrays, once, so that traces capture instead of embed them."""
-    self._compiled: dict[Any, Callable[..., Tensor]] = {}
-    self._tensors: dict[str, Tensor] = {k: tf.constant(v) for k, v in self._arrays().items()}
-
-  def _group(self, name: str) -> dict[str, Tensor]:
-    """The tensors of a learnt dictionary, by key."""
-    prefix = name + "/"
-    return {k.removeprefix(prefix): v for k, v in self._tensors.items() if k.startswith(prefix)}
+  def _learnt(self) -> dict[str, Any]:
+    """Learnt arrays and dictionaries of arrays by name."""
+    learnt = {name: value for name, value in vars(self).items() if name.endswith("_")}
+    return {n: value for n, value in learnt.items() if isinstance(value, np.ndarray | dict)}
 
   def _arrays(self) -> dict[str, Array]:
     """Learnt arrays by name; those of a dictionary as name/key."""
-    arrays = {}
-    for name, value in vars(self).items():
-      if name.endswith("_") and isinstance(value, np.ndarray):
-        arrays[name] = value
-      elif name.endswith("_") and isinstance(value, dict):
-        arrays |= {f"{name}/{key}": array for key, array in value.items()}
-    return arrays
+    return {
+      f"{name}/{key}" if key else name: array
+      for name, value in self._learnt().items()
+      for key, array in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+
+  def _freeze(self) -> None:
+    """Makes tensors of the learnt arrays, once, so that traces capture instead of embed them."""
+    self._tensors: dict[str, Any] = tf.nest.map_structure(tf.constant, self._learnt())
+    self._compiled: dict[Any, Callable[..., Tensor]] = {}
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-  """Arrays of a saved detector by name, `config` among them."""
+S = TypeVar("S", bound=Stored)
+
+
+def read(path: str | os.PathLike[str], kinds: Mapping[str, type[S]]) -> S:
+  """Reads a saved detector of one of these kinds, by key.
+
+  Raises:
+    InputError: no such file, a damaged one, one of another kind or of hfc_tf 0.1.
+  """
   expected, remedy = "a saved detector (npz)", "save the fitted detector again"
   arrays = users_arrays(path, expected, remedy)
   try:
-    json.loads(str(arrays["config"]))["detector"]
+    config = json.loads(str(arrays.pop("config")))
+    key, values = config["detector"], dict(config["values"])
   except (ValueError, KeyError, TypeError) as error:
     raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
-  return arrays
+  if key not in kinds:
+    raise InputError(f"a saved {' or '.join(kinds)}", key, "load it with its own class")
+  detector = kinds[key].__new__(kinds[key])
+  for name, array in arrays.items():
+    dictionary, _, entry = name.partition("/")
+    if entry:
+      values.setdefault(dictionary, {})[entry] = array
+    else:
+      values[name] = array
+  if "widths_" not in values:
+    raise InputError(
+      f"a {key} that knows the widths of its layers",
+      f"{path}, saved by hfc_tf 0.1.0 or before",
+      "fit and save it again",
+    )
+  vars(detector).update(values)
+  detector._freeze()
+  return detector

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,12 +13,12 @@ from sklearn.svm import SVC
 
 from hfc_tf.detectors.base import Detector, Features
 from hfc_tf.detectors.gaussians import spread
-from hfc_tf.detectors.learning import AdvTrain, select
+from hfc_tf.detectors.learning import ALL, AdvTrain, Array, Tensor, select
 from hfc_tf.detectors.lid import squared_distances
-from hfc_tf.detectors.storage import Array, Tensor
 from hfc_tf.taps import Taps
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class SupportVectorMachine(Detector):
   """SVM: decision function of an RBF-SVM on standardised penultimate features.
 
@@ -31,48 +33,39 @@ class SupportVectorMachine(Detector):
   """
 
   key = "svm"
-
-  def __init__(
-    self,
-    costs: Sequence[float] = (1.0, 10.0, 100.0, 1000.0),
-    gammas: Sequence[float] = (0.3, 1.0, 3.0),
-    seed: int = 0,
-  ) -> None:
-    self.costs = costs
-    self.gammas = gammas
-    self.seed = seed
+  per_layer = False
+  costs: Sequence[float] = (1.0, 10.0, 100.0, 1000.0)
+  gammas: Sequence[float] = (0.3, 1.0, 3.0)
+  seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     features = data.taps.features[self.layers_[0]].astype(np.float64)  # [N, C]
     channels = features.shape[1]
-    folds: dict[bytes, tuple[Array, Array]] = {}
+    last: dict[bytes, tuple[Array, Array]] = {}
 
-    def fit(cost: float, gamma: float, rows: Array, distances: Array) -> SVC:
-      model = SVC(C=cost, kernel="precomputed", cache_size=500, random_state=self.seed)
-      kernel = np.exp(-gamma / channels * distances)
+    def fit(candidate: tuple[float, float], rows: Any, distances: Array) -> SVC:
+      model = SVC(C=candidate[0], kernel="precomputed", cache_size=500, random_state=self.seed)
+      kernel = np.exp(-candidate[1] / channels * distances)
       return model.fit(kernel, data.is_adversarial[rows], sample_weight=data.weights(rows))
 
     def fit_score(candidate: tuple[float, float], learn: Array, held_out: Array) -> Array:
       # Distances cost more than the fits; every candidate of a fold shares them.
-      if learn.tobytes() not in folds:
+      if learn.tobytes() not in last:
         center, scale = features[learn].mean(axis=0), spread(features[learn])
         known, asked = ((features[rows] - center) / scale for rows in (learn, held_out))
-        folds.clear()
-        folds[learn.tobytes()] = (
-          euclidean_distances(known, squared=True),
-          euclidean_distances(asked, known, squared=True),
-        )
-      within, across = folds[learn.tobytes()]
-      model = fit(*candidate, learn, within)
+        within = euclidean_distances(known, squared=True)
+        last.clear()
+        last[learn.tobytes()] = within, euclidean_distances(asked, known, squared=True)
+      within, across = last[learn.tobytes()]
+      model = fit(candidate, learn, within)
       return np.asarray(model.decision_function(np.exp(-candidate[1] / channels * across)))
 
     candidates = [(cost, gamma) for gamma in self.gammas for cost in self.costs]
-    (self.cost_, gamma), held_out = select(data, candidates, fit_score, self.seed)
+    best, held_out = select(data, candidates, fit_score, self.seed)
     center, scale = features.mean(axis=0), spread(features)
     scaled = (features - center) / scale
-    everything = np.arange(len(scaled))
-    model = fit(self.cost_, gamma, everything, euclidean_distances(scaled, squared=True))
-    self.gamma_ = gamma / channels
+    model = fit(best, ALL, euclidean_distances(scaled, squared=True))
+    self.cost_, self.gamma_ = best[0], best[1] / channels
     self.center_ = center.astype(np.float32)
     self.scale_ = scale.astype(np.float32)
     self.support_ = scaled[model.support_].astype(np.float32)  # [S, C]

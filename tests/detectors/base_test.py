@@ -71,6 +71,8 @@ def test_save_and_load(fitted, world, key, tmp_path):
   other = DETECTORS["bu" if key == "kd" else "kd"]
   with pytest.raises(InputError, match=f"found {key}"):
     other.load(tmp_path / "detector.npz")
+  loaded.save(tmp_path / "again.npz")
+  assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "detector.npz").read_bytes()
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -82,7 +82,7 @@ def test_says_what_it_is(exported):
 
 def test_the_detector_is_untouched(exported):
   _, fitted, _, _ = exported
-  assert not any(isinstance(t, tf.Variable) for t in fitted["kd"]._tensors.values())
+  assert not any(isinstance(t, tf.Variable) for t in tf.nest.flatten(fitted["kd"]._tensors))
 
 
 def test_an_image_that_is_none_is_flagged(exported):

@@ -9,10 +9,12 @@ from sklearn.preprocessing import StandardScaler
 from hfc_tf.detectors.learning import (
   AdvTrain,
   balanced_weights,
+  fit_logistic,
+  learn_logistic,
   learn_sign,
+  logistic_score,
   select,
 )
-from hfc_tf.detectors.logistic import fit_logistic, learn_logistic, logistic_score
 from hfc_tf.errors import InputError
 
 
