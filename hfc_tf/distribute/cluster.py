@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -10,15 +10,13 @@ from typing import Any
 
 from absl import logging
 
-from hfc_tf.distribute.executors import Executor, streamed
-from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, RemoteInputError, Work, unpack
+from hfc_tf.distribute.executors import RECENT, Arrays, Chunk, Executor, Job, Work, streamed
 from hfc_tf.errors import InputError
 
 _RETRIES = 3
 _SECONDS = 20.0  # until nobody answers at an address
 # Ray trusts whoever can reach it. It replaces 127.0.0.1 by an address that others may reach.
 _LOOPBACK = "127.0.0.2"
-_works = Recent[Work]()  # of a worker process
 
 
 class Ray(Executor):
@@ -50,17 +48,10 @@ class Ray(Executor):
       ) from error
     self._ray: Any = ray
     self._threads = threads
-    self._packed = Recent[Any]()
+    self._put = functools.lru_cache(RECENT)(ray.put)
     self._started = not ray.is_initialized()
     if self._started:
       self._join(address, workers)
-    self._environment = {
-      "TF_NUM_INTRAOP_THREADS": str(threads),
-      "TF_NUM_INTEROP_THREADS": str(threads),
-      "OMP_NUM_THREADS": str(threads),
-      "TF_DETERMINISTIC_OPS": "1",
-      "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
     if not self._slots():
       self.close()
       raise _no_room(threads, "none in the cluster")
@@ -98,27 +89,24 @@ class Ray(Executor):
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
     """As workers are done with them; arrays are read-only."""
-    ray = self._ray
-    key = job.key()
-    packed = self._packed.get(key, lambda: ray.put(job.packed()))
+    ray, reference = self._ray, self._put(job)
+    threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    environment = {"TF_DETERMINISTIC_OPS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     perform = ray.remote(_perform).options(
       num_cpus=self._threads,
       num_gpus=1 if self._gpus() else 0,
       max_retries=_RETRIES,
-      runtime_env={"env_vars": self._environment},
+      runtime_env={"env_vars": environment | dict.fromkeys(threads, str(self._threads))},
     )
-
-    # In a list, a reference is fetched by those who have not built the work yet.
-    on_their_way = streamed(
+    return streamed(
       chunks,
-      lambda chunk: perform.remote(key, [packed], chunk),
+      # In a list, a reference is fetched by those who have not built the work yet.
+      lambda chunk: perform.remote([reference], chunk),
       lambda references: ray.wait(references, num_returns=1)[0][0],
+      self._result,
       ray.cancel,
       lambda: 2 * max(1, self._slots()),
     )
-    with contextlib.closing(on_their_way):
-      for number, reference in on_their_way:
-        yield number, self._result(reference)
 
   def _result(self, reference: Any) -> Arrays:
     errors = self._ray.exceptions
@@ -148,7 +136,6 @@ class Ray(Executor):
     """Leaves the cluster, and ends one that was started here."""
     if self._started:
       self._ray.shutdown()
-    super().close()
 
 
 def _no_room(threads: int, actual: str) -> InputError:
@@ -163,11 +150,24 @@ def _knock(address: str | None) -> None:
     socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
 
 
-def _perform(key: str, packed: list[Any], chunk: Chunk) -> Arrays:
+def _perform(job: list[Any], chunk: Chunk) -> Arrays:
   """What a worker process does."""
+  try:
+    return _built(job[0])(**chunk)
+  except InputError as error:
+    raise _RemoteInputError(str(error)) from None
+
+
+@functools.lru_cache(RECENT)
+def _built(job: Any) -> Work:
   import ray
 
-  try:
-    return _works.get(key, lambda: unpack(ray.get(packed[0])))(**chunk)
-  except InputError as error:
-    raise RemoteInputError(str(error)) from None
+  work: Work = ray.get(job).build()
+  return work
+
+
+class _RemoteInputError(InputError):
+  """An InputError of a worker, which arrives as its one line."""
+
+  def __init__(self, line: str) -> None:
+    ValueError.__init__(self, line)

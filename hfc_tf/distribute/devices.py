@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import queue
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
 
 import tensorflow as tf
 
-from hfc_tf.distribute.executors import Executor, streamed
-from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, Work
+from hfc_tf.distribute.executors import RECENT, Arrays, Chunk, Executor, Job, Work, streamed
+
+
+def _devices() -> list[str]:
+  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+  return [device.name for device in devices]
 
 
 class Devices(Executor):
@@ -23,45 +25,42 @@ class Devices(Executor):
 
   def __init__(self) -> None:
     super().__init__()
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    self._names = [device.name for device in devices]
-    self._works = {name: Recent[Work]() for name in self._names}
-    self._pool = ThreadPoolExecutor(len(devices))
+    self._names = _devices()
+    self._pool = ThreadPoolExecutor(len(self._names))
+    self._copy = functools.lru_cache(RECENT * len(self._names))(self._built)
+
+  @staticmethod
+  def _built(name: str, job: Job) -> Work:
+    with tf.device(name):
+      return job.build()
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
     """As devices are done with them."""
-    key = job.key()
-    free: queue.SimpleQueue[tuple[str, Work]] = queue.SimpleQueue()
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in self._names:
-      with tf.device(name):
-        free.put((name, self._works[name].get(key, job.build)))
+      self._copy(name, job)
+      free.put(name)
 
     def serve(chunk: Chunk) -> Arrays:
-      name, work = free.get()
+      name = free.get()
       try:
         with tf.device(name):
-          return work(**chunk)
+          return self._copy(name, job)(**chunk)
       finally:
-        free.put((name, work))
+        free.put(name)
 
-    def first(futures: list[Future[Any]]) -> Future[Any]:
-      return next(iter(wait(futures, return_when=FIRST_COMPLETED).done))
-
-    on_their_way = streamed(
+    return streamed(
       chunks,
       lambda chunk: self._pool.submit(serve, chunk),
-      first,
+      lambda futures: next(iter(wait(futures, return_when=FIRST_COMPLETED).done)),
+      Future.result,
       Future.cancel,
       lambda: 2 * len(self._names),
     )
-    with contextlib.closing(on_their_way):
-      for number, future in on_their_way:
-        yield number, future.result()
 
   def close(self) -> None:
     """Ends the threads; chunks that wait are dropped."""
     self._pool.shutdown(cancel_futures=True)
-    super().close()
 
 
 @functools.cache  # a second MirroredStrategy would share the keys of the first one's exchanges
@@ -72,5 +71,4 @@ def strategy(kind: str | None) -> tf.distribute.Strategy:
   """
   if kind != "mirrored":
     return tf.distribute.get_strategy()
-  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-  return tf.distribute.MirroredStrategy([device.name for device in devices])
+  return tf.distribute.MirroredStrategy(_devices())

@@ -2,60 +2,83 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
-import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, Work
-from hfc_tf.errors import InputError
+import numpy as np
 
-_KINDS = ("ray", "mirrored")
+from hfc_tf.errors import InputError
+from hfc_tf.storage.hashing import digest
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Chunk = dict[str, Any]
+Work = Callable[..., Arrays]
+# To build a work takes longer than to use it; with the one being built, four are in memory at most.
+RECENT = 3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+  """A recipe of plain data: `make(**arguments)` returns the work, which turns a chunk into arrays.
+
+  Attributes:
+    make: a function of a module, which workers import under its name.
+    arguments: plain values and arrays.
+  """
+
+  make: Callable[..., Work]
+  arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  @functools.cached_property
+  def key(self) -> str:
+    """Hashes the function's name and the arguments; jobs of equal keys are equal."""
+    return digest(self.make.__module__, self.make.__qualname__, self.arguments)
+
+  def __eq__(self, other: object) -> bool:
+    return isinstance(other, Job) and self.key == other.key
+
+  def __hash__(self) -> int:
+    return hash(self.key)
+
+  def build(self) -> Work:
+    """The work."""
+    return self.make(**self.arguments)
 
 
 class Executor:
-  """Turns chunks into arrays, each whole on one worker, in whatever order they are done.
+  """Turns chunks into arrays: here in this process and in order, elsewhere as they are done.
 
   A chunk is a dictionary of what the job's work takes. Chunks may come from a generator: only a
   few are held at a time, so that an archive larger than memory streams through.
   """
 
   def __init__(self) -> None:
-    self._folder = tempfile.TemporaryDirectory()
-    self._jobs = Recent[Job]()
+    self._jobs: dict[str, Job] = {}
+    self._build = functools.lru_cache(RECENT)(Job.build)
 
-  def job(self, key: str, make: Callable[[pathlib.Path], Job]) -> Job:
-    """The job of that key; `make` is given a file to write when it is asked for first."""
-    return self._jobs.get(key, lambda: make(pathlib.Path(self._folder.name) / uuid.uuid4().hex))
+  def job(self, key: str, make: Callable[[], Job]) -> Job:
+    """The job of that key, made when it is asked for first; the most recent ones stay."""
+    job = self._jobs[key] = self._jobs.pop(key, None) or make()
+    if len(self._jobs) > RECENT:
+      del self._jobs[next(iter(self._jobs))]
+    return job
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
     """(number of the chunk, its arrays), one after the other as they are done."""
-    raise NotImplementedError
+    work = self._build(job)
+    for number, chunk in enumerate(chunks):
+      yield number, work(**chunk)
 
   def close(self) -> None:
     """Gives back what the executor holds."""
-    self._folder.cleanup()
 
   def __enter__(self) -> Self:
     return self
 
   def __exit__(self, *error: object) -> None:
     self.close()
-
-
-class Local(Executor):
-  """One chunk after the other in this process."""
-
-  def __init__(self) -> None:
-    super().__init__()
-    self._works = Recent[Work]()
-
-  def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
-    """In the order of the chunks."""
-    work = self._works.get(job.key(), job.build)
-    for number, chunk in enumerate(chunks):
-      yield number, work(**chunk)
 
 
 def executor(
@@ -78,7 +101,7 @@ def executor(
     InputError: for another kind, for Ray where it is not installed or cannot be reached.
   """
   if kind is None:
-    return Local()
+    return Executor()
   if kind == "mirrored":
     from hfc_tf.distribute.devices import Devices
 
@@ -87,30 +110,32 @@ def executor(
     from hfc_tf.distribute.cluster import Ray
 
     return Ray(ray_address, workers=workers, threads=threads)
-  raise InputError(f"--distribute among {', '.join(_KINDS)}", repr(kind), "name one of them")
+  raise InputError("--distribute among ray, mirrored", repr(kind), "name one of them")
 
 
 def streamed(
   chunks: Iterable[Chunk],
   submit: Callable[[Chunk], Any],
   finished: Callable[[list[Any]], Any],
+  result: Callable[[Any], Arrays],
   drop: Callable[[Any], Any],
   most: Callable[[], int],
-) -> Generator[tuple[int, Any], None, None]:
-  """(number, what `submit` returned for it) as chunks are done, `most` of them on their way.
+) -> Iterator[tuple[int, Arrays]]:
+  """(number, arrays) as chunks are done, `most()` of them on their way at any time.
 
   Args:
     chunks: taken one by one, when there is room.
     submit: starts one and returns its handle.
     finished: waits for one of the handles and returns it.
+    result: the arrays of a finished handle.
     drop: is given the handles that nobody waits for any more, after an error.
     most: how many may be on their way now.
   """
   waiting: dict[Any, int] = {}
 
-  def one_done() -> tuple[int, Any]:
+  def one_done() -> tuple[int, Arrays]:
     handle = finished(list(waiting))
-    return waiting.pop(handle), handle
+    return waiting.pop(handle), result(handle)
 
   try:
     for number, chunk in enumerate(chunks):

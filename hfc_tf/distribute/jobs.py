@@ -1,11 +1,14 @@
-"""Attacks, taps and scores as compiled programs, which any worker can run."""
+"""Attacks and taps as compiled programs, which any worker can run."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
-import os
-from collections.abc import Iterable, Iterator, Mapping
+import pathlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,70 +16,74 @@ import tensorflow as tf
 
 from hfc_tf.attacks import Attack
 from hfc_tf.attacks.export import batch_function
-from hfc_tf.detectors.base import Detector
-from hfc_tf.distribute.executors import Executor
-from hfc_tf.distribute.job import Chunk, Job
-from hfc_tf.distribute.program import Specs, saved
+from hfc_tf.distribute.executors import Arrays, Chunk, Executor, Job, Work
 from hfc_tf.taps import TappedModel, Taps
 
-Array = np.ndarray[Any, Any]
 Tensor = Any
 
 
-def attack_job(
-  path: str | os.PathLike[str], attack: Attack, batch_size: int, shape: tuple[int, ...]
-) -> Job:
+def attack_job(attack: Attack, batch_size: int, shape: tuple[int, ...]) -> Job:
   """A job that turns a chunk of images, targets, ids and `numbers(attack)` into {"images": ...}.
 
   One program serves all weights and budgets.
 
   Args:
-    path: the file that is written; a job needs it until it is mapped.
     attack: any attack, with whatever objective.
     batch_size: images a chunk.
     shape: of an image.
   """
   function, specs = batch_function(attack, batch_size, shape)
-  return saved(path, lambda *tensors: {"images": function(*tensors)}, specs)
+  return _saved(lambda *tensors: {"images": function(*tensors)}, specs)
 
 
-def taps_job(
-  path: str | os.PathLike[str], model: TappedModel, batch_size: int, shape: tuple[int, ...]
-) -> Job:
+def taps_job(model: TappedModel, batch_size: int, shape: tuple[int, ...]) -> Job:
   """A job that turns a chunk of images into {"logits": ..., "features/LAYER": ...}."""
 
   def function(images: Tensor) -> dict[str, Tensor]:
     logits, features = model(images)
     return {"logits": logits, **{f"features/{name}": mean for name, mean in features.items()}}
 
-  return saved(path, function, _images(batch_size, shape))
+  return _saved(function, {"images": tf.TensorSpec([batch_size, *shape], tf.float32, "images")})
 
 
-def scores_job(
-  path: str | os.PathLike[str],
-  model: TappedModel,
-  detectors: Mapping[str, Detector],
-  batch_size: int,
-  shape: tuple[int, ...],
-) -> Job:
-  """A job that turns a chunk of images into {"logits": ..., and each detector's scores [N]}."""
-
-  def function(images: Tensor) -> dict[str, Tensor]:
-    logits, features = model(images)
-    scores = {}
-    for name, detector in detectors.items():
-      if detector.reads == "images":
-        scores[name] = detector.outputs(model, images)["score"]
-      else:
-        read = {layer: features[layer] for layer in detector.layers_}
-        scores[name] = detector.score_tensor(read, logits)
-    return {"logits": logits, **scores}
-
-  return saved(path, function, _images(batch_size, shape))
+def _saved(function: Callable[..., dict[str, Tensor]], specs: dict[str, tf.TensorSpec]) -> Job:
+  """A function of named tensors, weights included, as plain data."""
+  module, file = tf.Module(), io.BytesIO()
+  module.program = tf.function(function, autograph=False, input_signature=list(specs.values()))
+  module.weights = module.program.get_concrete_function().variables
+  with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(file, "w") as archive:
+    # The gradients are in the program; those of its parts are not asked for again.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, folder, options=options)
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+      archive.write(path, path.relative_to(folder))  # not compressed: weights hardly shrink
+  rows = {name: spec.shape[0] if spec.shape.rank else None for name, spec in specs.items()}
+  return Job(program, {"content": np.frombuffer(file.getvalue(), np.uint8), "rows": rows})
 
 
-def _images(batch_size: int, shape: tuple[int, ...]) -> Specs:
-  return {"images": tf.TensorSpec([batch_size, *shape], tf.float32, "images")}
+def program(content: np.ndarray[Any, Any], rows: dict[str, int | None]) -> Work:
+  """Loads a compiled program; the last chunk of a kind may have fewer rows than the others.
+
+  Args:
+    content: uint8, a zip of a SavedModel.
+    rows: of each argument of the program, in order; None for a scalar.
+  """
+  with tempfile.TemporaryDirectory() as folder:
+    zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+    module = tf.saved_model.load(folder)
+  specs = module.program.get_concrete_function().structured_input_signature[0]
+
+  def work(**chunk: Any) -> Arrays:
+    count = len(chunk["images"])
+    tensors = []
+    for (name, size), spec in zip(rows.items(), specs, strict=True):
+      value = np.asarray(chunk[name], spec.dtype.as_numpy_dtype)
+      if size is not None and len(value) < size:
+        value = np.pad(value, [(0, size - len(value))] + [(0, 0)] * (value.ndim - 1), mode="edge")
+      tensors.append(tf.constant(value))
+    return {name: value.numpy()[:count] for name, value in module.program(*tensors).items()}
+
+  return work
 
 
 def batches(images: Any, batch_size: int) -> Iterator[Chunk]:
@@ -87,9 +94,8 @@ def batches(images: Any, batch_size: int) -> Iterator[Chunk]:
       archive larger than memory.
     batch_size: images a chunk.
   """
-  blocks: Iterable[Any] = [images] if hasattr(images, "shape") else images
-  rest: list[Array] = []
-  for block in itertools.chain(blocks, [None]):
+  rest: list[np.ndarray[Any, Any]] = []
+  for block in itertools.chain([images] if hasattr(images, "shape") else images, [None]):
     if block is not None:
       rest.append(block)
     whole = rest[0] if len(rest) == 1 else np.concatenate(rest) if rest else np.zeros(0)
@@ -119,18 +125,17 @@ def taps(
     labels: int [N]; -1 everywhere when None. groups: int [N] or None.
     batch_size: images a chunk.
   """
-  found = dict(executor.map(job, batches(images, batch_size)))
-  parts = [
+  made = dict(executor.map(job, batches(images, batch_size)))
+  whole = Taps.concatenate([
     Taps(
-      features={name: found[number][f"features/{name}"] for name in model.layers},
-      logits=found[number]["logits"],
-      labels=np.full(len(found[number]["logits"]), -1, np.int32),
+      features={name: made[number][f"features/{name}"] for name in model.layers},
+      logits=made[number]["logits"],
+      labels=np.full(len(made[number]["logits"]), -1, np.int32),
       penultimate=model.penultimate,
       head=model.head,
     )
-    for number in sorted(found)
-  ]
-  whole = Taps.concatenate(parts)
+    for number in sorted(made)
+  ])  # fmt: skip
   return dataclasses.replace(
     whole,
     labels=whole.labels if labels is None else np.asarray(labels, np.int32),

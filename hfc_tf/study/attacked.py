@@ -15,7 +15,7 @@ from absl import logging
 from hfc_tf.attacks import Attack, sign_noise
 from hfc_tf.attacks.export import NUMBERS, numbers
 from hfc_tf.distribute import Executor, jobs
-from hfc_tf.distribute.job import Chunk
+from hfc_tf.distribute.executors import Chunk
 from hfc_tf.distribute.memory import automatic_batch_size, halve_on_oom
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import Arrays, mapped_array
@@ -161,7 +161,7 @@ class _Chunks:
       own = {name: value for name, value in settings.items() if name not in _CHANGES}
       job = executor.job(
         digest("attack", self.subject.inputs(self.attack.model), own, shape, self.size),
-        lambda path: jobs.attack_job(path, self.attack, self.size, shape),
+        lambda: jobs.attack_job(self.attack, self.size, shape),
       )
       given = numbers(self.attack)
       yield from executor.map(job, (chunk | given for chunk in chunks))
@@ -242,7 +242,7 @@ def image_taps(
   shape = images.shape[1:]
   job = executor.job(
     digest("taps", subject.inputs(), shape, batch_size),
-    lambda path: jobs.taps_job(path, model, batch_size, shape),
+    lambda: jobs.taps_job(model, batch_size, shape),
   )
   taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=batch_size)
   return taps, jobs.taps(executor, job, model, rounded, batch_size=batch_size).predictions
