@@ -19,13 +19,7 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.distribute.memory import peak_memory_gib
-from hfc_tf.storage.files import (
-  disk_errors,
-  remove_unfinished,
-  unfinished_places,
-  writable_folder,
-  write_files,
-)
+from hfc_tf.storage.files import clear_unfinished, disk_errors, writable_folder, write_files
 from hfc_tf.storage.locks import locked
 
 # What a run may leave and a later one without it must not keep.
@@ -93,8 +87,7 @@ def write_run(
   writable_folder(place.parent)
   with disk_errors(place.parent), locked(place):
     for folder in (place.parent, place.parent / "figures"):
-      for left in unfinished_places(folder):
-        remove_unfinished(left)
+      clear_unfinished(folder)
     _tell_of_another(place, complete)
     write_files(place.parent, {**files, **result_files(complete)}, stale=_OF_A_RUN)
 

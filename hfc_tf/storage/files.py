@@ -7,11 +7,13 @@ import os
 import pathlib
 import shutil
 import socket
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
 from hfc_tf.errors import InputError
+from hfc_tf.storage.locks import locked
 
 Content = bytes | Callable[[IO[bytes]], object]
 _UNFINISHED = ".unfinished-"
@@ -31,14 +33,11 @@ def write_files(
     InputError: the folder cannot be made or written; none of the files is then half-written.
   """
   out = pathlib.Path(out_dir)
-  written: list[tuple[pathlib.Path, pathlib.Path]] = []
+  written = {out / name: unfinished(out / name) for name in files}
   try:
     with disk_errors(out):
-      for name, content in files.items():
-        place = out / name
+      for (place, beside), content in zip(written.items(), files.values(), strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = unfinished(place)
-        written.append((beside, place))
         with open(beside, "wb") as file:
           if callable(content):
             content(file)
@@ -46,14 +45,14 @@ def write_files(
             file.write(content)
           file.flush()
           os.fsync(file.fileno())
-      for old in [path for pattern in stale for path in out.glob(pattern)]:
-        if old not in [place for _, place in written]:
-          old.unlink(missing_ok=True)
-      for beside, place in written:
+      for old in {path for pattern in stale for path in out.glob(pattern)} - set(written):
+        old.unlink(missing_ok=True)
+      for place, beside in written.items():
         os.replace(beside, place)
   finally:
-    for beside, _ in written:
-      beside.unlink(missing_ok=True)
+    for beside in written.values():
+      with contextlib.suppress(OSError):
+        beside.unlink()
 
 
 def writable_folder(path: pathlib.Path) -> None:
@@ -64,9 +63,8 @@ def writable_folder(path: pathlib.Path) -> None:
   """
   with disk_errors(path):
     path.mkdir(parents=True, exist_ok=True)
-    probe = unfinished(path / "probe")
-    probe.write_bytes(b"hfc_tf")
-    probe.unlink()
+    with tempfile.TemporaryFile(dir=path) as probe:
+      probe.write(b"hfc_tf")
 
 
 @contextlib.contextmanager
@@ -96,26 +94,21 @@ def unfinished(place: pathlib.Path) -> pathlib.Path:
   return place.with_name(f"{_UNFINISHED}{place.name}~{mark}")
 
 
-def unfinished_places(folder: pathlib.Path) -> set[pathlib.Path]:
-  """The places in a folder of which unfinished work is there."""
-  left = folder.glob(f"{_UNFINISHED}*~*~*~*")
-  return {folder / path.name.removeprefix(_UNFINISHED).rsplit("~", 3)[0] for path in left}
-
-
-def remove_unfinished(place: pathlib.Path) -> None:
-  """Removes what dead processes left of `place`; the caller holds its lock.
+def clear_unfinished(folder: pathlib.Path) -> None:
+  """Removes what dead processes left unfinished in a folder.
 
   Processes of this host are asked for by their number. Those of another one cannot be asked: that
-  the lock was to be had tells that they are gone.
+  the lock of the place is to be had, or held by this thread, tells that they are gone.
   """
-  for left in place.parent.glob(f"{_UNFINISHED}{place.name}~*~*~*"):
-    _, host, process, _ = left.name.rsplit("~", 3)
-    if host == socket.gethostname() and _is_alive(process):
-      continue
-    if left.is_dir():
-      shutil.rmtree(left, ignore_errors=True)
-    else:
-      left.unlink(missing_ok=True)
+  for left in folder.glob(f"{_UNFINISHED}*~*~*~*"):
+    name, host, process, _ = left.name.rsplit("~", 3)
+    with locked(folder / name.removeprefix(_UNFINISHED), wait=False) as free:
+      if not free or (host == socket.gethostname() and _is_alive(process)):
+        continue
+      if left.is_dir():
+        shutil.rmtree(left, ignore_errors=True)
+      else:
+        left.unlink(missing_ok=True)
 
 
 def _is_alive(process: str) -> bool:
