@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import math
 import os
@@ -17,6 +18,7 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 
 from hfc_tf.commands.flags import define
+from hfc_tf.commands.options import Option
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.surroundings import check_backend, set_defaults
@@ -27,35 +29,37 @@ _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.E
 
 
 def experiment(
-  name: str,
-  arguments: Callable[[], Mapping[str, Any]] = dict,
-  *,
-  defaults: Mapping[str, Any] | None = None,
-  text: str | None = None,
-) -> None:
-  """Runs an experiment as a program of its own and says where its page is.
+  name: str, defaults: Mapping[str, Any] | None = None
+) -> Callable[[Callable[[], Mapping[str, Option]]], Callable[[], None]]:
+  """Makes a command of a function that defines flags; it says in the end where the page is.
+
+  The function returns, for each argument that `run` of the experiment takes beside the
+  configuration, what gives the checked value. Its docstring is what --help says first.
 
   Args:
     name: a key of EXPERIMENTS.
-    arguments: what its `run` takes beside the configuration, checked and made from flags; it may
-      not import TensorFlow. None leaves an argument at its default.
     defaults: of the common flags, in place of the experiment's.
-    text: what --help says first.
   """
   entry = EXPERIMENTS[name]
-  given = entry.defaults if defaults is None else defaults
-  make_config = define(hides=bool(given.get("hfc")), trains_others=entry.trains_others, **given)
+  fields = entry.defaults if defaults is None else defaults
 
-  def main() -> None:
-    config = make_config()
-    config.resolved()
-    if len(config.attacks) > 1 and not entry.every_attack:
-      raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
-    chosen = {key: value for key, value in arguments().items() if value is not None}
-    load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
-    say(f"report: {config.out}/report.html")
+  def command(options: Callable[[], Mapping[str, Option]]) -> None:
+    make_config = define(hides=bool(fields.get("hfc")), trains_others=entry.trains_others, **fields)
+    arguments = options()
 
-  run(main, text)
+    def main() -> None:
+      config = make_config()
+      config.resolved()
+      if len(config.attacks) > 1 and not entry.every_attack:
+        raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
+      given = {key: value() for key, value in arguments.items()}
+      chosen = {key: value for key, value in given.items() if value is not None}
+      load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
+      say(f"report: {config.out}/report.html")
+
+    run(main, options.__doc__)
+
+  return lambda options: functools.wraps(options)(functools.partial(command, options))
 
 
 def run(main: Callable[[], None], text: str | None = None) -> None:
