@@ -52,7 +52,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     except ValueError as error:
       logging.warning("Checkpoint %s cannot be used (%s); training starts again.", path, error)
       return
-    _assign(self._variables, [arrays[f"state/{i}"] for i in range(len(self._variables))])
+    for i, variable in enumerate(self._variables):
+      variable.assign(arrays[f"state/{i}"])
     self._best = [arrays[f"best/{i}"] for i in range(len(self._weights))]
     self.history = json.loads(str(arrays["history"]))
 
@@ -66,9 +67,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     weights = [np.array(weight) for weight in self._weights]
     # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
     total = sum(float(np.sum(weight, dtype=np.float64)) for weight in weights)
-    check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
-    losses = [earlier["validation_loss"] for earlier in self.history]
-    if not losses or row["validation_loss"] < min(losses):
+    _check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
+    if all(row["validation_loss"] < earlier["validation_loss"] for earlier in self.history):
       self._best = weights
     self.history.append({"epoch": epoch + 1, **row})
     if self._path is not None:
@@ -78,7 +78,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
   def restore_best(self) -> None:
     """Gives the model the weights of the epoch of smallest validation loss."""
-    _assign(self._weights, self._best)
+    for weight, value in zip(self._weights, self._best, strict=True):
+      weight.assign(value)
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -104,7 +105,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     Raises:
       InputError: the loss is not finite.
     """
-    check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
+    _check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
     if self._done == 1:
       self._start = time.monotonic()  # the first step traces: it says nothing about the others
@@ -125,16 +126,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     self._report(f"training: {epoch}, {where}{numbers}, {seconds:.0f} s left")
 
 
-def check_finite(value: float, where: str) -> None:
-  """Refuses NaN and infinity in one line that names the epoch."""
+def _check_finite(value: float, where: str) -> None:
   if not np.isfinite(value):
     raise InputError(
       expected="finite loss and weights",
       found=f"{value} at {where}",
       remedy="look for NaN in the images or lower the learning rate",
     )
-
-
-def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
-  for variable, value in zip(variables, values, strict=True):
-    variable.assign(value)
