@@ -19,8 +19,13 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.distribute.memory import peak_memory_gib
-from hfc_tf.storage.files import clear_unfinished, disk_errors, writable_folder, write_files
-from hfc_tf.storage.locks import locked
+from hfc_tf.storage.files import (
+  clear_unfinished,
+  disk_errors,
+  locked,
+  writable_folder,
+  write_files,
+)  # fmt: skip
 
 # What a run may leave and a later one without it must not keep.
 _OF_A_RUN = ("figures/*.png", "section.json", "split.json", "asked.json")

@@ -1,8 +1,9 @@
-"""Files that are whole or not there, and what dead processes left of them."""
+"""Files that are whole or not there, their locks, and what dead processes left of them."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -12,11 +13,14 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO
 
+import filelock
+from absl import logging
+
 from hfc_tf.errors import InputError
-from hfc_tf.storage.locks import locked
 
 Content = bytes | Callable[[IO[bytes]], object]
 _UNFINISHED = ".unfinished-"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def write_files(
@@ -56,11 +60,7 @@ def write_files(
 
 
 def writable_folder(path: pathlib.Path) -> None:
-  """Makes a folder and checks that files can be written into it.
-
-  Raises:
-    InputError: when they cannot.
-  """
+  """Makes a folder, in which files can be written or an InputError is raised."""
   with disk_errors(path):
     path.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=path) as probe:
@@ -69,11 +69,7 @@ def writable_folder(path: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def disk_errors(path: pathlib.Path) -> Iterator[None]:
-  """Turns errors of writing below `path`, or of making it, into one line.
-
-  Raises:
-    InputError: says why the folder cannot be written.
-  """
+  """Turns errors of writing below `path`, or of making it, into an InputError that says why."""
   try:
     yield
   except OSError as error:
@@ -88,6 +84,39 @@ def disk_errors(path: pathlib.Path) -> Iterator[None]:
     ) from error
 
 
+@contextlib.contextmanager
+def locked(place: pathlib.Path, wait: bool = True) -> Iterator[bool]:
+  """Holds the lock of a file or folder against other processes; the death of one releases it.
+
+  A thread that holds it already gets it again. Where the file system knows no locks, there is none.
+  Yields whether the lock is held: always, unless told not to wait. The folder must be there.
+  """
+  path = place.with_name(f".{place.name}.lock")
+  lock = filelock.FileLock(path, is_singleton=True)
+  try:
+    try:
+      lock.acquire(blocking=False)
+    except filelock.Timeout:
+      if not wait:
+        yield False
+        return
+      logging.warning("waiting for another process to finish %s", place)
+      lock.acquire()
+  except (NotImplementedError, OSError) as error:
+    if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+      raise
+    logging.warning("%s cannot be locked: let no other process work there", place)
+    yield True
+    return
+  try:
+    yield True
+  finally:
+    if lock.lock_counter == 1:
+      with contextlib.suppress(OSError):
+        path.unlink()  # while it is held: whoever waits notices and makes a new one
+    lock.release()
+
+
 def unfinished(place: pathlib.Path) -> pathlib.Path:
   """Where this process writes what is renamed to `place` once it is whole."""
   mark = f"{socket.gethostname()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
@@ -97,8 +126,8 @@ def unfinished(place: pathlib.Path) -> pathlib.Path:
 def clear_unfinished(folder: pathlib.Path) -> None:
   """Removes what dead processes left unfinished in a folder.
 
-  Processes of this host are asked for by their number. Those of another one cannot be asked: that
-  the lock of the place is to be had, or held by this thread, tells that they are gone.
+  Those of this host are asked for by their number. Those of another one cannot be asked: that the
+  lock of the place is to be had, or held by this thread, tells that they are gone.
   """
   for left in folder.glob(f"{_UNFINISHED}*~*~*~*"):
     name, host, process, _ = left.name.rsplit("~", 3)
@@ -112,10 +141,9 @@ def clear_unfinished(folder: pathlib.Path) -> None:
 
 
 def _is_alive(process: str) -> bool:
-  try:
-    os.kill(int(process), 0)
-  except ProcessLookupError:
-    return False
-  except (OSError, ValueError, OverflowError):
-    pass  # somebody else's
+  with contextlib.suppress(PermissionError, ValueError, OverflowError):  # somebody else's
+    try:
+      os.kill(int(process), 0)
+    except ProcessLookupError:
+      return False
   return True

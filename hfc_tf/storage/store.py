@@ -15,9 +15,14 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.storage.arrays import Arrays, load_arrays, save_arrays
-from hfc_tf.storage.files import clear_unfinished, disk_errors, unfinished, writable_folder
+from hfc_tf.storage.files import (
+  clear_unfinished,
+  disk_errors,
+  locked,
+  unfinished,
+  writable_folder,
+)  # fmt: skip
 from hfc_tf.storage.hashing import digest, file_digest
-from hfc_tf.storage.locks import locked
 
 _MANIFEST = "manifest.json"
 
@@ -82,14 +87,13 @@ class Store:
 
 
 def keep(path: pathlib.Path, make: Callable[[pathlib.Path], None], made_from: Any) -> None:
-  """Makes a folder unless it is there and whole.
+  """Makes a folder, named by its key, unless it is there and whole.
 
   It is written beside its place and renamed into it, with a manifest of the checksum of every
   file. Of several processes one makes it and the others wait. What is damaged since it was made is
   named in a warning and made again.
 
   Args:
-    path: the folder, named by its key.
     make: writes its files into an empty folder.
     made_from: plain values and arrays, for a reader of the manifest.
 
