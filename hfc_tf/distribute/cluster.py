@@ -23,11 +23,12 @@ class Ray(Executor):
   """Chunks as Ray tasks: one at a time in a worker process, which keeps the work it has built.
 
   Ray runs a chunk again, elsewhere, when its process or machine is lost. Every worker has the
-  same number of TensorFlow threads and deterministic operations, whatever machine it is on;
-  hfc_tf has to be installed there.
+  same number of TensorFlow threads and deterministic operations, whatever machine it is on, and
+  makes the bytes of one process of as many threads; hfc_tf has to be installed there.
 
   Args:
-    address: of a running cluster; None starts one on this machine's loopback address.
+    address: of a running cluster ("auto", "host:6379"); None starts one on this machine's loopback
+      address, for as long as the executor lives.
     workers: processes of a cluster that is started here; None: as many as there is room for.
     threads: of each worker. A worker takes a GPU where the cluster has any.
 
@@ -51,24 +52,24 @@ class Ray(Executor):
     self._put = functools.lru_cache(RECENT)(ray.put)
     self._started = not ray.is_initialized()
     if self._started:
-      self._join(address, workers)
+      self._start(address, workers)
     if not self._slots():
       self.close()
       raise _no_room(threads, "none in the cluster")
 
-  def _join(self, address: str | None, workers: int | None) -> None:
+  def _start(self, address: str | None, workers: int | None) -> None:
     settings: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
     if address is None:
-      here = os.cpu_count() or 1
-      if self._threads > here:
-        raise _no_room(self._threads, f"{here} on this machine")
-      processors = None if workers is None else workers * self._threads
-      settings |= {"num_cpus": processors, "_node_ip_address": _LOOPBACK}
-      settings |= {"include_dashboard": False}
+      if self._threads > (os.cpu_count() or 1):
+        raise _no_room(self._threads, f"{os.cpu_count()} on this machine")
+      settings["num_cpus"] = None if workers is None else workers * self._threads
+      settings |= {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
       # Ray's 15 would give workers next to nothing of a machine that others use too.
       os.environ.setdefault("RAY_worker_niceness", "0")
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     try:
-      _knock(address)
+      if host and port.isdigit():  # where nobody listens, Ray itself would try for minutes
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
       self._ray.init(address=address or "local", **settings)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
       raise InputError(
@@ -143,19 +144,9 @@ def _no_room(threads: int, actual: str) -> InputError:
   return InputError(expected, actual, "lower --threads")
 
 
-def _knock(address: str | None) -> None:
-  """Raises OSError where nobody listens: Ray itself would try for minutes."""
-  host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-  if host and port.isdigit():
-    socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
-
-
 def _perform(job: list[Any], chunk: Chunk) -> Arrays:
   """What a worker process does."""
-  try:
-    return _built(job[0])(**chunk)
-  except InputError as error:
-    raise _RemoteInputError(str(error)) from None
+  return _built(job[0])(**chunk)
 
 
 @functools.lru_cache(RECENT)
@@ -164,10 +155,3 @@ def _built(job: Any) -> Work:
 
   work: Work = ray.get(job).build()
   return work
-
-
-class _RemoteInputError(InputError):
-  """An InputError of a worker, which arrives as its one line."""
-
-  def __init__(self, line: str) -> None:
-    ValueError.__init__(self, line)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, Self
 
 import numpy as np
+import tensorflow as tf
 
 from hfc_tf.errors import InputError
-from hfc_tf.storage.hashing import digest
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Chunk = dict[str, Any]
@@ -31,17 +33,6 @@ class Job:
   make: Callable[..., Work]
   arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-  @functools.cached_property
-  def key(self) -> str:
-    """Hashes the function's name and the arguments; jobs of equal keys are equal."""
-    return digest(self.make.__module__, self.make.__qualname__, self.arguments)
-
-  def __eq__(self, other: object) -> bool:
-    return isinstance(other, Job) and self.key == other.key
-
-  def __hash__(self) -> int:
-    return hash(self.key)
-
   def build(self) -> Work:
     """The work."""
     return self.make(**self.arguments)
@@ -60,7 +51,8 @@ class Executor:
 
   def job(self, key: str, make: Callable[[], Job]) -> Job:
     """The job of that key, made when it is asked for first; the most recent ones stay."""
-    job = self._jobs[key] = self._jobs.pop(key, None) or make()
+    job = self._jobs.pop(key, None) or make()
+    self._jobs[key] = job
     if len(self._jobs) > RECENT:
       del self._jobs[next(iter(self._jobs))]
     return job
@@ -81,36 +73,45 @@ class Executor:
     self.close()
 
 
-def executor(
-  kind: str | None = None,
-  *,
-  ray_address: str | None = None,
-  workers: int | None = None,
-  threads: int = 1,
-) -> Executor:
-  """The executor of the flags --distribute, --ray_address, --workers and --threads.
+class Devices(Executor):
+  """Each GPU of this host (without any: each logical CPU) serves chunks from a copy of its own.
 
-  Args:
-    kind: None: this process. "mirrored": every device of this host. "ray": a Ray cluster.
-    ray_address: of a running cluster ("auto", "host:6379"); None starts one on this
-      machine for as long as the executor lives.
-    workers: of a cluster that is started here; None: as many as the processors hold.
-    threads: of each Ray worker's TensorFlow. Bytes are those of one process of as many threads.
-
-  Raises:
-    InputError: for another kind, for Ray where it is not installed or cannot be reached.
+  Chunks exchange nothing, so that none waits for another, as the replicas of a strategy would.
   """
-  if kind is None:
-    return Executor()
-  if kind == "mirrored":
-    from hfc_tf.distribute.devices import Devices
 
-    return Devices()
-  if kind == "ray":
-    from hfc_tf.distribute.cluster import Ray
+  def __init__(self) -> None:
+    super().__init__()
+    self._names = _devices()
+    self._pool = ThreadPoolExecutor(len(self._names))
+    self._copies = {name: functools.lru_cache(RECENT)(Job.build) for name in self._names}
 
-    return Ray(ray_address, workers=workers, threads=threads)
-  raise InputError("--distribute among ray, mirrored", repr(kind), "name one of them")
+  def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
+    """As devices are done with them."""
+    free: queue.SimpleQueue[tuple[str, Work]] = queue.SimpleQueue()
+    for name in self._names:
+      with tf.device(name):
+        free.put((name, self._copies[name](job)))
+
+    def serve(chunk: Chunk) -> Arrays:
+      name, work = free.get()
+      try:
+        with tf.device(name):
+          return work(**chunk)
+      finally:
+        free.put((name, work))
+
+    return streamed(
+      chunks,
+      lambda chunk: self._pool.submit(serve, chunk),
+      lambda futures: next(iter(wait(futures, return_when=FIRST_COMPLETED).done)),
+      Future.result,
+      Future.cancel,
+      lambda: 2 * len(self._names),
+    )
+
+  def close(self) -> None:
+    """Ends the threads; chunks that wait are dropped."""
+    self._pool.shutdown(cancel_futures=True)
 
 
 def streamed(
@@ -123,13 +124,8 @@ def streamed(
 ) -> Iterator[tuple[int, Arrays]]:
   """(number, arrays) as chunks are done, `most()` of them on their way at any time.
 
-  Args:
-    chunks: taken one by one, when there is room.
-    submit: starts one and returns its handle.
-    finished: waits for one of the handles and returns it.
-    result: the arrays of a finished handle.
-    drop: is given the handles that nobody waits for any more, after an error.
-    most: how many may be on their way now.
+  Chunks are taken one by one, when there is room; `submit` returns a handle, `finished` waits for
+  one of several, whose arrays `result` gives; `drop` gets those that an error leaves behind.
   """
   waiting: dict[Any, int] = {}
 
@@ -147,3 +143,47 @@ def streamed(
   finally:
     for handle in waiting:
       drop(handle)
+
+
+def executor(
+  kind: str | None = None,
+  *,
+  ray_address: str | None = None,
+  workers: int | None = None,
+  threads: int = 1,
+) -> Executor:
+  """Who works by the flag --distribute: None, this process; "mirrored", every device of this host;
+  "ray", a Ray cluster.
+
+  Args:
+    kind: one of these.
+    ray_address, workers, threads: as those of `Ray`.
+
+  Raises:
+    InputError: for another kind, for Ray where it is not installed or cannot be reached.
+  """
+  if kind is None:
+    return Executor()
+  if kind == "mirrored":
+    return Devices()
+  if kind == "ray":
+    from hfc_tf.distribute.cluster import Ray
+
+    return Ray(ray_address, workers=workers, threads=threads)
+  raise InputError("--distribute among ray, mirrored", repr(kind), "name one of them")
+
+
+@functools.cache  # a second MirroredStrategy would share the keys of the first one's exchanges
+def strategy(kind: str | None) -> tf.distribute.Strategy:
+  """How a classifier trains: on every device of this host for "mirrored", else on one.
+
+  Build the model and train it under `strategy(...).scope()`.
+  """
+  if kind != "mirrored":
+    return tf.distribute.get_strategy()
+  return tf.distribute.MirroredStrategy(_devices())
+
+
+def _devices() -> list[str]:
+  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+  return [device.name for device in devices]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import itertools
 import pathlib
@@ -25,12 +24,7 @@ Tensor = Any
 def attack_job(attack: Attack, batch_size: int, shape: tuple[int, ...]) -> Job:
   """A job that turns a chunk of images, targets, ids and `numbers(attack)` into {"images": ...}.
 
-  One program serves all weights and budgets.
-
-  Args:
-    attack: any attack, with whatever objective.
-    batch_size: images a chunk.
-    shape: of an image.
+  One program serves all weights and budgets; `batch_size` is that of a chunk, `shape` an image's.
   """
   function, specs = batch_function(attack, batch_size, shape)
   return _saved(lambda *tensors: {"images": function(*tensors)}, specs)
@@ -62,14 +56,14 @@ def _saved(function: Callable[..., dict[str, Tensor]], specs: dict[str, tf.Tenso
 
 
 def program(content: np.ndarray[Any, Any], rows: dict[str, int | None]) -> Work:
-  """Loads a compiled program; the last chunk of a kind may have fewer rows than the others.
+  """Loads a compiled program, whose last chunk of a kind may have fewer rows than the others.
 
   Args:
     content: uint8, a zip of a SavedModel.
     rows: of each argument of the program, in order; None for a scalar.
   """
   with tempfile.TemporaryDirectory() as folder:
-    zipfile.ZipFile(io.BytesIO(content)).extractall(folder)
+    zipfile.ZipFile(io.BytesIO(content.data)).extractall(folder)
     module = tf.saved_model.load(folder)
   specs = module.program.get_concrete_function().structured_input_signature[0]
 
@@ -87,13 +81,7 @@ def program(content: np.ndarray[Any, Any], rows: dict[str, int | None]) -> Work:
 
 
 def batches(images: Any, batch_size: int) -> Iterator[Chunk]:
-  """Chunks for jobs that take images alone.
-
-  Args:
-    images: [N, ...], or anything that gives such arrays one after the other, of any length: an
-      archive larger than memory.
-    batch_size: images a chunk.
-  """
+  """Chunks of images [N, ...], or of whatever gives such arrays, of any length, one by one."""
   rest: list[np.ndarray[Any, Any]] = []
   for block in itertools.chain([images] if hasattr(images, "shape") else images, [None]):
     if block is not None:
@@ -115,29 +103,22 @@ def taps(
   groups: Any = None,
   batch_size: int = 64,
 ) -> Taps:
-  """`model.taps(...)` of images in [0, 1], made by an executor.
+  """`model.taps(...)` of images in [0, 1], as `batches` takes them, made by an executor.
 
   Args:
-    executor: who works.
     job: of `taps_job` for this model and batch size.
-    model: for what taps tell of it.
-    images: as in `batches`.
     labels: int [N]; -1 everywhere when None. groups: int [N] or None.
-    batch_size: images a chunk.
   """
   made = dict(executor.map(job, batches(images, batch_size)))
-  whole = Taps.concatenate([
-    Taps(
-      features={name: made[number][f"features/{name}"] for name in model.layers},
-      logits=made[number]["logits"],
-      labels=np.full(len(made[number]["logits"]), -1, np.int32),
-      penultimate=model.penultimate,
-      head=model.head,
-    )
-    for number in sorted(made)
-  ])  # fmt: skip
-  return dataclasses.replace(
-    whole,
-    labels=whole.labels if labels is None else np.asarray(labels, np.int32),
+  logits = np.concatenate([made[number]["logits"] for number in sorted(made)])
+  return Taps(
+    features={
+      name: np.concatenate([made[number][f"features/{name}"] for number in sorted(made)])
+      for name in model.layers
+    },
+    logits=logits,
+    labels=np.full(len(logits), -1, np.int32) if labels is None else np.asarray(labels, np.int32),
     groups=None if groups is None else np.asarray(groups, np.int64),
+    penultimate=model.penultimate,
+    head=model.head,
   )

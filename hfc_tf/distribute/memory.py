@@ -62,9 +62,9 @@ def available_memory_gib() -> float | None:
 
 
 def automatic_batch_size(
-  run: Callable[[int], Any], *, most: int = 64, share: float = 0.5, available: float | None = None
+  run: Callable[[int], Any], *, most: int = 64, available: float | None = None
 ) -> int:
-  """The largest power of two whose batch takes no more than a share of the free memory.
+  """The largest power of two whose batch takes no more than half of the free memory.
 
       peak(B) = peak(2) + (B - 2) (peak(8) - peak(2)) / 6
 
@@ -74,7 +74,6 @@ def automatic_batch_size(
   Args:
     run: works on one batch of so many images.
     most: no batch is larger; a power of two.
-    share: of the free memory.
     available: the free memory in GiB; None asks the system.
 
   Raises:
@@ -90,7 +89,7 @@ def automatic_batch_size(
       run(measured)
       peaks.append(peak_memory_gib())
     each = max(0.0, (peaks[1] - peaks[0]) / (_LARGE - _SMALL))
-    while (size - _SMALL) * each > share * free:
+    while (size - _SMALL) * each > free / 2:
       size //= 2
     logging.info("an image takes %.4f GiB of %.1f GiB: batches of %d", each, free, size)
   return halve_on_oom(run, size)[1]

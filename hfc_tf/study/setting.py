@@ -11,7 +11,7 @@ from hfc_tf.attacks import BIM
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.distribute import Executor, executor
-from hfc_tf.distribute.devices import strategy
+from hfc_tf.distribute.executors import strategy
 from hfc_tf.errors import InputError
 from hfc_tf.storage.store import Store
 from hfc_tf.study import attacked, parts, stages

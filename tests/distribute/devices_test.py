@@ -19,7 +19,7 @@ SCRIPT = """
   from hfc_tf.attacks import PGD
   from hfc_tf.attacks.export import numbers
   from hfc_tf.distribute import Executor, Job, executor, jobs
-  from hfc_tf.distribute.devices import strategy
+  from hfc_tf.distribute.executors import strategy
   from hfc_tf.models.training import train
   from tests.distribute import work
   from tests.models.training_test import Interrupted, data, dropout_net, linear_net, resnet, weights

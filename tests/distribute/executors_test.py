@@ -16,29 +16,22 @@ def test_a_job_travels_as_plain_data():
   job = Job(work.adding, {"number": 3, "more": np.array([10.0, 20.0])})
   values = np.array([1.0, 2.0])
   for here in (job, pickle.loads(pickle.dumps(job))):
-    assert here == job
     np.testing.assert_array_equal(here.build()(values)["values"], [14, 25])
 
 
-def test_keys_name_function_and_arguments():
-  more = {"number": 3, "more": np.zeros(2)}
-  jobs = [
-    Job(work.adding, more),
-    Job(work.adding, more | {"number": 4}),
-    Job(work.adding, more | {"more": np.ones(2)}),
-    Job(work.adding, {"number": 3}),
-    Job(work.halving, more),
-  ]
-  assert len({job.key for job in jobs}) == len(set(jobs)) == 5
-  assert Job(work.adding, more) == jobs[0] != jobs[1]
+def test_a_complaint_travels_as_one_line():
+  complaint = pickle.loads(pickle.dumps(InputError("a {cat}", "a dog", "bring\na cat")))
+  assert isinstance(complaint, InputError)
+  assert str(complaint) == "expected a {cat}; found a dog; bring a cat"
 
 
 def test_local_serves_in_order_and_builds_once(monkeypatch):
   built = []
   monkeypatch.setattr(Job, "build", lambda job: built.append(job) or work.adding(1))
   with Executor() as local:
+    job = Job(work.adding, {"number": 1})
     for _ in range(2):
-      made = list(local.map(Job(work.adding, {"number": 1}), [{"values": i} for i in range(3)]))
+      made = list(local.map(job, [{"values": i} for i in range(3)]))
   assert made == [(0, {"values": 1}), (1, {"values": 2}), (2, {"values": 3})]
   assert len(built) == 1
 
