@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from hfc_tf.commands import options, program
-from hfc_tf.commands.flags import define, typed
-from hfc_tf.commands.options import Option
+from hfc_tf.commands import program
+from hfc_tf.commands.flags import Option, budgets, checked, define, names, natural, number, typed
 from hfc_tf.data import DATASETS, download
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.models import MODELS
@@ -17,33 +16,35 @@ from hfc_tf.study import values
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
 
+Options = dict[str, Option]
+
 
 @program.experiment("detection", {})
-def run_attack() -> dict[str, Option]:
+def run_attack() -> Options:
   """Attacks without and with HFC, asks detectors: run_attack --dataset=chest --hfc."""
   return {}
 
 
 @program.experiment("adaptive")
-def run_adaptive() -> dict[str, Option]:
+def run_adaptive() -> Options:
   """Compares HFC with other adaptive attacks: run_adaptive --dataset=chest."""
   known = ["selective", "orthogonal"]
   text = "Attacks that know the detector: selective, orthogonal."
-  return {"bounds": options.names("bounds", text, known, default=known)}
+  return {"bounds": names("bounds", text, known, default=known)}
 
 
 @program.experiment("budget")
-def run_budget() -> dict[str, Option]:
+def run_budget() -> Options:
   """Attacks within larger and larger budgets: run_budget --models=resnet50,vgg16."""
   text = "A budget in 1/256, as often as wanted; none: 1/4, 1/2, 1 and 2 times --eps."
   return {
-    "models": options.names("models", "Backbones; none: that of --model.", MODELS),
-    "budgets_256": options.budgets("budget", text),
+    "models": names("models", "Backbones; none: that of --model.", MODELS),
+    "budgets_256": budgets("budget", text),
   }
 
 
 @program.experiment("classifiers")
-def run_classifiers() -> dict[str, Option]:
+def run_classifiers() -> Options:
   """Trains the classifiers: run_classifiers --datasets=chest,fundus --models=small_resnet."""
   text = "Names, or name=folder; without a folder the phantom. None: --dataset."
 
@@ -55,13 +56,13 @@ def run_classifiers() -> dict[str, Option]:
     values.several(label, entries)
 
   return {
-    "datasets": options.checked(flags.DEFINE_list("datasets", None, text), check),
-    "models": options.names("models", "Backbones; none: --model.", MODELS),
+    "datasets": checked(flags.DEFINE_list("datasets", None, text), check),
+    "models": names("models", "Backbones; none: --model.", MODELS),
   }
 
 
 @program.experiment("components")
-def run_components() -> dict[str, Option]:
+def run_components() -> Options:
   """Hides with more and more components: run_components --dataset=fundus."""
   text = "A number of components M, as often as wanted; none: 1, 2, 4, ... 128."
 
@@ -70,38 +71,40 @@ def run_components() -> dict[str, Option]:
       values.whole(label, count, 1, 65536)
     values.several(label, counts)
 
-  return {"components": options.checked(flags.DEFINE_multi_integer("count", None, text), check)}
+  return {"components": checked(flags.DEFINE_multi_integer("count", None, text), check)}
 
 
 @program.experiment("defender")
-def run_defender() -> dict[str, Option]:
+def run_defender() -> Options:
   """Lets detectors learn from hidden images too: run_defender --dataset=chest."""
   return {}
 
 
 @program.experiment("gradient_direction")
-def run_gradient_direction() -> dict[str, Option]:
+def run_gradient_direction() -> Options:
   """Checks that attacks push one way: run_gradient_direction --attack=pgd,mim."""
   return {}
 
 
 @program.experiment("layers")
-def run_layers() -> dict[str, Option]:
+def run_layers() -> Options:
   """Asks the detectors layer by layer: run_layers --dataset=fundus."""
   return {}
 
 
 @program.experiment("medical_natural")
-def run_medical_natural() -> dict[str, Option]:
+def run_medical_natural() -> Options:
   """Compares medical with natural images: run_medical_natural --natural_dir=cifar10.npz."""
-  budgets = options.budgets("natural_eps", "Their budgets in 1/256.", [8.0, 16.0])
-  return {"budgets_256": budgets, "natural": options.natural()}
+  return {
+    "budgets_256": budgets("natural_eps", "Their budgets in 1/256.", [8.0, 16.0]),
+    "natural": natural(),
+  }
 
 
 @program.experiment("ood")
-def run_ood() -> dict[str, Option]:
+def run_ood() -> Options:
   """Scores images with synthetic lesions by the HFC term: run_ood --dataset=chest."""
-  lesions = options.names(
+  lesions = names(
     "lesions",
     "size:number of lesions an image; tiny, small, medium or large. None: those of TMI Table VI.",
   )
@@ -112,51 +115,51 @@ def run_ood() -> dict[str, Option]:
     entries = lesions()
     return None if entries is None else parse(entries)
 
-  return {"wanted": wanted, "draws": options.number("draws", "Of lesions, for each image.", 10)}
+  return {"wanted": wanted, "draws": number("draws", "Of lesions, for each image.", 10)}
 
 
 @program.experiment("semi_white_box")
-def run_semi_white_box() -> dict[str, Option]:
+def run_semi_white_box() -> Options:
   """Attacks through a substitute classifier: run_semi_white_box --dataset=chest --eps=4."""
   text = "Architectures of the substitutes; none: that of --model."
-  return {"substitutes": options.names("substitutes", text, MODELS)}
+  return {"substitutes": names("substitutes", text, MODELS)}
 
 
 @program.experiment("stress_test")
-def run_stress_test() -> dict[str, Option]:
+def run_stress_test() -> Options:
   """Moves features as far as it can: run_stress_test --natural_dir=cifar10/."""
   return {
-    "layers": options.names("layers", "Names or numbers from 1; none: the papers'."),
-    "images": options.number("stress_images", "AdvTest images that are attacked.", 64),
-    "iterations": options.number("iterations", "Of BIM at 8/256.", 20),
-    "natural": options.natural(),
+    "layers": names("layers", "Names or numbers from 1; none: the papers'."),
+    "images": number("stress_images", "AdvTest images that are attacked.", 64),
+    "iterations": number("iterations", "Of BIM at 8/256.", 20),
+    "natural": natural(),
   }
 
 
 @program.experiment("tsne")
-def run_tsne() -> dict[str, Option]:
+def run_tsne() -> Options:
   """Draws clean, attacked and hidden features: run_tsne --layers=16,34,49."""
-  return {"layers": options.names("layers", "Names or numbers from 1; none: three depths.")}
+  return {"layers": names("layers", "Names or numbers from 1; none: three depths.")}
 
 
 @program.experiment("volumes")
-def run_volumes() -> dict[str, Option]:
+def run_volumes() -> Options:
   """Compares volumes with slices: run_volumes --dataset=brain."""
   text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps."
-  return {"budgets_256": options.budgets("budget", text)}
+  return {"budgets_256": budgets("budget", text)}
 
 
 def reproduce() -> None:
   """Runs every experiment of the papers: reproduce --budget_minutes=60."""
   make_config = define(hides=True, trains_others=True)
-  only = options.names("only", f"{', '.join(EXPERIMENTS)}; none: all.", EXPERIMENTS)
-  natural = options.natural()
+  only = names("only", f"{', '.join(EXPERIMENTS)}; none: all.", EXPERIMENTS)
+  make_natural = natural()
   budget = flags.DEFINE_float(
     "budget_minutes", None, "Start no experiment that is expected to end later; none: run all."
   )
 
   def main() -> None:
-    config, images, wanted = make_config(), natural(), only()
+    config, images, wanted = make_config(), make_natural(), only()
     dataclasses.replace(config, hfc=True).resolved()
     values.real("--budget_minutes", budget.value, 0, low_fits=True)
     experiments = program.load("hfc_tf.experiments.reproduce")

@@ -17,8 +17,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from hfc_tf.commands.flags import define
-from hfc_tf.commands.options import Option
+from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.surroundings import check_backend, set_defaults
@@ -63,14 +62,10 @@ def experiment(
 
 
 def run(main: Callable[[], None], text: str | None = None) -> None:
-  """Parses the flags, calls `main` and exits.
+  """Parses the flags, calls `main` and exits; `text` is what --help says first.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
   with one line on stderr; 130 after control-C.
-
-  Args:
-    main: called without arguments.
-    text: what --help says first.
   """
   sys.modules["__main__"].__doc__ = text  # where absl looks for it
   _open_streams()
@@ -81,11 +76,7 @@ def run(main: Callable[[], None], text: str | None = None) -> None:
 
 
 def load(module: str) -> Any:
-  """Imports a module that needs TensorFlow, silently and with deterministic operations.
-
-  Raises:
-    InputError: where Keras has another backend.
-  """
+  """Imports a module that needs TensorFlow, silently and with deterministic operations."""
   check_backend()
   logging.set_verbosity(logging.INFO)
   # TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
@@ -126,10 +117,7 @@ def _open_streams() -> None:
     try:
       os.fstat(number)
     except OSError:
-      nowhere = os.open(os.devnull, os.O_RDWR)
-      if nowhere != number:
-        os.dup2(nowhere, number)
-        os.close(nowhere)
+      os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
     stream: Any = getattr(sys, name)
     if stream is None:
       setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
@@ -155,14 +143,11 @@ def _parse(argv: list[str]) -> list[str]:
     if len(rest) > 1:
       raise flags.Error(f"argument {rest[1]!r} that belongs to no flag")
     for name in flags.FLAGS:
-      flag = flags.FLAGS[name]
-      if flag.present and not _says_something(flag.value):
-        raise flags.Error(f"--{name}={flag.value!r}")
+      if flags.FLAGS[name].present and not _says_something(flags.FLAGS[name].value):
+        raise flags.Error(f"--{name}={flags.FLAGS[name].value!r}")
   except flags.Error as error:
     _fail(InputError("known flags with valid values", str(error), "see --help"))
-  except BrokenPipeError:  # of --help
-    sys.exit(0)
-  except SystemExit:  # after --help, for which absl ends with 1
+  except (BrokenPipeError, SystemExit):  # of --help, after which absl ends with 1
     sys.exit(0)
   return rest
 
