@@ -95,19 +95,15 @@ def run_layers() -> Options:
 @program.experiment("medical_natural")
 def run_medical_natural() -> Options:
   """Compares medical with natural images: run_medical_natural --natural_dir=cifar10.npz."""
-  return {
-    "budgets_256": budgets("natural_eps", "Their budgets in 1/256.", [8.0, 16.0]),
-    "natural": natural(),
-  }
+  eps = budgets("natural_eps", "Their budgets in 1/256.", [8.0, 16.0])
+  return {"budgets_256": eps, "natural": natural()}
 
 
 @program.experiment("ood")
 def run_ood() -> Options:
   """Scores images with synthetic lesions by the HFC term: run_ood --dataset=chest."""
-  lesions = names(
-    "lesions",
-    "size:number of lesions an image; tiny, small, medium or large. None: those of TMI Table VI.",
-  )
+  text = "size:number of lesions an image; tiny, small, medium or large. None: as in TMI Table VI."
+  lesions = names("lesions", text)
 
   def wanted() -> list[tuple[str, int]] | None:
     from hfc_tf.data.lesions import parse  # SciPy takes its time
@@ -154,9 +150,8 @@ def reproduce() -> None:
   make_config = define(hides=True, trains_others=True)
   only = names("only", f"{', '.join(EXPERIMENTS)}; none: all.", EXPERIMENTS)
   make_natural = natural()
-  budget = flags.DEFINE_float(
-    "budget_minutes", None, "Start no experiment that is expected to end later; none: run all."
-  )
+  text = "Start no experiment that is expected to end later; none: run all."
+  budget = flags.DEFINE_float("budget_minutes", None, text)
 
   def main() -> None:
     config, images, wanted = make_config(), make_natural(), only()
@@ -173,9 +168,8 @@ def download_data() -> None:
   """Fetches a public data set: download_data --dataset=chest --out=data."""
   dataset = flags.DEFINE_enum("dataset", "chest", list(download.DOWNLOADS), "What to fetch.")
   out = flags.DEFINE_string("out", "data", "Folder that receives a sub-folder per data set.")
-  size = flags.DEFINE_enum(
-    "size", "224", [str(size) for size in download.SIZES], "MedMNIST only: side in pixels."
-  )
+  sizes = [str(size) for size in download.SIZES]
+  size = flags.DEFINE_enum("size", "224", sizes, "MedMNIST only: side in pixels.")
 
   def main() -> None:
     data_dir = download.download(dataset.value, out.value, int(size.value))

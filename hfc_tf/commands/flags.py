@@ -111,13 +111,10 @@ def number(name: str, text: str, default: int | None, low: int = 1, high: int = 
 
 def natural() -> Option:
   """Natural images by the flags --natural_*; None without a folder."""
-  folder = flags.DEFINE_string(
-    "natural_dir", None, "Folder or npz file of natural images; none: they are not tested."
-  )
+  text = "Folder or npz file of natural images; none: they are not tested."
+  folder = flags.DEFINE_string("natural_dir", None, text)
   default = Natural("")
-  dataset = flags.DEFINE_string(
-    "natural_dataset", default.dataset, "How --natural_dir is read."
-  )  # fmt: skip
+  dataset = flags.DEFINE_string("natural_dataset", default.dataset, "How --natural_dir is read.")
   options = {
     "data_dir": checked(folder, values.readable),
     "dataset": checked(dataset, lambda label, value: values.among(label, value, DATASETS)),

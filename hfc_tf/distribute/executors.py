@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import queue
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +39,7 @@ class Job:
     return self.make(**self.arguments)
 
 
-class Executor:
+class Executor(contextlib.AbstractContextManager["Executor"]):
   """Turns chunks into arrays: here in this process and in order, elsewhere as they are done.
 
   A chunk is a dictionary of what the job's work takes. Chunks may come from a generator: only a
@@ -65,9 +66,6 @@ class Executor:
 
   def close(self) -> None:
     """Gives back what the executor holds."""
-
-  def __enter__(self) -> Self:
-    return self
 
   def __exit__(self, *error: object) -> None:
     self.close()
@@ -153,14 +151,7 @@ def executor(
   threads: int = 1,
 ) -> Executor:
   """Who works by the flag --distribute: None, this process; "mirrored", every device of this host;
-  "ray", a Ray cluster.
-
-  Args:
-    kind: one of these.
-    ray_address, workers, threads: as those of `Ray`.
-
-  Raises:
-    InputError: for another kind, for Ray where it is not installed or cannot be reached.
+  "ray", a cluster, whose other arguments are those of `Ray`.
   """
   if kind is None:
     return Executor()

@@ -29,12 +29,8 @@ class BatchNormCalibrator:
     self._statistics = tf.function(self._batch_statistics, input_signature=[signature])
 
   def __call__(self, images: Any, batch_size: int = 32, indices: np.ndarray | None = None) -> None:
-    """Recomputes the statistics.
-
-    Args:
-      images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-      batch_size: at most so many images at once; the batches are of (nearly) equal size.
-      indices: the images to use, all of them by default.
+    """Recomputes the statistics over images as those of `train`, all or those of `indices`, in
+    batches of nearly equal size, at most `batch_size`.
     """
     if not self._layers:
       return

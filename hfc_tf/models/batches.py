@@ -10,9 +10,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
   """Batches of images [B, ..., C] and labels [B].
 
   Args:
-    images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-    labels: int32 [N].
-    batch_size: images in a batch.
+    images, labels, batch_size: as those of `train`.
     seed: of shuffled, augmented, whole batches; None: every image in order.
   """
 
@@ -44,20 +42,15 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def draws(seed: int, epoch: int, num_images: int, rank: int) -> np.ndarray:
-  """Uniform numbers for one epoch; row i is sample i's, however many samples there are.
-
-  Returns:
-    float64 [num_images, rank + 1] in [0, 1): a shift per spatial axis, then the flip.
+  """Uniform numbers in [0, 1) for one epoch, [num_images, rank + 1]: a shift per spatial axis, then
+  the flip; row i is sample i's, however many samples there are.
   """
   return np.random.default_rng([seed, epoch, 1]).random((num_images, rank + 1))
 
 
 def augment(images: np.ndarray, uniform: np.ndarray) -> np.ndarray:
-  """Reflect-pads by a sixteenth of each side, crops at random, flips the last axis in half.
-
-  Args:
-    images: [B, ..., C], any number of spatial axes.
-    uniform: [B, rank + 1] in [0, 1), rows of `draws`.
+  """Reflect-pads images [B, ..., C] by a sixteenth of each side, crops them at random and flips the
+  last axis of half of them, by rows of `draws`, [B, rank + 1].
   """
   augmented = np.empty_like(images)
   for image, draw, out in zip(images, uniform, augmented, strict=True):

@@ -22,14 +22,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
   Keras's BackupAndRestore writes weights and epoch as two files, between which a kill may come, and
   knows neither dropout's seeds nor history nor best weights; with this a resumed training ends with
-  the same bytes.
-
-  Args:
-    model: its weights and dropout's seeds are read at the end of epochs and written by `resume`.
-    optimizer: built for the model's trainable variables.
-
-  Attributes:
-    history: one dictionary per epoch.
+  the same bytes. The optimizer must be built for the model's trainable variables.
   """
 
   def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -38,7 +31,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     self._best: list[np.ndarray] = []
     self._path: Path | None = None
     self._key = ""
-    self.history: list[dict[str, float]] = []
+    self.history: list[dict[str, float]] = []  # of each epoch
 
   def resume(self, path: Path, key: str) -> None:
     """Goes on from `path` where it holds this very training, else warns and starts again."""
@@ -58,11 +51,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     self.history = json.loads(str(arrays["history"]))
 
   def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-    """Adds an epoch to the history and to the file.
-
-    Raises:
-      InputError: loss or weights are not finite.
-    """
+    """Adds an epoch to the history and to the file; refuses loss or weights that are not finite."""
     row = {_KEYS.get(name, name): float(value) for name, value in logs.items()}
     weights = [np.array(weight) for weight in self._weights]
     # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
@@ -83,11 +72,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-  """Reports every epoch, about every ten seconds within one, and the time left.
-
-  Args:
-    report: receives the lines.
-  """
+  """Reports every epoch, about every ten seconds within one, and the time left."""
 
   def __init__(self, report: Callable[[str], None]) -> None:
     super().__init__()
@@ -100,11 +85,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     self._epoch = epoch
 
   def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-    """After step `batch`, from 0.
-
-    Raises:
-      InputError: the loss is not finite.
-    """
+    """After step `batch`, from 0; refuses a loss that is not finite."""
     _check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
     if self._done == 1:

@@ -1,4 +1,4 @@
-"""Augmentation against numpy's own padding."""
+"""Batches: augmentation against numpy's own padding."""
 
 import numpy as np
 import pytest
