@@ -11,5 +11,7 @@ class InputError(ValueError):
   """
 
   def __init__(self, expected: str, found: str, remedy: str) -> None:
-    line = f"expected {expected}; found {found}; {remedy}"
-    super().__init__(" ".join(line.split()))
+    super().__init__(expected, found, remedy)  # from these it is made again in another process
+
+  def __str__(self) -> str:
+    return " ".join("expected {}; found {}; {}".format(*self.args).split())

@@ -117,7 +117,7 @@ def test_every_import_is_declared() -> None:
     *PROJECT["project"]["dependencies"],
     *(item for name, items in extras.items() if name != "test" for item in items),
   ]
-  assert all(">=" in requirement for requirement in requirements)
+  assert all(re.search("[>=]=", requirement) for requirement in requirements)
   declared = {re.split("[>~=<]", requirement)[0] for requirement in requirements}
   local = {"hfc_tf", "benchmarks"}
   seen = set()
@@ -152,10 +152,11 @@ def test_readme_has_one_command_to_run_and_one_to_test() -> None:
       assert extra in PROJECT["project"]["optional-dependencies"]
 
 
-def test_ci_runs_the_readme_command_and_the_oldest_keras() -> None:
+def test_ci_runs_the_readme_command_the_oldest_keras_and_the_comparisons() -> None:
   _, test = set_up_commands()
   lines = (ROOT / ".ci" / "run").read_text().splitlines()
-  assert "set -euo pipefail" in lines and lines[-2:] == [test, "tests/run_oldest"]
+  assert "set -euo pipefail" in lines
+  assert lines[-3:] == [test, "tests/run_oldest", "tests/run_parity"]
 
 
 def test_the_oldest_keras_is_tested() -> None:
@@ -175,7 +176,7 @@ def test_run_all_runs_every_check() -> None:
 
 
 def test_scripts_are_executable() -> None:
-  for path in ("tests/run_all", "tests/run_oldest", ".ci/run"):
+  for path in ("tests/run_all", "tests/run_oldest", "tests/run_parity", ".ci/run"):
     assert os.access(ROOT / path, os.X_OK), path
 
 

@@ -1,186 +1,179 @@
-"""A command for each experiment: its flags, checked without TensorFlow, then one library call."""
+"""The commands, with the flags of each beside the common ones, and one library call."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from collections.abc import Sequence
 
 from absl import flags
 
-from hfc_tf.commands import natural, program
-from hfc_tf.data import DATASETS
+from hfc_tf.commands import program
+from hfc_tf.commands.flags import Option, budgets, checked, define, names, natural, number, typed
+from hfc_tf.data import DATASETS, download
+from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.models import MODELS
 from hfc_tf.study import values
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
 
+Options = dict[str, Option]
 
-def run_attack() -> None:
+
+@program.experiment("detection", {})
+def run_attack() -> Options:
   """Attacks without and with HFC, asks detectors: run_attack --dataset=chest --hfc."""
-  program.experiment("detection", defaults={}, text=run_attack.__doc__)
+  return {}
 
 
-def run_adaptive() -> None:
+@program.experiment("adaptive")
+def run_adaptive() -> Options:
   """Compares HFC with other adaptive attacks: run_adaptive --dataset=chest."""
-  bounds = flags.DEFINE_list(
-    "bounds", ["selective", "orthogonal"], "Attacks that know the detector: selective, orthogonal."
-  )
-
-  def arguments() -> dict[str, Any]:
-    values.several("--bounds", bounds.value, ("selective", "orthogonal"))
-    return {"bounds": bounds.value}
-
-  program.experiment("adaptive", arguments, text=run_adaptive.__doc__)
+  known = ["selective", "orthogonal"]
+  text = "Attacks that know the detector: selective, orthogonal."
+  return {"bounds": names("bounds", text, known, default=known)}
 
 
-def run_budget() -> None:
+@program.experiment("budget")
+def run_budget() -> Options:
   """Attacks within larger and larger budgets: run_budget --models=resnet50,vgg16."""
-  models = flags.DEFINE_list("models", None, "Backbones; none: that of --model.")
-  budgets = flags.DEFINE_multi_float(
-    "budget", None, "A budget in 1/256, as often as wanted; none: 1/4, 1/2, 1 and 2 times --eps."
-  )
-
-  def arguments() -> dict[str, Any]:
-    values.several("--models", models.value, MODELS)
-    values.budgets("--budget", budgets.value)
-    return {"models": models.value, "budgets_256": budgets.value}
-
-  program.experiment("budget", arguments, text=run_budget.__doc__)
+  text = "A budget in 1/256, as often as wanted; none: 1/4, 1/2, 1 and 2 times --eps."
+  return {
+    "models": names("models", "Backbones; none: that of --model.", MODELS),
+    "budgets_256": budgets("budget", text),
+  }
 
 
-def run_classifiers() -> None:
+@program.experiment("classifiers")
+def run_classifiers() -> Options:
   """Trains the classifiers: run_classifiers --datasets=chest,fundus --models=small_resnet."""
-  datasets = flags.DEFINE_list(
-    "datasets", None, "Names, or name=folder; without a folder the phantom. None: --dataset."
-  )
-  models = flags.DEFINE_list("models", None, "Backbones; none: --model.")
+  text = "Names, or name=folder; without a folder the phantom. None: --dataset."
 
-  def arguments() -> dict[str, Any]:
-    for entry in datasets.value or ():
+  def check(label: str, entries: Sequence[str] | None) -> None:
+    for entry in entries or ():
       name, _, folder = entry.partition("=")
-      values.among("--datasets", name, DATASETS)
-      values.readable("--datasets", folder or None)
-    values.several("--datasets", datasets.value)
-    values.several("--models", models.value, MODELS)
-    return {"datasets": datasets.value, "models": models.value}
+      values.among(label, name, DATASETS)
+      values.readable(label, folder or None)
+    values.several(label, entries)
 
-  program.experiment("classifiers", arguments, text=run_classifiers.__doc__)
+  return {
+    "datasets": checked(flags.DEFINE_list("datasets", None, text), check),
+    "models": names("models", "Backbones; none: --model.", MODELS),
+  }
 
 
-def run_components() -> None:
+@program.experiment("components")
+def run_components() -> Options:
   """Hides with more and more components: run_components --dataset=fundus."""
-  counts = flags.DEFINE_multi_integer(
-    "count", None, "A number of components M, as often as wanted; none: 1, 2, 4, ... 128."
-  )
+  text = "A number of components M, as often as wanted; none: 1, 2, 4, ... 128."
 
-  def arguments() -> dict[str, Any]:
-    for count in counts.value or ():
-      values.whole("--count", count, 1, 65536)
-    values.several("--count", counts.value)
-    return {"components": counts.value}
+  def check(label: str, counts: Sequence[int] | None) -> None:
+    for count in counts or ():
+      values.whole(label, count, 1, 65536)
+    values.several(label, counts)
 
-  program.experiment("components", arguments, text=run_components.__doc__)
+  return {"components": checked(flags.DEFINE_multi_integer("count", None, text), check)}
 
 
-def run_defender() -> None:
+@program.experiment("defender")
+def run_defender() -> Options:
   """Lets detectors learn from hidden images too: run_defender --dataset=chest."""
-  program.experiment("defender", text=run_defender.__doc__)
+  return {}
 
 
-def run_gradient_direction() -> None:
+@program.experiment("gradient_direction")
+def run_gradient_direction() -> Options:
   """Checks that attacks push one way: run_gradient_direction --attack=pgd,mim."""
-  program.experiment("gradient_direction", text=run_gradient_direction.__doc__)
+  return {}
 
 
-def run_layers() -> None:
+@program.experiment("layers")
+def run_layers() -> Options:
   """Asks the detectors layer by layer: run_layers --dataset=fundus."""
-  program.experiment("layers", text=run_layers.__doc__)
+  return {}
 
 
-def run_medical_natural() -> None:
+@program.experiment("medical_natural")
+def run_medical_natural() -> Options:
   """Compares medical with natural images: run_medical_natural --natural_dir=cifar10.npz."""
-  make_natural = natural.define()
-  budgets = flags.DEFINE_multi_float("natural_eps", [8.0, 16.0], "Their budgets in 1/256.")
-
-  def arguments() -> dict[str, Any]:
-    values.budgets("--natural_eps", budgets.value)
-    return {"natural": make_natural(), "budgets_256": tuple(budgets.value)}
-
-  program.experiment("medical_natural", arguments, text=run_medical_natural.__doc__)
+  eps = budgets("natural_eps", "Their budgets in 1/256.", [8.0, 16.0])
+  return {"budgets_256": eps, "natural": natural()}
 
 
-def run_ood() -> None:
+@program.experiment("ood")
+def run_ood() -> Options:
   """Scores images with synthetic lesions by the HFC term: run_ood --dataset=chest."""
-  lesions = flags.DEFINE_list(
-    "lesions",
-    None,
-    "size:number of lesions an image; tiny, small, medium or large. None: those of TMI Table VI.",
-  )
-  draws = flags.DEFINE_integer("draws", 10, "Of lesions, for each image.")
+  text = "size:number of lesions an image; tiny, small, medium or large. None: as in TMI Table VI."
+  lesions = names("lesions", text)
 
-  def arguments() -> dict[str, Any]:
+  def wanted() -> list[tuple[str, int]] | None:
     from hfc_tf.data.lesions import parse  # SciPy takes its time
 
-    values.several("--lesions", lesions.value)
-    values.whole("--draws", draws.value)
-    wanted = None if lesions.value is None else parse(lesions.value)
-    return {"wanted": wanted, "draws": draws.value}
+    entries = lesions()
+    return None if entries is None else parse(entries)
 
-  program.experiment("ood", arguments, text=run_ood.__doc__)
+  return {"wanted": wanted, "draws": number("draws", "Of lesions, for each image.", 10)}
 
 
-def run_semi_white_box() -> None:
+@program.experiment("semi_white_box")
+def run_semi_white_box() -> Options:
   """Attacks through a substitute classifier: run_semi_white_box --dataset=chest --eps=4."""
-  substitutes = flags.DEFINE_list(
-    "substitutes", None, "Architectures of the substitutes; none: that of --model."
-  )
-
-  def arguments() -> dict[str, Any]:
-    values.several("--substitutes", substitutes.value, MODELS)
-    return {"substitutes": substitutes.value}
-
-  program.experiment("semi_white_box", arguments, text=run_semi_white_box.__doc__)
+  text = "Architectures of the substitutes; none: that of --model."
+  return {"substitutes": names("substitutes", text, MODELS)}
 
 
-def run_stress_test() -> None:
+@program.experiment("stress_test")
+def run_stress_test() -> Options:
   """Moves features as far as it can: run_stress_test --natural_dir=cifar10/."""
-  layers = flags.DEFINE_list("layers", None, "Names or numbers from 1; none: the papers'.")
-  images = flags.DEFINE_integer("stress_images", 64, "AdvTest images that are attacked.")
-  iterations = flags.DEFINE_integer("iterations", 20, "Of BIM at 8/256.")
-  make_natural = natural.define()
-
-  def arguments() -> dict[str, Any]:
-    values.several("--layers", layers.value)
-    values.whole("--stress_images", images.value)
-    values.whole("--iterations", iterations.value)
-    return {
-      "layers": layers.value, "images": images.value, "iterations": iterations.value,
-      "natural": make_natural(),
-    }  # fmt: skip
-
-  program.experiment("stress_test", arguments, text=run_stress_test.__doc__)
+  return {
+    "layers": names("layers", "Names or numbers from 1; none: the papers'."),
+    "images": number("stress_images", "AdvTest images that are attacked.", 64),
+    "iterations": number("iterations", "Of BIM at 8/256.", 20),
+    "natural": natural(),
+  }
 
 
-def run_tsne() -> None:
+@program.experiment("tsne")
+def run_tsne() -> Options:
   """Draws clean, attacked and hidden features: run_tsne --layers=16,34,49."""
-  layers = flags.DEFINE_list("layers", None, "Names or numbers from 1; none: three depths.")
-
-  def arguments() -> dict[str, Any]:
-    values.several("--layers", layers.value)
-    return {"layers": layers.value}
-
-  program.experiment("tsne", arguments, text=run_tsne.__doc__)
+  return {"layers": names("layers", "Names or numbers from 1; none: three depths.")}
 
 
-def run_volumes() -> None:
+@program.experiment("volumes")
+def run_volumes() -> Options:
   """Compares volumes with slices: run_volumes --dataset=brain."""
-  budgets = flags.DEFINE_multi_float(
-    "budget",
-    None,
-    "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps.",
-  )
+  text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps."
+  return {"budgets_256": budgets("budget", text)}
 
-  def arguments() -> dict[str, Any]:
-    values.budgets("--budget", budgets.value)
-    return {"budgets_256": budgets.value}
 
-  program.experiment("volumes", arguments, text=run_volumes.__doc__)
+def reproduce() -> None:
+  """Runs every experiment of the papers: reproduce --budget_minutes=60."""
+  make_config = define(hides=True, trains_others=True)
+  only = names("only", f"{', '.join(EXPERIMENTS)}; none: all.", EXPERIMENTS)
+  make_natural = natural()
+  text = "Start no experiment that is expected to end later; none: run all."
+  budget = flags.DEFINE_float("budget_minutes", None, text)
+
+  def main() -> None:
+    config, images, wanted = make_config(), make_natural(), only()
+    dataclasses.replace(config, hfc=True).resolved()
+    values.real("--budget_minutes", budget.value, 0, low_fits=True)
+    experiments, report = map(program.load, ("hfc_tf.experiments.reproduce", "hfc_tf.report"))
+    experiments.run(config, report.write, wanted or (), images, budget.value, typed())
+    program.say(f"report: {config.out}/report.html")
+
+  program.run(main, reproduce.__doc__)
+
+
+def download_data() -> None:
+  """Fetches a public data set: download_data --dataset=chest --out=data."""
+  dataset = flags.DEFINE_enum("dataset", "chest", list(download.DOWNLOADS), "What to fetch.")
+  out = flags.DEFINE_string("out", "data", "Folder that receives a sub-folder per data set.")
+  sizes = [str(size) for size in download.SIZES]
+  size = flags.DEFINE_enum("size", "224", sizes, "MedMNIST only: side in pixels.")
+
+  def main() -> None:
+    data_dir = download.download(dataset.value, out.value, int(size.value))
+    name = "npz" if data_dir.suffix == ".npz" else dataset.value
+    program.say(f"--dataset={name} --data_dir={data_dir}")
+
+  program.run(main, download_data.__doc__)

@@ -1,15 +1,21 @@
-"""The flags that every experiment shares, made of the fields of `Config`, and back."""
+"""Flags: those that every experiment shares, made of the fields of `Config`, and those of a few.
+
+They are checked without TensorFlow.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from absl import flags
 
+from hfc_tf.data import DATASETS
 from hfc_tf.errors import InputError
+from hfc_tf.experiments.natural import Natural
+from hfc_tf.study import values
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import without_effect
 
@@ -22,26 +28,23 @@ _KINDS: dict[Any, Callable[..., Any]] = {
   bool: flags.DEFINE_boolean,
   tuple[str, ...]: flags.DEFINE_list,
 }
+Option = Callable[[], Any]  # gives a flag's checked value, or None: an argument keeps its default
 
 
 def define(
-  values: flags.FlagValues = flags.FLAGS,
+  place: flags.FlagValues = flags.FLAGS,
   /,
   *,
   hides: bool = False,
   trains_others: bool = False,
   **defaults: Any,
 ) -> Callable[[], Config]:
-  """Defines the common flags.
+  """Defines the common flags; returns what makes the `Config`, and refuses flags without an effect.
 
   Args:
-    values: where they are defined.
-    hides: whether the command adds the HFC term whatever --hfc says.
-    trains_others: whether it trains classifiers beside the one of --model_path.
+    place: where they are defined.
+    hides, trains_others: as those of `without_effect`.
     defaults: fields of `Config` whose default differs in this command.
-
-  Returns:
-    What makes the `Config` once the flags are parsed; it refuses flags without an effect.
   """
   start, types, holders = Config(**defaults), typing.get_type_hints(Config), {}
   for field, name, text in _flags():
@@ -49,7 +52,7 @@ def define(
     if isinstance(default, tuple):
       default = list(default)
     (kind,) = (kind for kind in _KINDS if types[field] in (kind, kind | None))
-    holders[field] = _KINDS[kind](name, default, text, flag_values=values)
+    holders[field] = _KINDS[kind](name, default, text, flag_values=place)
 
   def config() -> Config:
     given = {field: holder.value for field, holder in holders.items()}
@@ -58,20 +61,75 @@ def define(
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     made = dataclasses.replace(start, **(given | lists))
     for name, needed in without_effect(vars(made), hides, trains_others).items():
-      several = name in ("depth", "window") and "datasets" in values and values["datasets"].present
-      if values[name].present and not several:
+      several = name in ("depth", "window") and "datasets" in place and place["datasets"].present
+      if place[name].present and not several:
         raise InputError(f"{needed} with --{name}", "another command line", f"leave out --{name}")
     return made
 
   return config
 
 
-def typed(values: flags.FlagValues = flags.FLAGS) -> set[str]:
+def typed(place: flags.FlagValues = flags.FLAGS) -> set[str]:
   """The fields of `Config` whose flags stand on the command line, be it with the default value."""
-  return {field for field, name, _ in _flags() if values[name].present}
+  return {field for field, name, _ in _flags() if place[name].present}
 
 
 def _flags() -> Iterator[tuple[str, str, str]]:
   """Each field of `Config` with the name of its flag and its help."""
   for field in dataclasses.fields(Config):
     yield field.name, field.metadata["flag"] or field.name, field.metadata["help"]
+
+
+def checked(flag: flags.FlagHolder[Any], check: Callable[[str, Any], object]) -> Option:
+  """The value of a flag after `check("--name", value)`."""
+
+  def value() -> Any:
+    check(f"--{flag.name}", flag.value)
+    return flag.value
+
+  return value
+
+
+def names(
+  name: str, text: str, known: Iterable[str] | None = None, default: list[str] | None = None
+) -> Option:
+  """A list without repetition, of `known` names if there are such."""
+  flag = flags.DEFINE_list(name, default, text)
+  return checked(flag, lambda label, value: values.several(label, value, known))
+
+
+def budgets(name: str, text: str, default: list[float] | None = None) -> Option:
+  """Values of eps in 1/256, given one by one."""
+  return checked(flags.DEFINE_multi_float(name, default, text), values.budgets)
+
+
+def number(name: str, text: str, default: int | None, low: int = 1, high: int = 10**6) -> Option:
+  """An integer from `low` to `high`."""
+  flag = flags.DEFINE_integer(name, default, text)
+  return checked(flag, lambda label, value: values.whole(label, value, low, high))
+
+
+def natural() -> Option:
+  """Natural images by the flags --natural_*; None without a folder."""
+  text = "Folder or npz file of natural images; none: they are not tested."
+  folder = flags.DEFINE_string("natural_dir", None, text)
+  default = Natural("")
+  dataset = flags.DEFINE_string("natural_dataset", default.dataset, "How --natural_dir is read.")
+  options = {
+    "data_dir": checked(folder, values.readable),
+    "dataset": checked(dataset, lambda label, value: values.among(label, value, DATASETS)),
+    "num_images": number("natural_images", "Use only so many, by class.", default.num_images),
+    "image_size": number("natural_size", "Their side in pixels.", default.image_size, 8, 4096),
+    "epochs": number("natural_epochs", "Of their training.", default.epochs),
+  }
+  others = ("natural_dataset", "natural_images", "natural_size", "natural_epochs")
+
+  def images() -> Natural | None:
+    if folder.value is not None:
+      return Natural(**{name: option() for name, option in options.items()})
+    vain = [f"--{name}" for name in others if flags.FLAGS[name].present]
+    if vain:
+      raise InputError(f"--natural_dir with {', '.join(vain)}", "none", "add it")
+    return None
+
+  return images

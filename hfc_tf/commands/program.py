@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import importlib
 import math
 import os
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from hfc_tf.commands.flags import define
+from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.surroundings import check_backend, set_defaults
@@ -27,46 +28,44 @@ _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.E
 
 
 def experiment(
-  name: str,
-  arguments: Callable[[], Mapping[str, Any]] = dict,
-  *,
-  defaults: Mapping[str, Any] | None = None,
-  text: str | None = None,
-) -> None:
-  """Runs an experiment as a program of its own and says where its page is.
+  name: str, defaults: Mapping[str, Any] | None = None
+) -> Callable[[Callable[[], Mapping[str, Option]]], Callable[[], None]]:
+  """Makes a command of a function that defines flags; it says in the end where the page is.
+
+  The function returns, for each argument that `run` of the experiment takes beside the
+  configuration, what gives the checked value. Its docstring is what --help says first.
 
   Args:
     name: a key of EXPERIMENTS.
-    arguments: what its `run` takes beside the configuration, checked and made from flags; it may
-      not import TensorFlow. None leaves an argument at its default.
     defaults: of the common flags, in place of the experiment's.
-    text: what --help says first.
   """
   entry = EXPERIMENTS[name]
-  given = entry.defaults if defaults is None else defaults
-  make_config = define(hides=bool(given.get("hfc")), trains_others=entry.trains_others, **given)
+  fields = entry.defaults if defaults is None else defaults
 
-  def main() -> None:
-    config = make_config()
-    config.resolved()
-    if len(config.attacks) > 1 and not entry.every_attack:
-      raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
-    chosen = {key: value for key, value in arguments().items() if value is not None}
-    load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
-    say(f"report: {config.out}/report.html")
+  def command(options: Callable[[], Mapping[str, Option]]) -> None:
+    make_config = define(hides=bool(fields.get("hfc")), trains_others=entry.trains_others, **fields)
+    arguments = options()
 
-  run(main, text)
+    def main() -> None:
+      config = make_config()
+      config.resolved()
+      if len(config.attacks) > 1 and not entry.every_attack:
+        raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
+      given = {key: value() for key, value in arguments.items()}
+      chosen = {key: value for key, value in given.items() if value is not None}
+      load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
+      say(f"report: {config.out}/report.html")
+
+    run(main, options.__doc__)
+
+  return lambda options: functools.wraps(options)(functools.partial(command, options))
 
 
 def run(main: Callable[[], None], text: str | None = None) -> None:
-  """Parses the flags, calls `main` and exits.
+  """Parses the flags, calls `main` and exits; `text` is what --help says first.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
   with one line on stderr; 130 after control-C.
-
-  Args:
-    main: called without arguments.
-    text: what --help says first.
   """
   sys.modules["__main__"].__doc__ = text  # where absl looks for it
   _open_streams()
@@ -77,11 +76,7 @@ def run(main: Callable[[], None], text: str | None = None) -> None:
 
 
 def load(module: str) -> Any:
-  """Imports a module that needs TensorFlow, silently and with deterministic operations.
-
-  Raises:
-    InputError: where Keras has another backend.
-  """
+  """Imports a module that needs TensorFlow, silently and with deterministic operations."""
   check_backend()
   logging.set_verbosity(logging.INFO)
   # TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
@@ -122,10 +117,7 @@ def _open_streams() -> None:
     try:
       os.fstat(number)
     except OSError:
-      nowhere = os.open(os.devnull, os.O_RDWR)
-      if nowhere != number:
-        os.dup2(nowhere, number)
-        os.close(nowhere)
+      os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
     stream: Any = getattr(sys, name)
     if stream is None:
       setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
@@ -151,14 +143,11 @@ def _parse(argv: list[str]) -> list[str]:
     if len(rest) > 1:
       raise flags.Error(f"argument {rest[1]!r} that belongs to no flag")
     for name in flags.FLAGS:
-      flag = flags.FLAGS[name]
-      if flag.present and not _says_something(flag.value):
-        raise flags.Error(f"--{name}={flag.value!r}")
+      if flags.FLAGS[name].present and not _says_something(flags.FLAGS[name].value):
+        raise flags.Error(f"--{name}={flags.FLAGS[name].value!r}")
   except flags.Error as error:
     _fail(InputError("known flags with valid values", str(error), "see --help"))
-  except BrokenPipeError:  # of --help
-    sys.exit(0)
-  except SystemExit:  # after --help, for which absl ends with 1
+  except (BrokenPipeError, SystemExit):  # of --help, after which absl ends with 1
     sys.exit(0)
   return rest
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from hfc_tf.detectors.base import Detector
 from hfc_tf.detectors.learning import Tensor
 from hfc_tf.errors import InputError
-from hfc_tf.storage.locks import locked
+from hfc_tf.storage.files import locked
 from hfc_tf.taps import TappedModel
 
 DESCRIPTION = "detector.json"

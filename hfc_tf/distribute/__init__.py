@@ -1,6 +1,5 @@
 """The same chunks on one device, on several of one host, or on many machines: the same bytes."""
 
-from hfc_tf.distribute.executors import Executor, Local, executor
-from hfc_tf.distribute.job import Job
+from hfc_tf.distribute.executors import Executor, Job, executor
 
-__all__ = ["Executor", "Job", "Local", "executor"]
+__all__ = ["Executor", "Job", "executor"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import socket
 from collections.abc import Iterable, Iterator
@@ -10,26 +10,25 @@ from typing import Any
 
 from absl import logging
 
-from hfc_tf.distribute.executors import Executor, streamed
-from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, RemoteInputError, Work, unpack
+from hfc_tf.distribute.executors import RECENT, Arrays, Chunk, Executor, Job, Work, streamed
 from hfc_tf.errors import InputError
 
 _RETRIES = 3
 _SECONDS = 20.0  # until nobody answers at an address
 # Ray trusts whoever can reach it. It replaces 127.0.0.1 by an address that others may reach.
 _LOOPBACK = "127.0.0.2"
-_works = Recent[Work]()  # of a worker process
 
 
 class Ray(Executor):
   """Chunks as Ray tasks: one at a time in a worker process, which keeps the work it has built.
 
   Ray runs a chunk again, elsewhere, when its process or machine is lost. Every worker has the
-  same number of TensorFlow threads and deterministic operations, whatever machine it is on;
-  hfc_tf has to be installed there.
+  same number of TensorFlow threads and deterministic operations, whatever machine it is on, and
+  makes the bytes of one process of as many threads; hfc_tf has to be installed there.
 
   Args:
-    address: of a running cluster; None starts one on this machine's loopback address.
+    address: of a running cluster ("auto", "host:6379"); None starts one on this machine's loopback
+      address, for as long as the executor lives.
     workers: processes of a cluster that is started here; None: as many as there is room for.
     threads: of each worker. A worker takes a GPU where the cluster has any.
 
@@ -50,34 +49,27 @@ class Ray(Executor):
       ) from error
     self._ray: Any = ray
     self._threads = threads
-    self._packed = Recent[Any]()
+    self._put = functools.lru_cache(RECENT)(ray.put)
     self._started = not ray.is_initialized()
     if self._started:
-      self._join(address, workers)
-    self._environment = {
-      "TF_NUM_INTRAOP_THREADS": str(threads),
-      "TF_NUM_INTEROP_THREADS": str(threads),
-      "OMP_NUM_THREADS": str(threads),
-      "TF_DETERMINISTIC_OPS": "1",
-      "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+      self._start(address, workers)
     if not self._slots():
       self.close()
       raise _no_room(threads, "none in the cluster")
 
-  def _join(self, address: str | None, workers: int | None) -> None:
+  def _start(self, address: str | None, workers: int | None) -> None:
     settings: dict[str, Any] = {"configure_logging": False, "log_to_driver": False}
     if address is None:
-      here = os.cpu_count() or 1
-      if self._threads > here:
-        raise _no_room(self._threads, f"{here} on this machine")
-      processors = None if workers is None else workers * self._threads
-      settings |= {"num_cpus": processors, "_node_ip_address": _LOOPBACK}
-      settings |= {"include_dashboard": False}
+      if self._threads > (os.cpu_count() or 1):
+        raise _no_room(self._threads, f"{os.cpu_count()} on this machine")
+      settings["num_cpus"] = None if workers is None else workers * self._threads
+      settings |= {"include_dashboard": False, "_node_ip_address": _LOOPBACK}
       # Ray's 15 would give workers next to nothing of a machine that others use too.
       os.environ.setdefault("RAY_worker_niceness", "0")
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     try:
-      _knock(address)
+      if host and port.isdigit():  # where nobody listens, Ray itself would try for minutes
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
       self._ray.init(address=address or "local", **settings)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
       raise InputError(
@@ -98,27 +90,24 @@ class Ray(Executor):
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
     """As workers are done with them; arrays are read-only."""
-    ray = self._ray
-    key = job.key()
-    packed = self._packed.get(key, lambda: ray.put(job.packed()))
+    ray, reference = self._ray, self._put(job)
+    threads = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+    environment = {"TF_DETERMINISTIC_OPS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     perform = ray.remote(_perform).options(
       num_cpus=self._threads,
       num_gpus=1 if self._gpus() else 0,
       max_retries=_RETRIES,
-      runtime_env={"env_vars": self._environment},
+      runtime_env={"env_vars": environment | dict.fromkeys(threads, str(self._threads))},
     )
-
-    # In a list, a reference is fetched by those who have not built the work yet.
-    on_their_way = streamed(
+    return streamed(
       chunks,
-      lambda chunk: perform.remote(key, [packed], chunk),
+      # In a list, a reference is fetched by those who have not built the work yet.
+      lambda chunk: perform.remote([reference], chunk),
       lambda references: ray.wait(references, num_returns=1)[0][0],
+      self._result,
       ray.cancel,
       lambda: 2 * max(1, self._slots()),
     )
-    with contextlib.closing(on_their_way):
-      for number, reference in on_their_way:
-        yield number, self._result(reference)
 
   def _result(self, reference: Any) -> Arrays:
     errors = self._ray.exceptions
@@ -148,7 +137,6 @@ class Ray(Executor):
     """Leaves the cluster, and ends one that was started here."""
     if self._started:
       self._ray.shutdown()
-    super().close()
 
 
 def _no_room(threads: int, actual: str) -> InputError:
@@ -156,18 +144,14 @@ def _no_room(threads: int, actual: str) -> InputError:
   return InputError(expected, actual, "lower --threads")
 
 
-def _knock(address: str | None) -> None:
-  """Raises OSError where nobody listens: Ray itself would try for minutes."""
-  host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-  if host and port.isdigit():
-    socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
-
-
-def _perform(key: str, packed: list[Any], chunk: Chunk) -> Arrays:
+def _perform(job: list[Any], chunk: Chunk) -> Arrays:
   """What a worker process does."""
+  return _built(job[0])(**chunk)
+
+
+@functools.lru_cache(RECENT)
+def _built(job: Any) -> Work:
   import ray
 
-  try:
-    return _works.get(key, lambda: unpack(ray.get(packed[0])))(**chunk)
-  except InputError as error:
-    raise RemoteInputError(str(error)) from None
+  work: Work = ray.get(job).build()
+  return work

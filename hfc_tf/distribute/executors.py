@@ -2,115 +2,134 @@
 
 from __future__ import annotations
 
-import pathlib
-import tempfile
-import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Self
+import contextlib
+import dataclasses
+import functools
+import queue
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
 
-from hfc_tf.distribute.job import Arrays, Chunk, Job, Recent, Work
+import numpy as np
+import tensorflow as tf
+
 from hfc_tf.errors import InputError
 
-_KINDS = ("ray", "mirrored")
+Arrays = dict[str, np.ndarray[Any, Any]]
+Chunk = dict[str, Any]
+Work = Callable[..., Arrays]
+# To build a work takes longer than to use it; with the one being built, four are in memory at most.
+RECENT = 3
 
 
-class Executor:
-  """Turns chunks into arrays, each whole on one worker, in whatever order they are done.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Job:
+  """A recipe of plain data: `make(**arguments)` returns the work, which turns a chunk into arrays.
+
+  Attributes:
+    make: a function of a module, which workers import under its name.
+    arguments: plain values and arrays.
+  """
+
+  make: Callable[..., Work]
+  arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def build(self) -> Work:
+    """The work."""
+    return self.make(**self.arguments)
+
+
+class Executor(contextlib.AbstractContextManager["Executor"]):
+  """Turns chunks into arrays: here in this process and in order, elsewhere as they are done.
 
   A chunk is a dictionary of what the job's work takes. Chunks may come from a generator: only a
   few are held at a time, so that an archive larger than memory streams through.
   """
 
   def __init__(self) -> None:
-    self._folder = tempfile.TemporaryDirectory()
-    self._jobs = Recent[Job]()
+    self._jobs: dict[str, Job] = {}
+    self._build = functools.lru_cache(RECENT)(Job.build)
 
-  def job(self, key: str, make: Callable[[pathlib.Path], Job]) -> Job:
-    """The job of that key; `make` is given a file to write when it is asked for first."""
-    return self._jobs.get(key, lambda: make(pathlib.Path(self._folder.name) / uuid.uuid4().hex))
+  def job(self, key: str, make: Callable[[], Job]) -> Job:
+    """The job of that key, made when it is asked for first; the most recent ones stay."""
+    job = self._jobs.pop(key, None) or make()
+    self._jobs[key] = job
+    if len(self._jobs) > RECENT:
+      del self._jobs[next(iter(self._jobs))]
+    return job
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
     """(number of the chunk, its arrays), one after the other as they are done."""
-    raise NotImplementedError
+    work = self._build(job)
+    for number, chunk in enumerate(chunks):
+      yield number, work(**chunk)
 
   def close(self) -> None:
     """Gives back what the executor holds."""
-    self._folder.cleanup()
-
-  def __enter__(self) -> Self:
-    return self
 
   def __exit__(self, *error: object) -> None:
     self.close()
 
 
-class Local(Executor):
-  """One chunk after the other in this process."""
+class Devices(Executor):
+  """Each GPU of this host (without any: each logical CPU) serves chunks from a copy of its own.
+
+  Chunks exchange nothing, so that none waits for another, as the replicas of a strategy would.
+  """
 
   def __init__(self) -> None:
     super().__init__()
-    self._works = Recent[Work]()
+    self._names = _devices()
+    self._pool = ThreadPoolExecutor(len(self._names))
+    self._copies = {name: functools.lru_cache(RECENT)(Job.build) for name in self._names}
 
   def map(self, job: Job, chunks: Iterable[Chunk]) -> Iterator[tuple[int, Arrays]]:
-    """In the order of the chunks."""
-    work = self._works.get(job.key(), job.build)
-    for number, chunk in enumerate(chunks):
-      yield number, work(**chunk)
+    """As devices are done with them."""
+    free: queue.SimpleQueue[tuple[str, Work]] = queue.SimpleQueue()
+    for name in self._names:
+      with tf.device(name):
+        free.put((name, self._copies[name](job)))
 
+    def serve(chunk: Chunk) -> Arrays:
+      name, work = free.get()
+      try:
+        with tf.device(name):
+          return work(**chunk)
+      finally:
+        free.put((name, work))
 
-def executor(
-  kind: str | None = None,
-  *,
-  ray_address: str | None = None,
-  workers: int | None = None,
-  threads: int = 1,
-) -> Executor:
-  """The executor of the flags --distribute, --ray_address, --workers and --threads.
+    return streamed(
+      chunks,
+      lambda chunk: self._pool.submit(serve, chunk),
+      lambda futures: next(iter(wait(futures, return_when=FIRST_COMPLETED).done)),
+      Future.result,
+      Future.cancel,
+      lambda: 2 * len(self._names),
+    )
 
-  Args:
-    kind: None: this process. "mirrored": every device of this host. "ray": a Ray cluster.
-    ray_address: of a running cluster ("auto", "host:6379"); None starts one on this
-      machine for as long as the executor lives.
-    workers: of a cluster that is started here; None: as many as the processors hold.
-    threads: of each Ray worker's TensorFlow. Bytes are those of one process of as many threads.
-
-  Raises:
-    InputError: for another kind, for Ray where it is not installed or cannot be reached.
-  """
-  if kind is None:
-    return Local()
-  if kind == "mirrored":
-    from hfc_tf.distribute.devices import Devices
-
-    return Devices()
-  if kind == "ray":
-    from hfc_tf.distribute.cluster import Ray
-
-    return Ray(ray_address, workers=workers, threads=threads)
-  raise InputError(f"--distribute among {', '.join(_KINDS)}", repr(kind), "name one of them")
+  def close(self) -> None:
+    """Ends the threads; chunks that wait are dropped."""
+    self._pool.shutdown(cancel_futures=True)
 
 
 def streamed(
   chunks: Iterable[Chunk],
   submit: Callable[[Chunk], Any],
   finished: Callable[[list[Any]], Any],
+  result: Callable[[Any], Arrays],
   drop: Callable[[Any], Any],
   most: Callable[[], int],
-) -> Generator[tuple[int, Any], None, None]:
-  """(number, what `submit` returned for it) as chunks are done, `most` of them on their way.
+) -> Iterator[tuple[int, Arrays]]:
+  """(number, arrays) as chunks are done, `most()` of them on their way at any time.
 
-  Args:
-    chunks: taken one by one, when there is room.
-    submit: starts one and returns its handle.
-    finished: waits for one of the handles and returns it.
-    drop: is given the handles that nobody waits for any more, after an error.
-    most: how many may be on their way now.
+  Chunks are taken one by one, when there is room; `submit` returns a handle, `finished` waits for
+  one of several, whose arrays `result` gives; `drop` gets those that an error leaves behind.
   """
   waiting: dict[Any, int] = {}
 
-  def one_done() -> tuple[int, Any]:
+  def one_done() -> tuple[int, Arrays]:
     handle = finished(list(waiting))
-    return waiting.pop(handle), handle
+    return waiting.pop(handle), result(handle)
 
   try:
     for number, chunk in enumerate(chunks):
@@ -122,3 +141,40 @@ def streamed(
   finally:
     for handle in waiting:
       drop(handle)
+
+
+def executor(
+  kind: str | None = None,
+  *,
+  ray_address: str | None = None,
+  workers: int | None = None,
+  threads: int = 1,
+) -> Executor:
+  """Who works by the flag --distribute: None, this process; "mirrored", every device of this host;
+  "ray", a cluster, whose other arguments are those of `Ray`.
+  """
+  if kind is None:
+    return Executor()
+  if kind == "mirrored":
+    return Devices()
+  if kind == "ray":
+    from hfc_tf.distribute.cluster import Ray
+
+    return Ray(ray_address, workers=workers, threads=threads)
+  raise InputError("--distribute among ray, mirrored", repr(kind), "name one of them")
+
+
+@functools.cache  # a second MirroredStrategy would share the keys of the first one's exchanges
+def strategy(kind: str | None) -> tf.distribute.Strategy:
+  """How a classifier trains: on every device of this host for "mirrored", else on one.
+
+  Build the model and train it under `strategy(...).scope()`.
+  """
+  if kind != "mirrored":
+    return tf.distribute.get_strategy()
+  return tf.distribute.MirroredStrategy(_devices())
+
+
+def _devices() -> list[str]:
+  devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+  return [device.name for device in devices]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import resource
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from absl import logging
 from hfc_tf.errors import InputError
 
 Made = TypeVar("Made")
-_STATUS = pathlib.Path("/proc/self/status")
+_STATUS, _MEMORY = pathlib.Path("/proc/self/status"), pathlib.Path("/proc/meminfo")
 _CGROUP = pathlib.Path("/sys/fs/cgroup")
 _GIB = 2.0**30
 _SMALL, _LARGE = 2, 8  # images of the two batches that are measured
@@ -24,10 +25,10 @@ def _gpus() -> list[str]:
   return [device.name for device in tf.config.list_logical_devices("GPU")]
 
 
-def _status(field: str) -> float:
-  """A field of this process's status that is in kB, in GiB."""
-  lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
-  return int(lines[field].split()[0]) * 1024 / _GIB
+def _gib(path: pathlib.Path, field: str) -> float:
+  """A field, in kB, of a file of /proc."""
+  (number,) = re.findall(rf"^{field}:\s+(\d+) kB$", path.read_text(), re.MULTILINE)
+  return int(number) * 1024 / _GIB
 
 
 def peak_memory_gib() -> float:
@@ -36,7 +37,7 @@ def peak_memory_gib() -> float:
     info = tf.config.experimental.get_memory_info
     return float(sum(info(name)["peak"] for name in _gpus()) / _GIB)
   if _STATUS.exists():
-    return _status("VmHWM")
+    return _gib(_STATUS, "VmHWM")
   most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   return most * (1 if sys.platform == "darwin" else 1024) / _GIB
 
@@ -51,11 +52,9 @@ def reset_peak() -> None:
 
 def available_memory_gib() -> float | None:
   """What this process may still take, in GiB; None where nothing tells (GPUs, other systems)."""
-  memory = pathlib.Path("/proc/meminfo")
-  if _gpus() or not memory.exists():
+  if _gpus() or not _MEMORY.exists():
     return None
-  lines = dict(line.split(":", 1) for line in memory.read_text().splitlines())
-  left = int(lines["MemAvailable"].split()[0]) * 1024 / _GIB
+  left = _gib(_MEMORY, "MemAvailable")
   limit, used = _CGROUP / "memory.max", _CGROUP / "memory.current"
   if limit.exists() and limit.read_text().strip() != "max":
     left = min(left, (int(limit.read_text()) - int(used.read_text())) / _GIB)
@@ -63,23 +62,18 @@ def available_memory_gib() -> float | None:
 
 
 def automatic_batch_size(
-  run: Callable[[int], Any],
-  *,
-  most: int = 64,
-  share: float = 0.5,
-  available: float | None = None,
+  run: Callable[[int], Any], *, most: int = 64, available: float | None = None
 ) -> int:
-  """The largest power of two whose batch takes no more than a share of the free memory.
+  """The largest power of two whose batch takes no more than half of the free memory.
 
       peak(B) = peak(2) + (B - 2) (peak(8) - peak(2)) / 6
 
   from one small batch, which pays for weights and traces, and two that are measured. The size that
-  is found is then run once, and halved while it runs out of memory.
+  results is then run once, and halved while it runs out of memory.
 
   Args:
     run: works on one batch of so many images.
     most: no batch is larger; a power of two.
-    share: of the free memory.
     available: the free memory in GiB; None asks the system.
 
   Raises:
@@ -95,7 +89,7 @@ def automatic_batch_size(
       run(measured)
       peaks.append(peak_memory_gib())
     each = max(0.0, (peaks[1] - peaks[0]) / (_LARGE - _SMALL))
-    while (size - _SMALL) * each > share * free:
+    while (size - _SMALL) * each > free / 2:
       size //= 2
     logging.info("an image takes %.4f GiB of %.1f GiB: batches of %d", each, free, size)
   return halve_on_oom(run, size)[1]

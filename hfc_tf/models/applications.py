@@ -11,10 +11,12 @@ import numpy as np
 
 from hfc_tf.errors import InputError
 from hfc_tf.models import APPLICATIONS
-from hfc_tf.models.weights import caffe_to_unit_range, leaves, set_weights
+from hfc_tf.models.weights import finalize, set_weights
 from hfc_tf.surroundings import default_settings
 
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet, RGB
+# These networks read 255 x image, channels BGR, minus these means.
+_CAFFE_MEANS_BGR = np.array([103.939, 116.779, 123.68])
 _CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
 resnet50: Callable[..., keras.Model]  # by __getattr__
 
@@ -52,9 +54,7 @@ def application(
     InputError: the shape is too small or not two-dimensional, or `weights` do not fit.
   """
   body = _body(name, input_shape, seed, pooling="avg")
-  logits = keras.layers.Dense(num_classes, name="logits")(body.outputs[0])  # [N, K]
-  model = keras.Model(body.inputs[0], logits, name=name.lower())
-  return set_weights(model, seed, weights, functools.partial(_imagenet, name, input_shape))
+  return _completed(name, body, body.outputs[0], num_classes, seed, weights)
 
 
 @default_settings()
@@ -71,10 +71,7 @@ def vgg16(
   leave the larger class.
 
   Args:
-    input_shape: (H, W, C), H and W at least 32 pixels; fc1 adapts to them.
-    num_classes: units of the layer "logits".
-    seed: decides the initial weights and the dropout.
-    weights: None, a weights file or "imagenet" (see `hfc_tf.models.weights.set_weights`).
+    input_shape, num_classes, seed, weights: as for `application`; fc1 adapts to H and W.
     units: width of fc1 and fc2, each followed by dropout of one half.
 
   Raises:
@@ -85,9 +82,15 @@ def vgg16(
   for index, name in enumerate(("fc1", "fc2")):
     x = keras.layers.Dense(units, activation="relu", name=name)(x)  # [N, units]
     x = keras.layers.Dropout(0.5, seed=2 * seed + index, name=f"{name}_dropout")(x)
+  return _completed("VGG16", body, x, num_classes, seed, weights)
+
+
+def _completed(
+  name: str, body: keras.Model, x: Any, num_classes: int, seed: int, weights: str | None
+) -> keras.Model:
   logits = keras.layers.Dense(num_classes, name="logits")(x)  # [N, K]
-  model = keras.Model(body.inputs[0], logits, name="vgg16")
-  return set_weights(model, seed, weights, functools.partial(_imagenet, "VGG16", input_shape))
+  model = keras.Model(body.inputs[0], logits, name=name.lower())
+  return set_weights(model, seed, weights, functools.partial(_load_imagenet, name, body))
 
 
 def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | None) -> keras.Model:
@@ -112,16 +115,22 @@ def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | Non
       found=f"{tuple(input_shape)}",
       remedy="raise --image_size or take --model=small_resnet; for volumes that or resnet18_3d",
     ) from error
-  names = _names(made)
+  counts: collections.Counter[str] = collections.Counter()
+  names = {}
+  for layer in made.operations:  # layers and keras.ops
+    kind = re.sub(r"_\d+$", "", layer.name)
+    counted = kind.replace("_", "") == type(layer).__name__.lower()  # by Keras, in the process
+    counts[kind] += counted
+    names[layer.name] = f"{kind}_{counts[kind]}" if counted else layer.name
 
-  def same(layer: keras.Layer) -> keras.Layer:
+  def renamed(layer: keras.Layer) -> keras.Layer:
     config = {**layer.get_config(), "name": names[layer.name]}
     if "seed" in config:
       place = list(names).index(layer.name)
       config["seed"] = int(np.random.default_rng([seed, place, 1]).integers(2**31))
     return type(layer).from_config(config)
 
-  return keras.models.clone_model(made, clone_function=same)
+  return keras.models.clone_model(made, clone_function=renamed)
 
 
 def _prepared(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
@@ -136,32 +145,24 @@ def _prepared(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
   return keras.layers.Rescaling(scale, offset, name="preprocessing")(images)
 
 
-def _names(model: keras.Model) -> dict[str, str]:
-  """Layer name -> the same, or where Keras counted through the process, counted in the model."""
-  counts: collections.Counter[str] = collections.Counter()
-  names = {}
-  for layer in model.operations:  # layers and keras.ops
-    kind = re.sub(r"_\d+$", "", layer.name)
-    names[layer.name] = layer.name
-    if kind.replace("_", "") == type(layer).__name__.lower():
-      counts[kind] += 1
-      names[layer.name] = f"{kind}_{counts[kind]}"
-  return names
-
-
-def _imagenet(name: str, input_shape: tuple[int, ...]) -> dict[str, list[Any]]:
-  """ImageNet's weights for `_body` by layer name."""
-  source = getattr(keras.applications, name)(
-    include_top=False, weights="imagenet", input_shape=input_shape
-  )
-  names = _names(source)
-  weighted = [layer for layer in leaves(source) if layer.weights]
-  layers = {names.get(layer.name, layer.name): layer.get_weights() for layer in weighted}
-  first = next(iter(layers))
+def _load_imagenet(name: str, body: keras.Model) -> None:
+  """Gives a body ImageNet's weights, for RGB in [0, 1]."""
+  weights = getattr(keras.applications, name)(
+    include_top=False, weights="imagenet", input_shape=body.input_shape[1:]
+  ).get_weights()
   if name in _CAFFE:
-    layers[first] = list(caffe_to_unit_range(*layers[first]))
-  if re.match("EfficientNetB", name):
+    weights[:2] = caffe_to_unit_range(*weights[:2])
+  if name.startswith("EfficientNetB"):
     # Only with these weights does Keras divide by the square root of the deviation once more.
-    mean, variance, count = layers[first]
-    layers[first] = [mean, (variance * _STD).astype(variance.dtype), count]
-  return layers
+    weights[1] = (weights[1] * _STD).astype(weights[1].dtype)
+  body.set_weights(weights)
+  finalize(body.layers)
+
+
+def caffe_to_unit_range(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Folds the "caffe" preprocessing into a convolution, kernel [h, w, 3, C] and bias [C].
+
+  k * (255 x_bgr - m) + b = (255 k_rgb) * x + (b - sum k m), but for the zero-padded border.
+  """
+  shift = np.einsum("hwic,i->c", kernel, _CAFFE_MEANS_BGR)  # [C]
+  return 255 * kernel[:, :, ::-1, :], (bias - shift).astype(bias.dtype)

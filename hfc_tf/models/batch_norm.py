@@ -23,45 +23,39 @@ class BatchNormCalibrator:
   """
 
   def __init__(self, model: keras.Model) -> None:
-    self.model = model
-    self.layers = [x for x in leaves(model) if isinstance(x, keras.layers.BatchNormalization)]
+    self._model = model
+    self._layers = [x for x in leaves(model) if isinstance(x, keras.layers.BatchNormalization)]
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
     self._statistics = tf.function(self._batch_statistics, input_signature=[signature])
 
   def __call__(self, images: Any, batch_size: int = 32, indices: np.ndarray | None = None) -> None:
-    """Recomputes the statistics.
-
-    Args:
-      images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-      batch_size: at most so many images at once; the batches are of (nearly) equal size.
-      indices: the images to use, all of them by default.
+    """Recomputes the statistics over images as those of `train`, all or those of `indices`, in
+    batches of nearly equal size, at most `batch_size`.
     """
-    if not self.layers:
+    if not self._layers:
       return
     # Images sorted by class must not make batches of one class, which normalise it away.
     order = np.random.default_rng(0).permutation(len(images) if indices is None else indices)
     batches = np.array_split(order, -(-len(order) // batch_size))
     counts = [len(batch) for batch in batches]
     pairs = [self._statistics(np.asarray(images[batch], np.float32)) for batch in batches]
-    for index, layer in enumerate(self.layers):
-      means, variances = (
-        np.array([pair[index][which] for pair in pairs], np.float64) for which in (0, 1)
-      )  # [S, C] each
-      mean = np.average(means, 0, counts)  # [C]
+    for layer, statistics in zip(self._layers, zip(*pairs, strict=True), strict=True):
+      means, variances = (np.array(values, np.float64) for values in zip(*statistics, strict=True))
+      mean = np.average(means, 0, counts)  # [C], of [S, C]
       layer.moving_mean.assign(mean)
       layer.moving_variance.assign(np.average(variances + (means - mean) ** 2, 0, counts))
 
   def _batch_statistics(self, images: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """With momentum 0 the moving statistics after a training pass are the batch's own."""
-    momenta = [layer.momentum for layer in self.layers]
+    momenta = [layer.momentum for layer in self._layers]
     try:
-      for layer in self.layers:
+      for layer in self._layers:
         layer.momentum = 0.0
-      self.model(images, training=True)
+      self._model(images, training=True)
       return [
         (tf.identity(layer.moving_mean.value), tf.identity(layer.moving_variance.value))
-        for layer in self.layers
+        for layer in self._layers
       ]
     finally:
-      for layer, momentum in zip(self.layers, momenta, strict=True):
+      for layer, momentum in zip(self._layers, momenta, strict=True):
         layer.momentum = momentum

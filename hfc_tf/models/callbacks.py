@@ -22,14 +22,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
   Keras's BackupAndRestore writes weights and epoch as two files, between which a kill may come, and
   knows neither dropout's seeds nor history nor best weights; with this a resumed training ends with
-  the same bytes.
-
-  Args:
-    model: its weights and dropout's seeds are read at the end of epochs and written by `resume`.
-    optimizer: built for the model's trainable variables.
-
-  Attributes:
-    history: one dictionary per epoch.
+  the same bytes. The optimizer must be built for the model's trainable variables.
   """
 
   def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
@@ -38,7 +31,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     self._best: list[np.ndarray] = []
     self._path: Path | None = None
     self._key = ""
-    self.history: list[dict[str, float]] = []
+    self.history: list[dict[str, float]] = []  # of each epoch
 
   def resume(self, path: Path, key: str) -> None:
     """Goes on from `path` where it holds this very training, else warns and starts again."""
@@ -52,23 +45,19 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     except ValueError as error:
       logging.warning("Checkpoint %s cannot be used (%s); training starts again.", path, error)
       return
-    _assign(self._variables, [arrays[f"state/{i}"] for i in range(len(self._variables))])
+    for i, variable in enumerate(self._variables):
+      variable.assign(arrays[f"state/{i}"])
     self._best = [arrays[f"best/{i}"] for i in range(len(self._weights))]
     self.history = json.loads(str(arrays["history"]))
 
   def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-    """Adds an epoch to the history and to the file.
-
-    Raises:
-      InputError: loss or weights are not finite.
-    """
+    """Adds an epoch to the history and to the file; refuses loss or weights that are not finite."""
     row = {_KEYS.get(name, name): float(value) for name, value in logs.items()}
     weights = [np.array(weight) for weight in self._weights]
     # ReLU turns NaN into 0: the weights can be lost while the loss looks sound.
     total = sum(float(np.sum(weight, dtype=np.float64)) for weight in weights)
-    check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
-    losses = [earlier["validation_loss"] for earlier in self.history]
-    if not losses or row["validation_loss"] < min(losses):
+    _check_finite(row["validation_loss"] + total, f"the end of epoch {epoch + 1}")
+    if all(row["validation_loss"] < earlier["validation_loss"] for earlier in self.history):
       self._best = weights
     self.history.append({"epoch": epoch + 1, **row})
     if self._path is not None:
@@ -78,15 +67,12 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
   def restore_best(self) -> None:
     """Gives the model the weights of the epoch of smallest validation loss."""
-    _assign(self._weights, self._best)
+    for weight, value in zip(self._weights, self._best, strict=True):
+      weight.assign(value)
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-  """Reports every epoch, about every ten seconds within one, and the time left.
-
-  Args:
-    report: receives the lines.
-  """
+  """Reports every epoch, about every ten seconds within one, and the time left."""
 
   def __init__(self, report: Callable[[str], None]) -> None:
     super().__init__()
@@ -99,12 +85,8 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     self._epoch = epoch
 
   def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-    """After step `batch`, from 0.
-
-    Raises:
-      InputError: the loss is not finite.
-    """
-    check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
+    """After step `batch`, from 0; refuses a loss that is not finite."""
+    _check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
     if self._done == 1:
       self._start = time.monotonic()  # the first step traces: it says nothing about the others
@@ -125,16 +107,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     self._report(f"training: {epoch}, {where}{numbers}, {seconds:.0f} s left")
 
 
-def check_finite(value: float, where: str) -> None:
-  """Refuses NaN and infinity in one line that names the epoch."""
+def _check_finite(value: float, where: str) -> None:
   if not np.isfinite(value):
     raise InputError(
       expected="finite loss and weights",
       found=f"{value} at {where}",
       remedy="look for NaN in the images or lower the learning rate",
     )
-
-
-def _assign(variables: list[keras.Variable], values: list[np.ndarray]) -> None:
-  for variable, value in zip(variables, values, strict=True):
-    variable.assign(value)

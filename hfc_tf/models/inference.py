@@ -10,16 +10,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 
 def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray:
-  """Logits in inference mode.
-
-  Args:
-    model: a functional model with linear logits.
-    images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
-    batch_size: images at once.
-
-  Returns:
-    float32 [N, K].
-  """
+  """Logits in inference mode, float32 [N, K], of images as those of `train`."""
   signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
   logits = tf.function(lambda x: model(x, training=False), input_signature=[signature])
   batches = np.array_split(np.arange(len(images)), -(-len(images) // batch_size))
@@ -27,11 +18,7 @@ def predict(model: keras.Model, images: Any, batch_size: int = 64) -> np.ndarray
 
 
 def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-  """Accuracy, balanced accuracy, AUC and confusion matrix.
-
-  Args:
-    logits: [N, K].
-    labels: int [N].
+  """What logits [N, K] are worth by labels [N]: accuracy, balanced accuracy, AUC, confusion matrix.
 
   Returns:
     {"accuracy", "balanced_accuracy", "auc", "confusion"}: fractions, the second the mean recall of

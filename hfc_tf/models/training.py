@@ -10,8 +10,8 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.errors import InputError
-from hfc_tf.models import augmentation
 from hfc_tf.models.batch_norm import BatchNormCalibrator
+from hfc_tf.models.batches import Batches
 from hfc_tf.models.callbacks import Checkpoint, Progress
 from hfc_tf.models.inference import evaluate, predict
 from hfc_tf.storage.hashing import digest
@@ -52,8 +52,7 @@ def train(
     model: a functional model with linear logits [N, K]; it is changed, but not compiled.
     images: float32 [N, ..., C], or an object with `__len__` and `__getitem__(index_array)`.
     labels: int [N].
-    validation_images: as `images`; they choose the epoch, so let them be a part of Train.
-    validation_labels: int [V].
+    validation_images, validation_labels: as these; they choose the epoch, so let them be of Train.
     epochs: passes over `images`; each drops the last N mod batch_size of its order.
     batch_size: images per step.
     learning_rate: the largest, after the warm-up of a twentieth of all steps.
@@ -79,10 +78,15 @@ def train(
       found=f"{epochs} epochs, learning rate {learning_rate:g}, batches of {batch_size}",
       remedy="correct the one that is not",
     )
-  batches = _Batches(images, labels, batch_size, seed)
+  batches = Batches(images, labels, batch_size, seed)
+  steps = epochs * len(batches)
+  warm_up = max(steps // 20, 1)
+  schedule = keras.optimizers.schedules.CosineDecay(
+    learning_rate / 10, max(steps - warm_up, 1), warmup_target=learning_rate, warmup_steps=warm_up
+  )
   trained = keras.Model(model.inputs, model.outputs)  # the user's own is not compiled
   trained.compile(
-    optimizer=_optimizer(learning_rate, epochs * len(batches)),
+    optimizer=keras.optimizers.Adam(schedule),
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     # XLA is for accelerators, one at a time: on a CPU the plain graph is several times faster.
@@ -99,7 +103,7 @@ def train(
   subset = np.random.default_rng([seed, 2]).permutation(len(labels))[:_CALIBRATION_IMAGES]
   trained.fit(
     batches,
-    validation_data=_Batches(validation_images, validation_labels, batch_size),
+    validation_data=Batches(validation_images, validation_labels, batch_size),
     epochs=epochs,
     initial_epoch=len(checkpoint.history),
     shuffle=False,
@@ -116,56 +120,6 @@ def train(
   checkpoint.restore_best()
   calibrator(images, batch_size)
   return checkpoint.history
-
-
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-  """Batches whose order and augmentation follow from (seed, epoch, sample).
-
-  Args:
-    images: as those of `train`.
-    labels: int32 [N].
-    batch_size: images in a batch.
-    seed: of shuffled, augmented, whole batches; None: every image in order.
-  """
-
-  def __init__(
-    self, images: Any, labels: np.ndarray, batch_size: int, seed: int | None = None
-  ) -> None:
-    super().__init__()
-    self._images, self._labels, self._size, self._seed = images, labels, batch_size, seed
-    self.begin(0)
-
-  def begin(self, epoch: int) -> None:
-    """Draws the order and augmentation of an epoch, from 0."""
-    count = len(self._labels)
-    order, draws = np.arange(count), None
-    if self._seed is not None:
-      order = np.random.default_rng([self._seed, epoch, 0]).permutation(count)
-      rank = np.ndim(self._images[order[:1]]) - 2
-      draws = augmentation.draws(self._seed, epoch, count, rank)
-    self._epoch = order, draws
-
-  def __len__(self) -> int:
-    """How many batches."""
-    whole, rest = divmod(len(self._labels), self._size)
-    return whole + (self._seed is None and rest > 0)
-
-  def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images [B, ..., C] and labels [B]."""
-    order, draws = self._epoch
-    rows = order[index * self._size : (index + 1) * self._size]
-    pixels = np.asarray(self._images[rows], np.float32)  # [B, ..., C]
-    if draws is not None:
-      pixels = augmentation.augment(pixels, draws[rows])
-    return pixels, self._labels[rows]
-
-
-def _optimizer(learning_rate: float, steps: int) -> keras.optimizers.Optimizer:
-  warm_up = max(steps // 20, 1)
-  schedule = keras.optimizers.schedules.CosineDecay(
-    learning_rate / 10, max(steps - warm_up, 1), warmup_target=learning_rate, warmup_steps=warm_up
-  )
-  return keras.optimizers.Adam(schedule)
 
 
 def _checked_labels(model: keras.Model, images: Any, labels: np.ndarray, which: str) -> np.ndarray:

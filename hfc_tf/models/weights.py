@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import h5py  # type: ignore[import-untyped]
@@ -12,15 +12,12 @@ from absl import logging
 
 from hfc_tf.errors import InputError
 
-# keras.applications' ResNet-50 and VGG-16 read 255 x image, channels BGR, minus these means.
-_CAFFE_MEANS_BGR = np.array([103.939, 116.779, 123.68])
-
 
 def set_weights(
   model: keras.Model,
   seed: int,
   weights: str | None = None,
-  imagenet: Callable[[], dict[str, list[np.ndarray]]] | None = None,
+  imagenet: Callable[[], None] | None = None,
 ) -> keras.Model:
   """Draws every kernel from the seed, then loads the body from `weights`, if any.
 
@@ -30,7 +27,7 @@ def set_weights(
     model: a functional model whose last layer is named "logits"; it is changed and returned.
     seed: decides the draws, wherever the process's global seeds stand.
     weights: None; a .keras or .weights.h5 file, read by layer name; or "imagenet".
-    imagenet: returns ImageNet's weights by layer name, None if there are none.
+    imagenet: gives the body ImageNet's weights; None if there are none.
 
   Raises:
     InputError: the file is missing or damaged or lacks a layer, a shape differs, or ImageNet's
@@ -38,27 +35,25 @@ def set_weights(
   """
   _draw(model, seed)
   if weights == "imagenet":
-    _load(model, _imagenet(model, imagenet), "ImageNet's weights")
+    channels = model.input_shape[-1]
+    if imagenet is None or channels != 3:
+      raise InputError(
+        expected="a network of keras.applications on three channels for ImageNet's weights",
+        found=f"{model.name} on {channels} channel(s)",
+        remedy="choose another model or leave --weights out",
+      )
+    try:
+      imagenet()
+    except Exception as error:  # keras.utils.get_file raises a bare Exception
+      raise InputError(
+        expected="ImageNet's weights from Keras's own download",
+        found=f"{error}",
+        remedy="connect to the network or give --weights a file",
+      ) from error
   elif weights is not None:
     with _open(Path(weights)) as file:
       _load(model, _layers(file), weights)
   return model
-
-
-def caffe_to_unit_range(kernel: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Folds the "caffe" preprocessing into a convolution, which then reads RGB in [0, 1].
-
-  k * (255 x_bgr - m) + b = (255 k_rgb) * x + (b - sum k m), but for the zero-padded border.
-
-  Args:
-    kernel: [h, w, 3, C] for 255 x BGR minus ImageNet's means.
-    bias: [C].
-
-  Returns:
-    kernel [h, w, 3, C] and bias [C] for RGB in [0, 1].
-  """
-  shift = np.einsum("hwic,i->c", kernel, _CAFFE_MEANS_BGR)  # [C]
-  return 255 * kernel[:, :, ::-1, :], (bias - shift).astype(bias.dtype)
 
 
 def leaves(layer: keras.Layer) -> list[keras.Layer]:
@@ -81,9 +76,7 @@ def _draw(model: keras.Model, seed: int) -> None:
       kernel.assign(keras.ops.reshape(initializer(draw)(shape), kernel.shape))
 
 
-def _load(
-  model: keras.Model, layers: dict[str, list[np.ndarray | h5py.Dataset]], source: str
-) -> None:
+def _load(model: keras.Model, layers: dict[str, list[h5py.Dataset]], source: str) -> None:
   """Copies by layer name; nothing is copied unless the whole body fits."""
   body = []
   for layer in leaves(model):
@@ -109,12 +102,18 @@ def _load(
     ) from error
   for layer, value in zip(body, values, strict=True):
     layer.set_weights(value)
+  finalize(body)
+
+
+def finalize(layers: Iterable[keras.Layer]) -> None:
+  """Lets normalisations, which compute with what they derived from their weights, derive it."""
+  for layer in layers:
     if isinstance(layer, keras.layers.Normalization):
-      layer.finalize_state()  # it computes with what it derived from its weights
+      layer.finalize_state()
 
 
 def _open(path: Path) -> h5py.File:
-  """The HDF5 file that holds the weights; no code or configuration of the model is read."""
+  """The file of the weights alone; no code or configuration of the model is read."""
   try:
     if path.suffix == ".keras":
       with zipfile.ZipFile(path) as archive:
@@ -137,32 +136,12 @@ def _layers(file: h5py.File) -> dict[str, list[h5py.Dataset]]:
 
   def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:
     if path.endswith("/vars") and isinstance(item, h5py.Group) and "name" in item.attrs:
-      datasets = [item.get(str(i), getlink=True) for i in range(len(item))]
+      names = [str(i) for i in range(len(item))]
       # Links, external and virtual datasets could smuggle in another file of this machine.
-      if all(isinstance(link, h5py.HardLink) for link in datasets):
-        values = [item[str(i)] for i in range(len(item))]
-        if not any(value.external or value.is_virtual for value in values):
-          layers[str(item.attrs["name"])] = values
+      if all(isinstance(item.get(name, getlink=True), h5py.HardLink) for name in names) and not any(
+        item[name].external or item[name].is_virtual for name in names
+      ):
+        layers[str(item.attrs["name"])] = [item[name] for name in names]
 
   file.visititems(visit)
   return layers
-
-
-def _imagenet(
-  model: keras.Model, imagenet: Callable[[], dict[str, list[np.ndarray]]] | None
-) -> dict[str, list[np.ndarray]]:
-  channels = model.input_shape[-1]
-  if imagenet is None or channels != 3:
-    raise InputError(
-      expected="a network of keras.applications on three channels for ImageNet's weights",
-      found=f"{model.name} on {channels} channel(s)",
-      remedy="choose another model or leave --weights out",
-    )
-  try:
-    return imagenet()
-  except Exception as error:  # keras.utils.get_file raises a bare Exception
-    raise InputError(
-      expected="ImageNet's weights from Keras's own download",
-      found=f"{error}",
-      remedy="connect to the network or give --weights a file",
-    ) from error

@@ -25,13 +25,12 @@ from hfc_tf.report import page
 from hfc_tf.report.figures import draw
 from hfc_tf.results.result import SECTION, Result, Section, section_file
 from hfc_tf.storage.files import (
+  clear_unfinished,
   disk_errors,
-  remove_unfinished,
-  unfinished_places,
+  locked,
   writable_folder,
   write_files,
-)
-from hfc_tf.storage.locks import locked
+)  # fmt: skip
 
 # What a run may leave and a later one without it must not keep.
 _OF_A_RUN = ("figures/*.png", SECTION, "split.json", "asked.json")
@@ -102,8 +101,7 @@ def write_run(
   writable_folder(place.parent)
   with disk_errors(place.parent), locked(place):
     for folder in (place.parent, place.parent / "figures"):
-      for left in unfinished_places(folder):
-        remove_unfinished(left)
+      clear_unfinished(folder)
     _tell_of_another(place, complete)
     made = {
       "results.json": _json(complete),

@@ -20,9 +20,9 @@ from hfc_tf.storage.files import write_files
 Arrays = dict[str, np.ndarray[Any, Any]]
 # What zipfile and numpy raise on damaged bytes.
 _DAMAGE = (
-  *(AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError),
-  *(TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error),
-)
+  AttributeError, EOFError, KeyError, NotImplementedError, OSError, OverflowError, RuntimeError,
+  TypeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class DamagedFile(ValueError):
@@ -30,22 +30,13 @@ class DamagedFile(ValueError):
 
 
 def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
-  """Writes named arrays as one npz.
-
-  Raises:
-    InputError: the file cannot be written; an earlier one is then left as it was.
-  """
+  """Writes named arrays as one npz; an earlier one is left as it was where that fails."""
   place = pathlib.Path(path)
   write_files(place.parent, {place.name: lambda file: np.savez(file, **arrays)})
 
 
 def load_arrays(path: str | os.PathLike[str]) -> Arrays:
-  """Reads an npz; the zip's own checksums tell a damaged one, and objects are never unpickled.
-
-  Raises:
-    DamagedFile: names the file.
-    FileNotFoundError: there is none.
-  """
+  """Reads an npz; the zip's own checksums tell a DamagedFile, and objects are never unpickled."""
   try:
     with np.load(path, allow_pickle=False) as file:
       return {name: file[name] for name in file.files}
@@ -56,17 +47,12 @@ def load_arrays(path: str | os.PathLike[str]) -> Arrays:
 
 
 def users_arrays(path: str | os.PathLike[str], expected: str, remedy: str) -> Arrays:
-  """`load_arrays` of a file that the user names.
-
-  Raises:
-    InputError: it is missing or damaged.
-  """
+  """`load_arrays` of a file that the user names: an InputError where it is missing or damaged."""
   try:
     return load_arrays(path)
-  except DamagedFile as error:
-    raise InputError(expected, str(error), remedy) from error
-  except FileNotFoundError as error:
-    raise InputError(expected, f"no file at {path}", remedy) from error
+  except (DamagedFile, FileNotFoundError) as error:
+    found = str(error) if isinstance(error, DamagedFile) else f"no file at {path}"
+    raise InputError(expected, found, remedy) from error
 
 
 def mapped_array(folder: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

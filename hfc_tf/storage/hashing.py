@@ -17,10 +17,8 @@ def digest(*values: Any) -> str:
   """A short SHA-256 of plain values, arrays, dataclasses, and lists and dictionaries of them.
 
   Every value is written with its kind and length, so that no two sequences of values read alike.
-  Equal lists and tuples are the same, as are NumPy's and Python's equal numbers of one kind.
-
-  Raises:
-    TypeError: for an object of any other kind.
+  Equal lists and tuples are the same, as are NumPy's and Python's equal numbers of one kind. An
+  object of any other kind is a TypeError.
   """
   state = hashlib.sha256()
   _update(state, values)
@@ -69,9 +67,7 @@ def path_digest(
 ) -> str | None:
   """Of a file's content, or of the names and contents in a folder; None where there is neither.
 
-  Args:
-    path: a file or a folder, whose hidden files do not count.
-    without: a folder inside it that does not count either.
+  Hidden files do not count, nor does a folder `without` inside it.
   """
   root, apart = pathlib.Path(path).resolve(), without and pathlib.Path(without).resolve()
   if not root.is_dir():

@@ -9,33 +9,26 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
 
 from hfc_tf.storage.arrays import Arrays, load_arrays, save_arrays
 from hfc_tf.storage.files import (
+  clear_unfinished,
   disk_errors,
-  remove_unfinished,
+  locked,
   unfinished,
-  unfinished_places,
   writable_folder,
-)
+)  # fmt: skip
 from hfc_tf.storage.hashing import digest, file_digest
-from hfc_tf.storage.locks import locked
 
 _MANIFEST = "manifest.json"
 
 
-@dataclasses.dataclass(frozen=True)
-class Artefact:
-  """A finished folder of files.
-
-  Attributes:
-    key: hashes the stage, its version and its inputs (among them the keys of other artefacts).
-    path: the folder.
-  """
+class Artefact(NamedTuple):
+  """A finished folder; its key hashes stage, version and inputs (other artefacts' keys too)."""
 
   key: str
   path: pathlib.Path
@@ -55,10 +48,7 @@ class Store:
     self.root = pathlib.Path(root)
     writable_folder(self.root)
     for folder in [self.root, *(path for path in self.root.iterdir() if path.is_dir())]:
-      for place in unfinished_places(folder):
-        with locked(place, wait=False) as free:
-          if free:
-            remove_unfinished(place)
+      clear_unfinished(folder)
 
   def artefact(
     self,
@@ -97,14 +87,13 @@ class Store:
 
 
 def keep(path: pathlib.Path, make: Callable[[pathlib.Path], None], made_from: Any) -> None:
-  """Makes a folder unless it is there and whole.
+  """Makes a folder, named by its key, unless it is there and whole.
 
   It is written beside its place and renamed into it, with a manifest of the checksum of every
   file. Of several processes one makes it and the others wait. What is damaged since it was made is
   named in a warning and made again.
 
   Args:
-    path: the folder, named by its key.
     make: writes its files into an empty folder.
     made_from: plain values and arrays, for a reader of the manifest.
 
@@ -116,13 +105,13 @@ def keep(path: pathlib.Path, make: Callable[[pathlib.Path], None], made_from: An
   with disk_errors(path.parent):
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path):
-      found = damage(path)  # another process may have made it meanwhile
-      if not found:
+      harm = damage(path)  # another process may have made it meanwhile
+      if not harm:
         return
       if path.exists():
-        logging.warning("%s is damaged (%s); it is made again", path, found)
+        logging.warning("%s is damaged (%s); it is made again", path, harm)
         shutil.rmtree(path)
-      remove_unfinished(path)
+      clear_unfinished(path.parent)
       beside = unfinished(path)
       beside.mkdir()
       try:
@@ -160,8 +149,4 @@ def damage(folder: pathlib.Path, manifest: str = _MANIFEST) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-  if isinstance(value, np.ndarray | np.generic):
-    return value.tolist()
-  if dataclasses.is_dataclass(value) and not isinstance(value, type):
-    return dataclasses.asdict(value)
-  raise TypeError(f"{type(value).__name__} cannot name an artefact")
+  return value.tolist() if isinstance(value, np.ndarray | np.generic) else dataclasses.asdict(value)

@@ -14,7 +14,7 @@ from absl import logging
 from hfc_tf.attacks import Attack
 from hfc_tf.attacks.export import NUMBERS, numbers
 from hfc_tf.distribute import Executor, jobs
-from hfc_tf.distribute.job import Chunk
+from hfc_tf.distribute.executors import Chunk
 from hfc_tf.distribute.memory import automatic_batch_size, halve_on_oom
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import mapped_array
@@ -128,7 +128,7 @@ def _attacked(
   compiled = {name: value for name, value in settings.items() if name not in _CHANGES}
   job = executor.job(
     digest("attack", victim.inputs(attack.model), compiled, shape, size),
-    lambda path: jobs.attack_job(path, attack, size, shape),
+    lambda: jobs.attack_job(attack, size, shape),
   )
   given = numbers(attack)
   yield from executor.map(job, (chunk | given for chunk in chunks))
@@ -172,7 +172,7 @@ def image_taps(
     return taps, np.concatenate(predictions)
   job = executor.job(
     digest("taps", victim.inputs(), shape, BATCH_SIZE),
-    lambda path: jobs.taps_job(path, model, BATCH_SIZE, shape),
+    lambda: jobs.taps_job(model, BATCH_SIZE, shape),
   )
   taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=BATCH_SIZE)
   return taps, jobs.taps(executor, job, model, rounded, batch_size=BATCH_SIZE).predictions

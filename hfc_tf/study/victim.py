@@ -17,7 +17,7 @@ from absl import logging
 from hfc_tf import models
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import View
-from hfc_tf.distribute.devices import strategy
+from hfc_tf.distribute.executors import strategy
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
 from hfc_tf.storage.hashing import digest, file_digest

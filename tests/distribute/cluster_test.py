@@ -25,15 +25,15 @@ SETTINGS = {"eps": 8 / 256, "steps": 6, "seed": 3}
 NODE = {"num_cpus": 1, "object_store_memory": 80_000_000}
 ONE_PROCESS = """
   import sys, numpy as np
-  from hfc_tf.distribute import Local
+  from hfc_tf.distribute import Executor
   from tests.distribute.cluster_test import attack_job, chunks
-  for number, arrays in Local().map(attack_job(sys.argv[1] + "/program"), chunks()):
+  for number, arrays in Executor().map(attack_job(), chunks()):
     np.save(f"{sys.argv[1]}/{number}.npy", arrays["images"])
 """
 
 
-def attack_job(path):
-  return jobs.attack_job(path, PGD(tapped(), **SETTINGS), 8, (8, 8, 3))
+def attack_job():
+  return jobs.attack_job(PGD(tapped(), **SETTINGS), 8, (8, 8, 3))
 
 
 def chunks():
@@ -84,7 +84,7 @@ def cluster(one_process):
 
 def test_both_machines_make_the_bytes_of_one_process(one_process, cluster):
   folder, process = one_process
-  made = dict(cluster[1].map(attack_job(folder / "here"), chunks()))
+  made = dict(cluster[1].map(attack_job(), chunks()))
   assert process.wait() == 0
   for number in range(5):
     expected = np.load(folder / f"{number}.npy", allow_pickle=False)

@@ -18,8 +18,8 @@ SCRIPT = """
   tf.config.experimental.enable_op_determinism()
   from hfc_tf.attacks import PGD
   from hfc_tf.attacks.export import numbers
-  from hfc_tf.distribute import Job, Local, executor, jobs
-  from hfc_tf.distribute.devices import strategy
+  from hfc_tf.distribute import Executor, Job, executor, jobs
+  from hfc_tf.distribute.executors import strategy
   from hfc_tf.models.training import train
   from tests.distribute import work
   from tests.models.training_test import Interrupted, data, dropout_net, linear_net, resnet, weights
@@ -34,8 +34,8 @@ SCRIPT = """
   chunks = [
     {"images": images[i], "targets": np.ones(4), "ids": i, **numbers(attack)} for i in ids
   ]
-  job = jobs.attack_job(f"{sys.argv[1]}/program", attack, 4, (8, 8, 3))
-  alone = dict(Local().map(job, chunks))
+  job = jobs.attack_job(attack, 4, (8, 8, 3))
+  alone = dict(Executor().map(job, chunks))
   with executor("mirrored") as devices:
     both = dict(devices.map(job, chunks))
     found["same bytes"] = all((alone[i]["images"] == both[i]["images"]).all() for i in range(6))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hfc_tf import attacks, detectors
+from hfc_tf import attacks
 from hfc_tf.attacks.export import numbers
 from hfc_tf.densities import HierarchicalDensity
-from hfc_tf.distribute import Local, jobs
+from hfc_tf.distribute import Executor, jobs
 from hfc_tf.taps import TappedModel
 from tests.networks import tiny
 
@@ -38,7 +38,7 @@ def _chunks(attack, images, size):
 
 def _equal(job, attack, images):
   attack.batch_size = 4
-  made = dict(Local().map(job, _chunks(attack, images, 4)))
+  made = dict(Executor().map(job, _chunks(attack, images, 4)))
   found = np.concatenate([made[number]["images"] for number in range(4)])
   expected = attack(images[:12], np.arange(12) // 6, ids=np.arange(12))
   np.testing.assert_array_equal(found, expected)
@@ -48,29 +48,29 @@ def _equal(job, attack, images):
 @pytest.mark.parametrize(
   ("name", "more"), [("di", {}), ("pgd", {"restarts": 2}), ("apgd", {}), ("cw_l2", {})]
 )
-def test_attacks_that_draw_restart_remember_or_have_no_budget(case, tmp_path, name, more):
+def test_attacks_that_draw_restart_remember_or_have_no_budget(case, name, more):
   model, images, _, _ = case
   attack = attacks.named(name)(model, **SETTINGS, **more)
-  found = _equal(jobs.attack_job(tmp_path / "x", attack, 4, SHAPE), attack, images)
+  found = _equal(jobs.attack_job(attack, 4, SHAPE), attack, images)
   assert (found != images[:12]).any()
 
 
-def test_one_program_serves_weights_and_budgets(case, tmp_path):
+def test_one_program_serves_weights_and_budgets(case):
   model, images, _, density = case
   attack = attacks.HFCAttack(model, density, "pgd", 1.0, **SETTINGS)
-  job = jobs.attack_job(tmp_path / "x", attack, 4, SHAPE)
+  job = jobs.attack_job(attack, 4, SHAPE)
   first = _equal(job, attack, images)
   attack.weights["hfc"], attack.steps, attack.eps, attack.step_size = 0.25, 3, 4 / 256, 0.01
   second = _equal(job, attack, images)
   assert np.abs(first - images[:12]).max() > 1.5 * np.abs(second - images[:12]).max() > 0
 
 
-def test_taps(case, tmp_path):
+def test_taps(case):
   model, images, train, _ = case
-  job = jobs.taps_job(tmp_path / "x", model, 20, SHAPE)
+  job = jobs.taps_job(model, 20, SHAPE)
   groups = np.arange(48) // 2
   blocks = (images[start : start + 7] for start in range(0, 48, 7))  # an archive
-  found = jobs.taps(Local(), job, model, blocks, train.labels, groups=groups, batch_size=20)
+  found = jobs.taps(Executor(), job, model, blocks, train.labels, groups=groups, batch_size=20)
   expected = model.taps(images, train.labels, groups=groups, batch_size=20)
   assert list(found.features) == list(expected.features)
   for name, values in expected.features.items():
@@ -78,19 +78,6 @@ def test_taps(case, tmp_path):
   for name in ("logits", "labels", "groups"):
     np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
   assert found.penultimate == expected.penultimate
-
-
-def test_scores(case, tmp_path):
-  model, images, train, _ = case
-  rng = np.random.default_rng(1)
-  other = model.taps(np.clip(images + rng.normal(0, 0.2, images.shape), 0, 1).astype(np.float32))
-  fitted = detectors.Mahalanobis().fit(train, clean=train, adversarial=other)
-  job = jobs.scores_job(tmp_path / "x", model, {"maha": fitted}, 32, SHAPE)
-  made = dict(Local().map(job, jobs.batches(images, 32)))
-  found = np.concatenate([made[0]["maha"], made[1]["maha"]])
-  np.testing.assert_allclose(found, fitted.score(train), rtol=1e-5)
-  logits = np.concatenate([made[0]["logits"], made[1]["logits"]])
-  np.testing.assert_array_equal(logits.argmax(1), train.predictions)
 
 
 def test_an_archive_is_cut_into_batches_as_it_comes():

@@ -4,7 +4,7 @@ import os
 import time
 
 
-def halving(files, log, seconds=0.0):
+def halving(log, seconds=0.0):
   """Halves `values`; each start and end is a line of the file `log`."""
 
   def note(word, number):
@@ -23,7 +23,7 @@ def halving(files, log, seconds=0.0):
   return work
 
 
-def refusing(files):
+def refusing():
   """Refuses whatever it is given."""
   from hfc_tf.errors import InputError
 
@@ -33,15 +33,12 @@ def refusing(files):
   return work
 
 
-def adding(files, number):
-  """Adds a number, and what the file "more" holds."""
-  import numpy as np
-
-  more = np.load(files["more"], allow_pickle=False) if "more" in files else 0
+def adding(number, more=0):
+  """Adds a number, and an array."""
   return lambda values: {"values": values + number + more}
 
 
-def meeting(files):
+def meeting():
   """Waits for another chunk to arrive, and says on which device it was itself."""
   import tensorflow as tf
 

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from hfc_tf import models
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 
 
 @pytest.fixture

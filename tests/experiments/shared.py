@@ -6,7 +6,7 @@ import tempfile
 
 from hfc_tf import data
 from hfc_tf.models import training
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 from hfc_tf.report import write
 from hfc_tf.study.config import Config
 

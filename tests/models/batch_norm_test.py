@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from hfc_tf.models.batch_norm import BatchNormCalibrator
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 
 
 def images(count, shape, seed=0):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
 
 from hfc_tf.models.inference import evaluate, predict
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 
 
 def pairs_auc(scores, positive):

@@ -14,7 +14,7 @@ SCRIPT = """
   import sys
   import numpy as np, tensorflow as tf
   tf.config.experimental.enable_op_determinism()
-  from hfc_tf.models.small_resnet import small_resnet
+  from hfc_tf.models.resnet18 import small_resnet
   from hfc_tf.models.training import train
   rng = np.random.default_rng(0)
   images, labels = rng.random((64, 16, 16, 1), np.float32), np.arange(64) % 2

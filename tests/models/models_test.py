@@ -6,7 +6,7 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 
 
 def relus(model):

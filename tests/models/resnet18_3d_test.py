@@ -6,7 +6,7 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
-from hfc_tf.models.resnet18_3d import resnet18_3d
+from hfc_tf.models.resnet18 import resnet18_3d
 from hfc_tf.taps import TappedModel
 
 THIN = (4, 6, 8, 10)

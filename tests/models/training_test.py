@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from hfc_tf.errors import InputError
 from hfc_tf.models.inference import evaluate, predict
-from hfc_tf.models.small_resnet import small_resnet
+from hfc_tf.models.resnet18 import small_resnet
 from hfc_tf.models.training import train
 
 

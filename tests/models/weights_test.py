@@ -9,8 +9,8 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
-from hfc_tf.models.small_resnet import small_resnet
-from hfc_tf.models.weights import caffe_to_unit_range
+from hfc_tf.models.applications import caffe_to_unit_range
+from hfc_tf.models.resnet18 import small_resnet
 
 SHAPE = (16, 16, 1)
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf.attacks import PGD
-from hfc_tf.distribute import Local
+from hfc_tf.distribute import Executor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.store import Store
 from hfc_tf.study import adversarials
@@ -78,7 +78,7 @@ def test_only_what_is_missing_or_damaged_is_made_again(case, monkeypatch):
   assert len(made) == 2
 
 
-class Backwards(Local):
+class Backwards(Executor):
   """Chunks in the wrong order, from programs."""
 
   def map(self, job, chunks):

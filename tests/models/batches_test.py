@@ -1,9 +1,9 @@
-"""Augmentation against numpy's own padding."""
+"""Batches: augmentation against numpy's own padding."""
 
 import numpy as np
 import pytest
 
-from hfc_tf.models.augmentation import augment, draws
+from hfc_tf.models.batches import augment, draws
 
 
 @pytest.mark.parametrize("shape", [(32, 48, 3), (16, 32, 16, 1)])
