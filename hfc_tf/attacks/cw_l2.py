@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from hfc_tf.attacks import inputs
-from hfc_tf.attacks.first_step import Attacked, dead
-from hfc_tf.attacks.minimum_norm import MinimumNorm
+from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.budget import number, whole
 from hfc_tf.attacks.objectives import Batch, Margin, Objective
-from hfc_tf.attacks.updates.base import pick
+from hfc_tf.attacks.outcome import Attacked, dead
+from hfc_tf.attacks.updates.base import pick, pixels
 from hfc_tf.taps import TappedModel
 
 Tensor = Any
@@ -21,10 +21,10 @@ _DECAYS, _TINY = (0.9, 0.999), 1e-8  # of Adam (Kingma and Ba, 2015)
 class _Best(NamedTuple):
   images: Tensor  # [B, ...]
   square: Tensor  # |images - x|^2, [B]
-  found: Tensor  # with the present c, bool [B]
+  success: Tensor  # with the present c, bool [B]
 
 
-class CWL2(MinimumNorm):
+class CWL2(Attack):
   """min_w |x' - x|^2 + c J(x'),  x' = (tanh(w) + 1) / 2   (Carlini and Wagner, 2017).
 
   J is the margin, and whatever terms are added to it. Adam moves w; c is found by bisection, the
@@ -33,13 +33,13 @@ class CWL2(MinimumNorm):
 
   Args:
     model: the attacked classifier.
-    objective: None for `Margin(kappa)`. Its first term tells by how much an image leads.
+    objective: None for `Margin(kappa)`.
     kappa: confidence, the lead asked for.
     steps: of Adam for each c.
     searches: values of c.
     first: the first c; ten times more until one succeeds.
     learning_rate: of Adam.
-    settings: see `MinimumNorm`.
+    settings: see `Attack`.
   """
 
   def __init__(
@@ -55,46 +55,40 @@ class CWL2(MinimumNorm):
     targeted: bool = True,
     **settings: Any,
   ) -> None:
-    self.kappa = inputs.number("kappa", kappa, "pass kappa=0", least=0)
-    self.searches = inputs.whole("searches", searches, "pass searches=9")
-    self.first = inputs.number("first", first, "pass first=1e-3", above=0)
-    rate = inputs.number("learning_rate", learning_rate, "pass learning_rate=0.01", above=0)
+    self.kappa = number("kappa", kappa, "pass kappa=0", least=0)
+    self.searches = whole("searches", searches, "pass searches=9")
+    self.first = number("first", first, "pass first=1e-3", above=0)
+    rate = number("learning_rate", learning_rate, "pass learning_rate=0.01", above=0)
     self.learning_rate = rate
     objective = Margin(kappa, targeted) if objective is None else objective
     super().__init__(model, objective, steps=steps, targeted=targeted, **settings)
 
   def _run(self, batch: Batch, weights: Tensor, steps: Tensor) -> Attacked:
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(batch.images)
-      logits, features = self.model(batch.images)
-      known = {name: tf.stop_gradient(means) for name, means in features.items()}
-      batch = batch._replace(features=known)
-      states = [part.prepare(batch) for part in self.objective.parts]
-      terms = self._weighted(states, batch, logits, features, weights)
-    slope = tape.gradient(terms, batch.images)  # of J alone: |x' - x|^2 would hide a dead one
-    there = (tf.argmax(logits, 1, output_type=tf.int32) == batch.targets) == self.targeted
-    silent = dead([slope]) & ~there
+    batch, states = self._prepare(batch)
     start = tf.atanh(_INSIDE * (2.0 * batch.images - 1.0))
-    axes = list(range(1, len(start.shape)))
-    lead = Margin(None, self.targeted)
+    samples, lead = tf.shape(start)[:1], Margin(None, self.targeted)
+
+    def loss(images: Tensor) -> tuple[Tensor, Tensor]:
+      """J [B], and the logits."""
+      logits, features = self.model(images)
+      terms = self._terms(states, batch, logits, features)
+      return tf.add_n([weights[i] * term for i, term in enumerate(terms)]), logits
 
     def evaluate(free: Tensor, weight: Tensor, best: _Best) -> tuple[Tensor, _Best]:
       """The gradient with respect to w, and the best images so far."""
       with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(free)
         images = 0.5 * (tf.tanh(free) + 1.0)
-        logits, features = self.model(images)
-        terms = self._weighted(states, batch, logits, features, weights)
-        square = tf.reduce_sum((images - batch.images) ** 2, axes)  # [B]
-        loss = square + weight * terms
-      reached = tf.argmax(logits, 1, output_type=tf.int32) == batch.targets
-      success = (reached == self.targeted) & (lead.term((), batch, logits, {}) <= -self.kappa)
+        objective, logits = loss(images)
+        square = tf.reduce_sum((images - batch.images) ** 2, pixels(images))  # [B]
+        total = square + weight * objective
+      success = self._success(logits, batch)
+      success &= lead.term((), batch, logits, {}) <= -self.kappa
       nearer = success & (square < best.square)
-      found = best.found | success
-      best = _Best(pick(nearer, images, best.images), tf.where(nearer, square, best.square), found)
-      return tape.gradient(loss, free), best
+      images, square = pick(nearer, images, best.images), tf.where(nearer, square, best.square)
+      return tape.gradient(total, free), _Best(images, square, best.success | success)
 
-    def search(number: Tensor, weight: Tensor, low: Tensor, high: Tensor, best: _Best) -> Any:
+    def search(count: Tensor, weight: Tensor, low: Tensor, high: Tensor, best: _Best) -> Any:
       """One value of c."""
 
       def body(step: Tensor, free: Tensor, first: Tensor, second: Tensor, best: _Best) -> Any:
@@ -106,36 +100,26 @@ class CWL2(MinimumNorm):
         free -= self.learning_rate * first / (1 - _DECAYS[0] ** age) / rates
         return step + 1, free, first, second, best
 
+      best = best._replace(success=tf.zeros_like(best.success))
       nothing = tf.zeros_like(start)
-      best = best._replace(found=tf.zeros_like(best.found))
+      variables = (tf.constant(0), start, nothing, nothing, best)
       *_, best = tf.while_loop(
-        lambda step, *_: step < steps,
-        body,
-        (tf.constant(0), start, nothing, nothing, best),
-        parallel_iterations=1,
+        lambda step, *_: step < steps, body, variables, parallel_iterations=1
       )
-      high = tf.where(best.found, weight, high)
-      low = tf.where(best.found, low, weight)
+      high = tf.where(best.success, weight, high)
+      low = tf.where(best.success, low, weight)
       weight = tf.where(tf.math.is_finite(high), 0.5 * (low + high), 10.0 * weight)
-      return number + 1, weight, low, high, best
+      return count + 1, weight, low, high, best
 
-    samples = tf.shape(start)[:1]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(batch.images)
+      objective, logits = loss(batch.images)
+    slope = tape.gradient(objective, batch.images)  # of J alone: |x' - x|^2 would hide a dead one
+    reached = self._success(logits, batch)
     unknown = tf.fill(samples, float("inf"))
     best = _Best(batch.images, unknown, tf.fill(samples, False))
+    variables = (tf.constant(0), tf.fill(samples, self.first), tf.zeros(samples), unknown, best)
     *_, best = tf.while_loop(
-      lambda number, *_: number < self.searches,
-      search,
-      (tf.constant(0), tf.fill(samples, self.first), tf.zeros(samples), unknown, best),
-      parallel_iterations=1,
+      lambda count, *_: count < self.searches, search, variables, parallel_iterations=1
     )
-    return Attacked(best.images, silent, there)
-
-  def _weighted(
-    self, states: list[Any], batch: Batch, logits: Tensor, features: Any, weights: Tensor
-  ) -> Tensor:
-    """J, [B]."""
-    terms = [
-      weights[i] * part.term(state, batch, logits, features)
-      for i, (part, state) in enumerate(zip(self.objective.parts, states, strict=True))
-    ]
-    return tf.add_n(terms)
+    return Attacked(best.images, dead([slope]) & ~reached, reached)

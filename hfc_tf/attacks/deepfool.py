@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from hfc_tf.attacks import inputs
-from hfc_tf.attacks.first_step import Attacked
-from hfc_tf.attacks.minimum_norm import MinimumNorm, norms
+from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.budget import number, whole
 from hfc_tf.attacks.objectives import Batch, Objective, Sum
-from hfc_tf.attacks.updates.base import pick
+from hfc_tf.attacks.outcome import Attacked
+from hfc_tf.attacks.updates.base import column, pick, pixels
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 
@@ -18,7 +18,7 @@ Tensor = Any
 _BEYOND = 1e-4  # how far behind a boundary each step aims
 
 
-class DeepFool(MinimumNorm):
+class DeepFool(Attack):
   """Steps to the nearest of the linearised decision boundaries   (Moosavi-Dezfooli et al., 2016).
 
       r = |g_k| / |grad g_k|^2 grad g_k,  g_k = l_k - l_c,  k with the smallest |g_k| / |grad g_k|
@@ -32,7 +32,7 @@ class DeepFool(MinimumNorm):
     steps: iterations at the most.
     overshoot: how much farther than the boundary.
     candidates: classes of the largest logits of the clean image, the only ones that count.
-    settings: see `MinimumNorm`.
+    settings: see `Attack`.
 
   Raises:
     InputError: for an objective or a further term: boundaries are all this attack knows.
@@ -48,12 +48,12 @@ class DeepFool(MinimumNorm):
     candidates: int = 10,
     **settings: Any,
   ) -> None:
-    self.overshoot = inputs.number("overshoot", overshoot, "pass overshoot=0.02", least=0)
-    self.candidates = inputs.whole("candidates", candidates, "pass candidates=10")
+    self.overshoot = number("overshoot", overshoot, "pass overshoot=0.02", least=0)
+    self.candidates = whole("candidates", candidates, "pass candidates=10")
     super().__init__(model, Sum(()) if objective is None else objective, steps=steps, **settings)
 
   def _aim(self, objective: Objective) -> None:
-    if not isinstance(objective, Sum) or objective.parts:
+    if not isinstance(objective, Sum) or objective.terms:
       raise InputError(
         "deepfool alone", "a term for its objective", "it has none: hide another attack, e.g. cw_l2"
       )
@@ -67,14 +67,14 @@ class DeepFool(MinimumNorm):
 
     def boundaries(logits: Tensor) -> list[Tensor]:
       """g of each boundary, [[B]]."""
-      own = tf.one_hot(targets, logits.shape[1], on_value=True, off_value=False)
       aim = tf.gather(logits, targets, batch_dims=1)
       if self.targeted:
-        return [aim - tf.reduce_max(tf.where(own, logits.dtype.min, logits), 1)]
+        of_class = tf.one_hot(targets, logits.shape[1], on_value=True, off_value=False)
+        return [aim - tf.reduce_max(tf.where(of_class, logits.dtype.min, logits), 1)]
       return [tf.gather(logits, rivals[:, j], batch_dims=1) - aim for j in range(count)]
 
     def body(
-      step: Tensor, current: Tensor, total: Tensor, seen: Any, _: Tensor
+      step: Tensor, current: Tensor, total: Tensor, first: Any, _: Tensor
     ) -> tuple[Tensor, ...]:
       with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         tape.watch(current)
@@ -84,33 +84,26 @@ class DeepFool(MinimumNorm):
       move = tf.zeros_like(current)
       for j, gap in enumerate(gaps):
         slope = tape.gradient(gap, current)
-        length = norms(slope)  # [B, 1, ...]
-        distance = tf.math.divide_no_nan(tf.abs(gap), tf.reshape(length, [-1]))
-        known = (tf.reshape(length, [-1]) > 0) & (distance < nearest)
+        length = tf.sqrt(tf.reduce_sum(slope**2, pixels(slope)))  # [B]
+        distance = tf.math.divide_no_nan(tf.abs(gap), length)
+        nearer = (length > 0) & (distance < nearest)
         if not self.targeted:
-          known &= rivals[:, j] != targets
-        reach = tf.reshape(distance + _BEYOND, tf.shape(length))
-        move = pick(known, tf.math.divide_no_nan(reach * slope, length), move)
-        nearest = tf.where(known, distance, nearest)
-      predicted = tf.argmax(logits, 1, output_type=tf.int32)
-      done = (predicted == targets) == self.targeted
-      first = ~done & ~tf.math.is_finite(nearest), done
-      seen = tuple(tf.where(step == 0, new, old) for new, old in zip(first, seen, strict=True))
+          nearer &= rivals[:, j] != targets
+        reach = column(distance + _BEYOND, slope) * slope
+        move = pick(nearer, tf.math.divide_no_nan(reach, column(length, slope)), move)
+        nearest = tf.where(nearer, distance, nearest)
+      done = self._success(logits, batch)
+      now = ~done & ~tf.math.is_finite(nearest), done
+      first = tuple(tf.where(step == 0, new, old) for new, old in zip(now, first, strict=True))
       total += move
       moved = tf.clip_by_value(batch.images + (1 + self.overshoot) * total, 0.0, 1.0)
-      return step + 1, pick(done, current, moved), total, seen, tf.reduce_all(done)
+      return step + 1, pick(done, current, moved), total, first, tf.reduce_all(done)
 
-    nowhere = tf.fill(tf.shape(targets), False)
-    _, adversarials, _, seen, _ = tf.while_loop(
-      lambda step, current, total, seen, done: (step < steps) & tf.logical_not(done),
+    start, nowhere = batch.images, tf.fill(tf.shape(targets), False)
+    _, adversarials, _, first, _ = tf.while_loop(
+      lambda step, current, total, first, done: (step < steps) & ~done,
       body,
-      (
-        tf.constant(0),
-        batch.images,
-        tf.zeros_like(batch.images),
-        (nowhere, nowhere),
-        tf.constant(False),
-      ),
+      (tf.constant(0), start, tf.zeros_like(start), (nowhere, nowhere), tf.constant(False)),
       parallel_iterations=1,
     )
-    return Attacked(adversarials, *seen)
+    return Attacked(adversarials, *first)

@@ -30,18 +30,14 @@ def numbers(attack: Attack) -> dict[str, Any]:
 
   eps and step_size are in units of the model's bounds.
   """
-  weights = [float(attack.weights[part.name]) for part in attack.objective.parts]
-  own = {name: getattr(attack, name) for name in NUMBERS}
-  given = {name: value for name, value in own.items() if value is not None}
+  weights = [float(attack.weights[term.name]) for term in attack.objective.terms]
+  values = {name: getattr(attack, name) for name in NUMBERS}
+  given = {name: value for name, value in values.items() if value is not None}
   return {"seed": attack.seed, "weights": weights, **given}
 
 
 def batch_function(
-  attack: Attack,
-  batch_size: int,
-  shape: tuple[int, ...],
-  *,
-  start: bool = False,
+  attack: Attack, batch_size: int, shape: tuple[int, ...], *, start: bool = False
 ) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
   """An attack on one batch as a function of tensors, and the specs of these tensors by name.
 
@@ -51,26 +47,27 @@ def batch_function(
     shape: of an image in [0, 1].
     start: whether the point to start from is an argument as well, instead of a random draw.
   """
-  images = tf.TensorSpec([batch_size, *shape], tf.float32, "images")
-  specs = {
-    "images": images,
-    "targets": tf.TensorSpec([batch_size], tf.int32, "targets"),
-    "ids": tf.TensorSpec([batch_size], tf.int32, "ids"),
-    **({"start": tf.TensorSpec(images.shape, tf.float32, "start")} if start else {}),
-    "seed": tf.TensorSpec([], tf.int32, "seed"),
-    "weights": tf.TensorSpec([len(attack.objective.parts)], tf.float32, "weights"),
-  }
+  images, vector, scalar = [batch_size, *shape], [batch_size], []
   given = [name for name in NUMBERS if name in numbers(attack)]
-  specs |= {name: tf.TensorSpec([], NUMBERS[name], name) for name in given}
+  kinds: dict[str, tuple[list[int], Any]] = {
+    "images": (images, tf.float32),
+    "targets": (vector, tf.int32),
+    "ids": (vector, tf.int32),
+    **({"start": (images, tf.float32)} if start else {}),
+    "seed": (scalar, tf.int32),
+    "weights": ([len(attack.weights)], tf.float32),
+    **{name: (scalar, NUMBERS[name]) for name in given},
+  }
+  specs = {name: tf.TensorSpec(*kind, name) for name, kind in kinds.items()}
 
   def function(*tensors: Tensor) -> Tensor:
     values = dict(zip(specs, tensors, strict=True))
-    own: Any = copy.copy(attack)  # shares the compiled loop
-    own._numbers = lambda: {name: values[name] for name in ("weights", *given)}
+    fed: Any = copy.copy(attack)  # shares the compiled loop
+    fed._numbers = lambda: {name: values[name] for name in ("weights", *given)}
     if start:
-      own._start = lambda *_: values["start"]
+      fed._start = lambda *_: values["start"]
     batch = Batch(*(values[name] for name in ("images", "targets", "ids", "seed")))
-    return own._attack(batch).images
+    return fed._attack(batch).images
 
   return function, specs
 
@@ -106,12 +103,13 @@ def export_attack(
     InputError: for several restarts, images that do not fit, targets that differ, or operations
       that XLA cannot compile.
   """
-  if getattr(attack, "restarts", 1) > 1:
-    raise InputError("an attack of one run", f"restarts={attack.restarts}", "pass restarts=1")  # type: ignore[attr-defined]
-  shape = attack.model.input_shape
+  restarts = getattr(attack, "restarts", 1)
+  if restarts > 1:
+    raise InputError("an attack of one run", f"restarts={restarts}", "pass restarts=1")
   low, high = attack.model.bounds
   if images is None:
-    images = np.full([batch_size, *(size or 64 for size in shape)], (low + high) / 2, np.float32)
+    sides = [side or 64 for side in attack.model.input_shape]
+    images = np.full([batch_size, *sides], (low + high) / 2, np.float32)
   unit = attack.model.to_unit(images)
   classes = inputs.classes(targets, len(unit), attack.model.num_classes)
   if len(unit) != batch_size or len(np.unique(classes)) != 1:
@@ -122,20 +120,25 @@ def export_attack(
     )
   keys = inputs.sample_ids(ids, batch_size)
   arguments = {"images": unit, "targets": classes, "ids": keys, **numbers(attack)}
-  attack = _unfolded(attack)
   random_start = bool(getattr(attack, "random_start", False))
+  program = copy.copy(attack)  # whose network's weights are variables: arguments
+  program.model = attack.model.variant(precision=attack.model.precision, fold=False)
+  program._jit_compile = True
+  program._compile()
   if random_start:
-    arguments["start"] = _start(attack, unit, arguments["ids"])
-  function, specs = batch_function(attack, batch_size, unit.shape[1:], start=random_start)
+    eps, seed = tf.constant(attack.eps, tf.float32) / (high - low), tf.constant(attack.seed)
+    drawn: Any = program
+    arguments["start"] = drawn._start(tf.constant(unit), eps, tf.constant(keys), seed).numpy()
+  function, specs = batch_function(program, batch_size, unit.shape[1:], start=random_start)
   given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
-  program, captured = _stablehlo(function, list(specs.values()))
+  text, captured = _stablehlo(function, list(specs.values()))
   names = [*specs, *(name for name, _ in captured)]
   arrays = [*given, *(array for _, array in captured)]
-  _check(program, arrays)
+  _check(text, arrays)
   stored = [*given, *(_smaller(array) if half else array for _, array in captured)]
   buffer = io.BytesIO()
   np.savez(buffer, **{f"arg{i:03d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
-  told = {
+  description = {
     "arguments": [
       {"array": f"arg{i:03d}", "name": name, "type": array.dtype.name, "shape": array.shape}
       for i, (name, array) in enumerate(zip(names, arrays, strict=True))
@@ -145,28 +148,11 @@ def export_attack(
     "returns": "adversarial images in [0, 1]",
   }
   files = {
-    "program.mlir": program.encode(),
+    "program.mlir": text.encode(),
     "arguments.npz": buffer.getvalue(),
-    "arguments.json": json.dumps(told, indent=1).encode(),
+    "arguments.json": json.dumps(description, indent=1).encode(),
   }
   write_files(path, files)
-
-
-def _unfolded(attack: Attack) -> Attack:
-  """The same attack on a network whose weights are variables: arguments of the program."""
-  other = copy.copy(attack)
-  other.model = attack.model.variant(precision=attack.model.precision, fold=False)
-  other._jit_compile = True  # as the program is
-  other._compile()
-  return other
-
-
-def _start(attack: Any, unit: Array, ids: Array) -> Array:
-  """The random start that the attack would draw, [B, ...]."""
-  low, high = attack.model.bounds
-  eps = tf.constant(attack.eps, tf.float32) / (high - low)
-  seed = tf.constant(attack.seed, tf.int32)
-  return np.asarray(attack._start(tf.constant(unit), eps, tf.constant(ids), seed))
 
 
 def _stablehlo(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any, Self
 
+from hfc_tf.attacks import AIMS, named
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
-from hfc_tf.attacks.registry import AIMS, named
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
@@ -72,16 +72,15 @@ class HFCAttack(Attack):
       )
     if aim == "typical" and train is None:
       raise InputError("clean Train taps with aim='typical'", "none", "pass train=model.taps(...)")
-    given = {"eps": eps, "step_size": step_size, "steps": steps}
-    settings |= {name: value for name, value in given.items() if value is not None}
+    settings |= {} if steps is None else {"steps": steps}
+    settings |= {"eps": eps, "step_size": step_size, "seed": seed, "batch_size": batch_size}
     start: Any = super().__init__  # of the base
-    start(model, seed=seed, batch_size=batch_size, **settings)
+    start(model, **settings)
     self._join(
       HFC(density, weight) if train is None or aim == "mode"
       else TypicalHFC(density, train, weight, scale, margin)
     )  # fmt: skip
 
-  @property
   def _label(self) -> str:
     return f"HFCAttack on {self._kind}"
 

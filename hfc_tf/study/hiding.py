@@ -189,13 +189,13 @@ def balanced(study: Study, attack: Attack, term: str) -> float:
                   {name: tf.stop_gradient(means) for name, means in features.items()})  # fmt: skip
     terms = {
       part.name: part.term(part.prepare(batch), batch, logits, features)
-      for part in attack.objective.parts
-      if part.name in (term, attack.objective.parts[0].name)
+      for part in attack.objective.terms
+      if part.name in (term, attack.objective.terms[0].name)
     }
   own, other = (
     float(
       np.median(np.abs(tape.gradient(terms[name], values).numpy()).reshape(len(some), -1).sum(1))
     )
-    for name in (attack.objective.parts[0].name, term)
+    for name in (attack.objective.terms[0].name, term)
   )
   return own / other if own > 0 and other > 0 else 1.0

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick
+from hfc_tf.attacks.updates.base import Here, Tensor, Update, column, pick
 
 _MOMENTUM = 0.75  # share of the new step in the next point
 _RISING = 0.75  # rho: a stretch with fewer gains than this share of its steps was too bold
@@ -44,21 +44,12 @@ class AutoStep(Update):
   def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> _State:
     """Nothing is known yet."""
     samples = tf.shape(start)[:1]
-    unknown = tf.fill(samples, float("inf"))
+    unknown, nothing = tf.fill(samples, float("inf")), tf.zeros(samples, tf.int32)
     first = tf.maximum(22 * steps // 100, 1)
     return _State(
-      previous=start,
-      best=start,
-      gradient=tf.zeros_like(start),
-      lowest=unknown,
-      value=unknown,
-      step_size=tf.fill(samples, step_size),
-      gains=tf.zeros(samples, tf.int32),
-      lowest_before=unknown,
-      halved=tf.fill(samples, False),
-      stretch=first,
-      checkpoint=first,
-    )
+      start, start, tf.zeros_like(start), unknown, unknown, tf.fill(samples, step_size), nothing,
+      lowest_before=unknown, halved=tf.fill(samples, False), stretch=first, checkpoint=first,
+    )  # fmt: skip
 
   def step(self, here: Here, state: _State) -> tuple[Tensor, _State]:
     """The next point and what was learnt at this one."""
@@ -78,25 +69,20 @@ class AutoStep(Update):
     point = pick(halve, best, here.images)
     slope = pick(halve, gradient, here.gradients[0])
 
-    eta = tf.reshape(step_size, [-1, *[1] * (len(point.shape) - 1)])
-    bold = here.project(point - eta * tf.sign(slope))
+    bold = here.project(point - column(step_size, point) * tf.sign(slope))
     weight = tf.where(here.step > 0, _MOMENTUM, 1.0)
     following = point + weight * (bold - point) + (1.0 - weight) * (point - state.previous)
     shortest, shorter = tf.maximum(6 * here.steps // 100, 1), tf.maximum(3 * here.steps // 100, 1)
     stretch = tf.where(due, tf.maximum(state.stretch - shorter, shortest), state.stretch)
-    return following, _State(
-      previous=point,
-      best=best,
-      gradient=gradient,
-      lowest=lowest,
-      value=value,
-      step_size=step_size,
+    state = _State(
+      point, best, gradient, lowest, value, step_size,
       gains=tf.where(due, 0, gains),
       lowest_before=tf.where(due, lowest, lowest_before),
       halved=tf.where(due, halve, state.halved),
       stretch=stretch,
       checkpoint=tf.where(due, state.checkpoint + stretch, state.checkpoint),
-    )
+    )  # fmt: skip
+    return following, state
 
   def result(self, last: Tensor, state: Any) -> Tensor:
     """The best point, [B, ...]."""

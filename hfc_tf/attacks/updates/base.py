@@ -65,14 +65,16 @@ class Update:
     return last
 
 
-class Sign(Update):
-  """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
-
-  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
-    """The next point; no state."""
-    return here.images - here.step_size * tf.sign(here.gradients[0]), state
+def column(values: Tensor, images: Tensor) -> Tensor:
+  """Values [B] as [B, 1, ...], beside images [B, ...]."""
+  return tf.reshape(values, [-1, *[1] * (len(images.shape) - 1)])
 
 
 def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
   """`one` [B, ...] in the samples where [B] is true, `other` in the rest."""
-  return tf.where(tf.reshape(where, [-1, *[1] * (len(one.shape) - 1)]), one, other)
+  return tf.where(column(where, one), one, other)
+
+
+def pixels(images: Tensor) -> list[int]:
+  """The axes of [B, ...] but the first."""
+  return list(range(1, len(images.shape)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick
+from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick, pixels
 
 
 class Selective(Update):
@@ -64,11 +64,10 @@ class Orthogonal(Selective):
 
 def _without(gradient: Tensor, direction: Tensor) -> Tensor:
   """A gradient less its part along a direction, [B, ...]."""
-  axes = list(range(1, len(gradient.shape)))
+  axes = pixels(gradient)
   # Scaled first: squares of small gradients underflow.
-  unit = tf.math.divide_no_nan(
-    direction, tf.reduce_max(tf.abs(direction), axes, keepdims=True)
-  )  # [B, ...]
+  largest = tf.reduce_max(tf.abs(direction), axes, keepdims=True)  # [B, 1, ...]
+  unit = tf.math.divide_no_nan(direction, largest)
   along = tf.reduce_sum(gradient * unit, axes, keepdims=True)
   square = tf.reduce_sum(unit * unit, axes, keepdims=True)
   return gradient - tf.math.divide_no_nan(along, square) * unit

@@ -1,0 +1,170 @@
+"""Attacks in the L-infinity ball: each is an objective, an update and a start of the one loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hfc_tf.attacks.budget import schedule
+from hfc_tf.attacks.loop import GradientAttack
+from hfc_tf.attacks.objectives import DetectorScore, Margin, Objective, classification
+from hfc_tf.attacks.updates import (
+  AutoStep,
+  InputDiversity,
+  Momentum,
+  Orthogonal,
+  Selective,
+  TranslationInvariant,
+)
+from hfc_tf.detectors.base import Detector
+from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
+
+
+class FGSM(GradientAttack):
+  """x - eps sign(grad_x J(x)), one step whatever schedule is given   (Goodfellow et al., 2015)."""
+
+  def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
+    return eps, 1
+
+
+class BIM(GradientAttack):
+  """x_{t+1} = Pi_eps(x_t - alpha sign(grad_x J)), x_0 = x   (Kurakin et al., 2017; TMI Eq. 3)."""
+
+
+class PGD(GradientAttack):
+  """BIM from x_0 = x + U(-eps, eps)   (Madry et al., 2018)."""
+
+  random_start = True
+
+
+class MIM(GradientAttack):
+  """BIM along the accumulated, L1-normalised gradient   (Dong et al., CVPR 2018).
+
+  Args:
+    model, objective, settings: see `GradientAttack`.
+    decay: of past gradients.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    decay: float = 1.0,
+    **settings: Any,
+  ) -> None:
+    super().__init__(model, objective, update=Momentum(decay), **settings)
+
+
+class TIM(GradientAttack):
+  """BIM along the gradient smoothed by a Gaussian kernel   (Dong et al., CVPR 2019).
+
+  Args:
+    model, objective, settings: see `GradientAttack`.
+    kernel: its size along each spatial axis; 15 in the paper, 7 where images are small.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    kernel: int = 15,
+    **settings: Any,
+  ) -> None:
+    super().__init__(model, objective, update=TranslationInvariant(kernel), **settings)
+
+
+class DI(GradientAttack):
+  """BIM on images resized and padded at random   (Xie et al., CVPR 2019).
+
+  Args:
+    model, objective, settings: see `GradientAttack`.
+    probability: of the change, for each sample and step.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    probability: float = 0.5,
+    **settings: Any,
+  ) -> None:
+    super().__init__(model, objective, update=InputDiversity(probability), **settings)
+
+
+class CW(GradientAttack):
+  """PGD on the margin between logits   (Carlini and Wagner, 2017; Madry et al., 2018; TMI Eq. 4).
+
+  Args:
+    model, settings: see `GradientAttack`.
+    objective: None for `Margin(kappa)`.
+    kappa: the lead of the target class that is enough; `mean_gap` of Train's logits in the papers.
+
+  Raises:
+    InputError: with neither of them.
+  """
+
+  random_start = True
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    kappa: float | None = None,
+    targeted: bool = True,
+    **settings: Any,
+  ) -> None:
+    if objective is None:
+      if kappa is None:
+        raise InputError("kappa of CW", "none", "pass kappa=mean_gap(model.taps(train).logits)")
+      objective = Margin(kappa, targeted)
+    super().__init__(model, objective, targeted=targeted, **settings)
+
+
+class APGD(GradientAttack):
+  """PGD whose step begins at 2 eps and halves itself   (Croce and Hein, 2020, Algorithm 1).
+
+  On cross-entropy, untargeted on the log-odds, which are as good at the same points; `APGD(model,
+  Margin())` for a margin (their DLR loss wants three classes). It takes HFC and other terms as they
+  are: progress is judged by `Objective.value`, which stays comparable where J_HFC's component
+  changes.
+
+  Args:
+    model, objective: see `GradientAttack`.
+    settings: too; `step_size` counts only for the number of steps.
+  """
+
+  random_start = True
+
+  def __init__(
+    self, model: TappedModel, objective: Objective | None = None, **settings: Any
+  ) -> None:
+    super().__init__(model, objective, update=AutoStep(), **settings)
+
+  def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
+    return 2 * eps, schedule(eps, step_size, steps, self.model.bounds)[1]
+
+
+def SelectivePGD(
+  model: TappedModel, detector: Detector, *, targeted: bool = True, **settings: Any
+) -> PGD:
+  """PGD on the classifier until it is fooled, then on the detector   (Bryniarski et al., 2021).
+
+  Args:
+    model: the attacked classifier.
+    detector: fitted, with a gradient.
+    targeted, settings: see `GradientAttack`.
+  """
+  terms = classification(targeted) + DetectorScore(detector)
+  return PGD(model, terms, update=Selective(), targeted=targeted, **settings)
+
+
+def OrthogonalPGD(
+  model: TappedModel, detector: Detector, *, targeted: bool = True, **settings: Any
+) -> PGD:
+  """`SelectivePGD`, each gradient freed from the other's direction   (Bryniarski et al., 2021)."""
+  terms = classification(targeted) + DetectorScore(detector)
+  return PGD(model, terms, update=Orthogonal(), targeted=targeted, **settings)
