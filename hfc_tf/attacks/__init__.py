@@ -10,10 +10,9 @@ from hfc_tf.lazy import Registry, exports
 
 if TYPE_CHECKING:
   from hfc_tf.attacks.base import Attack
-  from hfc_tf.attacks.cw_l2 import CWL2
-  from hfc_tf.attacks.deepfool import DeepFool
   from hfc_tf.attacks.draws import sign_noise
   from hfc_tf.attacks.hfc import HFCAttack
+  from hfc_tf.attacks.l2 import CWL2, DeepFool
   from hfc_tf.attacks.linf import (
     APGD,
     BIM,
@@ -34,8 +33,8 @@ else:
   __getattr__, __dir__ = exports(__name__, {
     **dict.fromkeys(_LINF, "linf"),
     "Attack": "base",
-    "CWL2": "cw_l2",
-    "DeepFool": "deepfool",
+    "CWL2": "l2",
+    "DeepFool": "l2",
     "GradientAttack": "loop",
     "HFCAttack": "hfc",
     "choose_targets": "targets",
@@ -53,8 +52,8 @@ AIMS = ("mode", "typical")  # of the hierarchical feature constraint
 ATTACKS: Registry[type[Attack]] = Registry({
   **{name: f"hfc_tf.attacks.linf:{name.upper()}"
      for name in ("fgsm", "bim", "pgd", "mim", "tim", "di", "cw", "apgd")},
-  "deepfool": "hfc_tf.attacks.deepfool:DeepFool",
-  "cw_l2": "hfc_tf.attacks.cw_l2:CWL2",
+  "deepfool": "hfc_tf.attacks.l2:DeepFool",
+  "cw_l2": "hfc_tf.attacks.l2:CWL2",
 })  # fmt: skip
 
 

@@ -41,7 +41,6 @@ def rounded(
     adversarials: float32 [B, ...] in [0, 1].
     given: the images they were made from, of whatever type, [B, ...] in `bounds`.
     eps: L-infinity radius in units of `bounds`; None for no ball.
-    bounds: (low, high).
   """
   low, high = bounds
   dtype = given.dtype

@@ -100,9 +100,8 @@ class Attack:
       raise InputError("terms of different names", ", ".join(names), "leave one out")
     for term in objective.terms:
       if term.toward_target and not self.targeted:
-        raise InputError(
-          "a targeted attack", f"the term {term.name} without a target class", "choose targets"
-        )
+        found = f"the term {term.name} without a target class"
+        raise InputError("a targeted attack", found, "choose targets")
       term.check_model(self.model)
       number(f"the weight of {term.name}", term.weight, "pass weight=1.0")
     self.objective = objective

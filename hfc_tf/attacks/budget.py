@@ -57,11 +57,7 @@ def warn_of_reach(
 
 
 def budget(value: Any, bounds: tuple[float, float]) -> float:
-  """An L-infinity radius in units of the bounds; None for 1/256 of the range.
-
-  Raises:
-    InputError: for a negative or infinite one.
-  """
+  """An L-infinity radius in units of the bounds, checked; None for 1/256 of the range."""
   span = float(bounds[1] - bounds[0])
   if value is None:
     return span / 256
@@ -91,11 +87,7 @@ def _radius(value: Any, bounds: tuple[float, float]) -> float:
 def number(
   name: str, value: Any, remedy: str, *, above: float = -math.inf, least: float = -math.inf
 ) -> float:
-  """A finite number, if asked for above or at least another.
-
-  Raises:
-    InputError: for anything else.
-  """
+  """A finite number, if asked for above or at least another; all else is an InputError."""
   try:
     result = math.nan if isinstance(value, bool | str) else float(value)
   except (TypeError, ValueError):
@@ -108,11 +100,7 @@ def number(
 
 
 def whole(name: str, value: Any, remedy: str, *, least: int = 1) -> int:
-  """An integer of at least `least`.
-
-  Raises:
-    InputError: for anything else.
-  """
+  """An integer of at least `least`; all else is an InputError."""
   try:
     result = least - 1 if isinstance(value, bool) else operator.index(value)
   except TypeError:
@@ -123,11 +111,7 @@ def whole(name: str, value: Any, remedy: str, *, least: int = 1) -> int:
 
 
 def checked_seed(value: Any) -> int:
-  """A seed from 0 to 2^31 - 1, as TensorFlow's stateless draws take it.
-
-  Raises:
-    InputError: for anything else.
-  """
+  """A seed from 0 to 2^31 - 1, as TensorFlow's stateless draws take it."""
   seed = whole("a seed", value, "pass seed=0", least=0)
   if seed > 2**31 - 1:
     raise InputError(f"a seed from 0 to {2**31 - 1}", repr(value), "pass seed=0")

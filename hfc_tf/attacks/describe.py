@@ -17,10 +17,8 @@ def plain(value: Any) -> Any:
   """Numbers, texts, lists and dictionaries for whatever settings and learnt arrays are made of.
 
   Arrays and tensors become {"sha256": their digest}. Of other objects the class and the attributes
-  whose names have no leading underscore are told; private ones follow from them.
-
-  Raises:
-    TypeError: for functions and classes.
+  whose names have no leading underscore are told; private ones follow from them. Functions and
+  classes cannot be told: a TypeError.
   """
   if value is None or isinstance(value, bool | int | float | str):
     return value

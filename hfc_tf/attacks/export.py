@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 import re
@@ -26,10 +25,7 @@ _LARGE = 1024  # values from which an array travels in 16 bits
 
 
 def numbers(attack: Attack) -> dict[str, Any]:
-  """The numbers of a program: seed, weights of the terms, eps, step_size, steps.
-
-  eps and step_size are in units of the model's bounds.
-  """
+  """The numbers of a program: seed, weights, steps, and eps and step_size in the model's units."""
   weights = [float(attack.weights[term.name]) for term in attack.objective.terms]
   values = {name: getattr(attack, name) for name in NUMBERS}
   given = {name: value for name, value in values.items() if value is not None}
@@ -41,22 +37,19 @@ def batch_function(
 ) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
   """An attack on one batch as a function of tensors, and the specs of these tensors by name.
 
-  Args:
-    attack: any attack; `numbers(attack)` are arguments of the function.
-    batch_size: images of the batch, B.
-    shape: of an image in [0, 1].
-    start: whether the point to start from is an argument as well, instead of a random draw.
+  `numbers(attack)` are among them; so is the point to start from instead of a random draw, if
+  `start`. `shape` is that of an image in [0, 1].
   """
-  images, vector, scalar = [batch_size, *shape], [batch_size], []
+  images, vector = [batch_size, *shape], [batch_size]
   given = [name for name in NUMBERS if name in numbers(attack)]
   kinds: dict[str, tuple[list[int], Any]] = {
     "images": (images, tf.float32),
     "targets": (vector, tf.int32),
     "ids": (vector, tf.int32),
     **({"start": (images, tf.float32)} if start else {}),
-    "seed": (scalar, tf.int32),
+    "seed": ([], tf.int32),
     "weights": ([len(attack.weights)], tf.float32),
-    **{name: (scalar, NUMBERS[name]) for name in given},
+    **{name: ([], NUMBERS[name]) for name in given},
   }
   specs = {name: tf.TensorSpec(*kind, name) for name, kind in kinds.items()}
 
@@ -113,11 +106,8 @@ def export_attack(
   unit = attack.model.to_unit(images)
   classes = inputs.classes(targets, len(unit), attack.model.num_classes)
   if len(unit) != batch_size or len(np.unique(classes)) != 1:
-    raise InputError(
-      f"{batch_size} images that aim at one class",
-      f"{len(unit)} images, {len(np.unique(classes))} classes",
-      "export one batch",
-    )
+    found = f"{len(unit)} images, {len(np.unique(classes))} classes"
+    raise InputError(f"{batch_size} images that aim at one class", found, "export one batch")
   keys = inputs.sample_ids(ids, batch_size)
   arguments = {"images": unit, "targets": classes, "ids": keys, **numbers(attack)}
   random_start = bool(getattr(attack, "random_start", False))
@@ -130,29 +120,28 @@ def export_attack(
     drawn: Any = program
     arguments["start"] = drawn._start(tf.constant(unit), eps, tf.constant(keys), seed).numpy()
   function, specs = batch_function(program, batch_size, unit.shape[1:], start=random_start)
-  given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
+  given = [(name, np.asarray(arguments[name], specs[name].dtype.as_numpy_dtype)) for name in specs]
   text, captured = _stablehlo(function, list(specs.values()))
-  names = [*specs, *(name for name, _ in captured)]
-  arrays = [*given, *(array for _, array in captured)]
-  _check(text, arrays)
-  stored = [*given, *(_smaller(array) if half else array for _, array in captured)]
-  buffer = io.BytesIO()
-  np.savez(buffer, **{f"arg{i:03d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
+  arrays = {f"arg{i:03d}": pair for i, pair in enumerate([*given, *captured])}
+  _check(text, [array for _, array in arrays.values()])
+  stored = {
+    key: _smaller(array) if half and name not in specs else array
+    for key, (name, array) in arrays.items()
+  }
   description = {
     "arguments": [
-      {"array": f"arg{i:03d}", "name": name, "type": array.dtype.name, "shape": array.shape}
-      for i, (name, array) in enumerate(zip(names, arrays, strict=True))
+      {"array": key, "name": name, "type": array.dtype.name, "shape": array.shape}
+      for key, (name, array) in arrays.items()
     ],
     "attack": type(attack).__name__,
     "batch_size": batch_size,
     "returns": "adversarial images in [0, 1]",
   }
-  files = {
+  write_files(path, {
     "program.mlir": text.encode(),
-    "arguments.npz": buffer.getvalue(),
+    "arguments.npz": lambda file: np.savez(file, **stored),  # type: ignore[arg-type]
     "arguments.json": json.dumps(description, indent=1).encode(),
-  }
-  write_files(path, files)
+  })  # fmt: skip
 
 
 def _stablehlo(
@@ -170,9 +159,8 @@ def _stablehlo(
   try:
     program = compiled.experimental_get_compiler_ir(*specs)(stage="stablehlo")
   except (tf.errors.OpError, ValueError) as error:
-    raise InputError(
-      "an attack that XLA can compile", str(error)[:200], "choose other terms or another model"
-    ) from error
+    remedy = "choose other terms or another model"
+    raise InputError("an attack that XLA can compile", str(error)[:200], remedy) from error
   return str(program), captured
 
 
@@ -184,9 +172,8 @@ def _check(program: str, arrays: list[Array]) -> None:
     for shape in re.findall(r"%arg\d+: tensor<([^>]*)>", head)
   ]
   if expected != [list(array.shape) for array in arrays]:
-    raise InputError(
-      f"a program of {len(arrays)} arguments", f"one of {len(expected)}", "try another TensorFlow"
-    )
+    wanted, remedy = f"a program of {len(arrays)} arguments", "try another TensorFlow"
+    raise InputError(wanted, f"one of {len(expected)}", remedy)
 
 
 def _smaller(array: Array) -> Array:

@@ -38,12 +38,7 @@ class PGD(GradientAttack):
 
 
 class MIM(GradientAttack):
-  """BIM along the accumulated, L1-normalised gradient   (Dong et al., CVPR 2018).
-
-  Args:
-    model, objective, settings: see `GradientAttack`.
-    decay: of past gradients.
-  """
+  """BIM along the accumulated, L1-normalised gradient, see `Momentum`  (Dong et al., CVPR 2018)."""
 
   def __init__(
     self,
@@ -59,9 +54,7 @@ class MIM(GradientAttack):
 class TIM(GradientAttack):
   """BIM along the gradient smoothed by a Gaussian kernel   (Dong et al., CVPR 2019).
 
-  Args:
-    model, objective, settings: see `GradientAttack`.
-    kernel: its size along each spatial axis; 15 in the paper, 7 where images are small.
+  `kernel` is its size along each spatial axis; 15 in the paper, 7 where images are small.
   """
 
   def __init__(
@@ -76,12 +69,7 @@ class TIM(GradientAttack):
 
 
 class DI(GradientAttack):
-  """BIM on images resized and padded at random   (Xie et al., CVPR 2019).
-
-  Args:
-    model, objective, settings: see `GradientAttack`.
-    probability: of the change, for each sample and step.
-  """
+  """BIM on images resized and padded at random, see `InputDiversity`   (Xie et al., CVPR 2019)."""
 
   def __init__(
     self,
@@ -94,19 +82,16 @@ class DI(GradientAttack):
     super().__init__(model, objective, update=InputDiversity(probability), **settings)
 
 
-class CW(GradientAttack):
+class CW(PGD):
   """PGD on the margin between logits   (Carlini and Wagner, 2017; Madry et al., 2018; TMI Eq. 4).
 
   Args:
-    model, settings: see `GradientAttack`.
     objective: None for `Margin(kappa)`.
     kappa: the lead of the target class that is enough; `mean_gap` of Train's logits in the papers.
 
   Raises:
     InputError: with neither of them.
   """
-
-  random_start = True
 
   def __init__(
     self,
@@ -124,20 +109,14 @@ class CW(GradientAttack):
     super().__init__(model, objective, targeted=targeted, **settings)
 
 
-class APGD(GradientAttack):
+class APGD(PGD):
   """PGD whose step begins at 2 eps and halves itself   (Croce and Hein, 2020, Algorithm 1).
 
   On cross-entropy, untargeted on the log-odds, which are as good at the same points; `APGD(model,
   Margin())` for a margin (their DLR loss wants three classes). It takes HFC and other terms as they
   are: progress is judged by `Objective.value`, which stays comparable where J_HFC's component
-  changes.
-
-  Args:
-    model, objective: see `GradientAttack`.
-    settings: too; `step_size` counts only for the number of steps.
+  changes. `step_size` counts only for the number of steps.
   """
-
-  random_start = True
 
   def __init__(
     self, model: TappedModel, objective: Objective | None = None, **settings: Any
@@ -153,18 +132,12 @@ def SelectivePGD(
 ) -> PGD:
   """PGD on the classifier until it is fooled, then on the detector   (Bryniarski et al., 2021).
 
-  Args:
-    model: the attacked classifier.
-    detector: fitted, with a gradient.
-    targeted, settings: see `GradientAttack`.
+  The detector is fitted and has a gradient; for settings see `GradientAttack`.
   """
   terms = classification(targeted) + DetectorScore(detector)
-  return PGD(model, terms, update=Selective(), targeted=targeted, **settings)
+  return PGD(model, terms, targeted=targeted, **{"update": Selective(), **settings})
 
 
-def OrthogonalPGD(
-  model: TappedModel, detector: Detector, *, targeted: bool = True, **settings: Any
-) -> PGD:
+def OrthogonalPGD(model: TappedModel, detector: Detector, **settings: Any) -> PGD:
   """`SelectivePGD`, each gradient freed from the other's direction   (Bryniarski et al., 2021)."""
-  terms = classification(targeted) + DetectorScore(detector)
-  return PGD(model, terms, update=Orthogonal(), targeted=targeted, **settings)
+  return SelectivePGD(model, detector, update=Orthogonal(), **settings)

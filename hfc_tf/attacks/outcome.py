@@ -14,18 +14,11 @@ _MOSTLY = 0.9  # share of images already at their class from which on a mistake 
 
 
 class Attacked(NamedTuple):
-  """What an attack makes of one chunk.
+  """What an attack makes of one chunk: adversarial images, and what the first step shows."""
 
-  Attributes:
-    images: adversarial, [B, ...] in [0, 1].
-    silent: where the first gradient is 0 or not finite although the class is not reached
-      (untargeted: left) yet, bool [B].
-    reached: where it is before the first step, bool [B].
-  """
-
-  images: Tensor
-  silent: Tensor
-  reached: Tensor
+  images: Tensor  # [B, ...] in [0, 1]
+  silent: Tensor  # the first gradient is 0 or not finite, the class not reached (left), bool [B]
+  reached: Tensor  # the class is reached (untargeted: left) before the first step, bool [B]
 
 
 def dead(gradients: list[Tensor]) -> Tensor:

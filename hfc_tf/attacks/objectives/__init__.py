@@ -1,16 +1,11 @@
 """What attacks minimise."""
 
 from hfc_tf.attacks.objectives.base import Batch, Objective, Sum
-from hfc_tf.attacks.objectives.classification import (
-  CrossEntropy,
-  LogOdds,
-  Margin,
-  classification,
-  mean_gap,
-)
+from hfc_tf.attacks.objectives.classification import CrossEntropy, LogOdds, Margin
+from hfc_tf.attacks.objectives.classification import classification as classification
+from hfc_tf.attacks.objectives.classification import mean_gap as mean_gap
+from hfc_tf.attacks.objectives.features import KDE, LID, DetectorScore, FeatureMean, Guide
 from hfc_tf.attacks.objectives.hfc import HFC, TypicalHFC
-from hfc_tf.attacks.objectives.neighbours import KDE, LID, Guide
-from hfc_tf.attacks.objectives.readings import DetectorScore, FeatureMean
 
 __all__ = [
   "HFC", "KDE", "LID", "Batch", "CrossEntropy", "DetectorScore", "FeatureMean", "Guide", "LogOdds",

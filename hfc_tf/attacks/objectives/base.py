@@ -16,42 +16,26 @@ Tensor = Any
 
 
 class Batch(NamedTuple):
-  """What an attack knows before its first step. All samples of a batch aim at one class.
+  """What an attack knows before its first step. All samples of a batch aim at one class."""
 
-  Attributes:
-    images: the clean images in [0, 1], [B, ...].
-    targets: the class that each is to be taken for (of an untargeted attack: the class that it
-      must lose), int32 [B].
-    ids: int32 [B]; every random draw of a sample is keyed by its id.
-    seed: int32, of all draws.
-    features: channel means of the clean images {layer: [B, C_l]}, where a term `reads_clean`.
-  """
-
-  images: Tensor
-  targets: Tensor
-  ids: Tensor
-  seed: Tensor = 0
-  features: Any = None
+  images: Tensor  # the clean ones in [0, 1], [B, ...]
+  targets: Tensor  # the class that each is to be taken for (untargeted: must lose), int32 [B]
+  ids: Tensor  # every random draw of a sample is keyed by its id, int32 [B]
+  seed: Tensor = 0  # of all draws, int32
+  features: Any = None  # of the clean images {layer: [B, C_l]}, where a term `reads_clean`
 
 
 class Objective:
   """One or more terms to minimise. `a + b` keeps both apart, `0.3 * a` weighs them.
 
   A term implements `name`, `prepare` and `term`; a sum is the list of its terms.
-
-  Attributes:
-    name: of the term, unique in a sum.
-    weight: of the term in a sum.
-    toward_target: needs a class to reach, so that an untargeted attack cannot take it.
-    reads_clean: needs `Batch.features`.
-    goal: what takes the place of the attack's own objective where this term joins it.
   """
 
-  name: str = ""
-  weight: float = 1.0
-  toward_target = False
-  reads_clean = False
-  goal: Objective | None = None
+  name: str = ""  # of the term, unique in a sum
+  weight: float = 1.0  # of the term in a sum
+  toward_target = False  # needs a class to reach, so that an untargeted attack cannot take it
+  reads_clean = False  # needs `Batch.features`
+  goal: Objective | None = None  # takes the place of the attack's objective where this term joins
   _reads: Mapping[str, int | None] = {}  # layer: C_l of the features it needs; None for any number
   _classes: int | None = None  # how many the model must have; None for any number
 
@@ -69,17 +53,11 @@ class Objective:
     raise TypeError(f"{type(self).__name__} has no term")
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
-    """What tells whether one point is better than another, [B]; its gradient is the term's.
-
-    The term itself, unless it is defined by pieces that do not meet.
-    """
+    """What tells which point is better, [B]: the term, unless its pieces do not meet."""
     return term
 
   def describe(self) -> dict[str, Any]:
-    """Class and settings, the weight aside, as plain JSON values.
-
-    Arrays and what is made of them stand as their digest.
-    """
+    """Class and settings, the weight aside, as plain JSON values; arrays as their digest."""
     return self._description
 
   @functools.cached_property
@@ -88,20 +66,16 @@ class Objective:
 
   def check_model(self, model: TappedModel) -> None:
     """Raises an InputError for a term that was fitted to taps of another network."""
+    remedy = "fit it on taps of the attacked model"
     for name, width in self._reads.items():
       actual = model.widths.get(name)
       if actual is None or width not in (None, actual):
-        raise InputError(
-          f"a model whose layer {name} has {width or 'its'} channels, as {self.name} reads it",
-          "no such layer" if name not in model.widths else f"{actual}",
-          "fit it on taps of the attacked model",
-        )
+        expected = f"a model whose layer {name} has {width or 'its'} channels, as {self.name} reads"
+        found = f"{actual}" if name in model.widths else "no such layer"
+        raise InputError(f"{expected} it", found, remedy)
     if self._classes not in (None, model.num_classes):
-      raise InputError(
-        f"a model of {self._classes} classes, as {self.name} was fitted on",
-        f"{model.num_classes}",
-        "fit it on taps of the attacked model",
-      )
+      expected = f"a model of {self._classes} classes, as {self.name} was fitted on"
+      raise InputError(expected, f"{model.num_classes}", remedy)
 
   def __repr__(self) -> str:
     return f"{self.weight:g} * {shown(self)}"
@@ -133,13 +107,8 @@ class Sum(Objective):
 
 
 def checked(objective: Any) -> Objective:
-  """An objective.
-
-  Raises:
-    InputError: for anything else.
-  """
+  """An objective; an InputError for anything else."""
   if not isinstance(objective, Objective):
-    raise InputError(
-      "an objective", type(objective).__name__, "pass e.g. Margin() or 0.3 * HFC(density)"
-    )
+    remedy = "pass e.g. Margin() or 0.3 * HFC(density)"
+    raise InputError("an objective", type(objective).__name__, remedy)
   return objective

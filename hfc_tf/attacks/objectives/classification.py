@@ -16,8 +16,7 @@ Tensor = Any
 class CrossEntropy(Objective):
   """J = -ln p(c | x), the cross-entropy with the target class c   (TMI Eq. 5).
 
-  Args:
-    targeted: False turns the sign: the loss of the class that the attack must leave.
+  Not `targeted`, the sign is turned: the loss of the class that the attack must leave.
   """
 
   name = "cross_entropy"

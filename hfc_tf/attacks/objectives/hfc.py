@@ -58,10 +58,9 @@ class HFC(Objective):
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J_HFC, [B]."""
-    forms = [
+    return tf.add_n([
       energy(arrays, features[name]) / (2.0 * self._widths[name]) for name, arrays in state.items()
-    ]
-    return tf.add_n(forms)
+    ])  # fmt: skip
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
     """-sum_l 1 / C_l max_m ln(pi_m N(f^l | mu_m, S_m)) up to a constant, [B].
@@ -69,10 +68,9 @@ class HFC(Objective):
     J_HFC leaves out what pi_m' and |S_m'| contribute, and so it jumps where m' changes, upwards
     even where the density rises. This is J_HFC with them: continuous, of the same gradient.
     """
-    costs = [
+    return tf.add_n([
       comparable(arrays, features[name]) / self._widths[name] for name, arrays in state.items()
-    ]
-    return tf.add_n(costs)
+    ])  # fmt: skip
 
 
 class TypicalHFC(HFC):
@@ -118,9 +116,8 @@ class TypicalHFC(HFC):
     ]
     count = min(_POOL, *map(len, right))
     if not count:
-      raise InputError(
-        "Train images of every class that the model gets right", "a class without", "train longer"
-      )
+      expected = "Train images of every class that the model gets right"
+      raise InputError(expected, "a class without", "train longer")
     # Spread evenly over the class's images, whatever their order.
     rows = [each[np.linspace(0, len(each) - 1, count).astype(int)] for each in right]
     self.residuals = {

@@ -1,8 +1,7 @@
 """How gradients become steps."""
 
-from hfc_tf.attacks.updates.auto_step import AutoStep
 from hfc_tf.attacks.updates.base import Here, Update
-from hfc_tf.attacks.updates.orthogonal import Orthogonal, Selective
+from hfc_tf.attacks.updates.comparing import AutoStep, Orthogonal, Selective
 from hfc_tf.attacks.updates.sign import InputDiversity, Momentum, Sign, TranslationInvariant
 
 __all__ = [

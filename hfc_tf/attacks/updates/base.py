@@ -14,38 +14,23 @@ Tensor = Any
 
 
 class Here(NamedTuple):
-  """What an update sees of the point x_t.
+  """What an update sees of the point x_t."""
 
-  Attributes:
-    images: x_t, [B, ...].
-    gradients: of J, [[B, ...]]; for a `separate` update of each weighted term.
-    values: each weighted term on a scale that is the same at all points, [T, B]; None unless the
-      update `compares`.
-    success: where the class is reached (untargeted: left), bool [B].
-    step: t. steps: how many there are. step_size: alpha.
-    project: Pi_eps.
-  """
-
-  images: Tensor
-  gradients: list[Tensor]
-  values: Tensor
-  success: Tensor
-  step: Tensor
-  steps: Tensor
-  step_size: Tensor
-  project: Callable[[Tensor], Tensor]
+  images: Tensor  # x_t, [B, ...]
+  gradients: list[Tensor]  # of J, [[B, ...]]; for a `separate` update of each weighted term
+  values: Tensor  # weighted terms on one scale for all points, [T, B]; None unless it `compares`
+  success: Tensor  # where the class is reached (untargeted: left), bool [B]
+  step: Tensor  # t
+  steps: Tensor  # how many there are
+  step_size: Tensor  # alpha
+  project: Callable[[Tensor], Tensor]  # Pi_eps
 
 
 class Update:
-  """`init` makes a state, `step` uses and renews it, `result` says what remains.
+  """`init` makes a state, `step` uses and renews it, `result` says what remains."""
 
-  Attributes:
-    separate: wants the gradient of each term instead of their sum's.
-    compares: wants `values`, and to see the last point too: T + 1 evaluations for T steps.
-  """
-
-  separate = False
-  compares = False
+  separate = False  # wants the gradient of each term instead of their sum's
+  compares = False  # wants `values`, and to see the last point too: T + 1 evaluations
   __repr__ = shown
 
   def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> Any:

@@ -22,11 +22,7 @@ class Sign(Update):
 
 
 class Momentum(Update):
-  """m_{t+1} = decay m_t + g / |g|_1, x - alpha sign(m_{t+1})   (Dong et al., CVPR 2018).
-
-  Args:
-    decay: of past gradients; 0 gives `Sign`.
-  """
+  """m_{t+1} = decay m_t + g / |g|_1, x - alpha sign(m_{t+1})   (Dong et al., CVPR 2018)."""
 
   def __init__(self, decay: float = 1.0) -> None:
     self.decay = decay
@@ -96,11 +92,8 @@ class InputDiversity(Sign):
 
   def __init__(self, probability: float = 0.5, smallest: float = 0.9) -> None:
     if not (0 <= probability <= 1 and 0 < smallest <= 1):
-      raise InputError(
-        "probability and smallest within 0 and 1",
-        f"{probability} and {smallest}",
-        "pass probability=0.5 and smallest=0.9",
-      )
+      found, remedy = f"{probability} and {smallest}", "pass probability=0.5 and smallest=0.9"
+      raise InputError("probability and smallest within 0 and 1", found, remedy)
     self.probability = probability
     self.smallest = smallest
 

@@ -1,4 +1,4 @@
-"""Rivals of HFC, which compare features with those of Train images: a guide, a density, an LID."""
+"""Terms on features: a layer's mean, a detector's score, and HFC's rivals of the papers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,72 @@ from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.attacks.draws import uniform
 from hfc_tf.attacks.objectives.base import Batch, Objective
+from hfc_tf.detectors.base import Detector
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 Tensor = Any
+Layers = Iterable[str] | None
 _SMALLEST = 1e-12  # of (r_n / r_k)^2
 _LARGEST = 1e3  # of an LID
 
 
+class FeatureMean(Objective):
+  """J = mean(f^l) to push the features of layer l down (sign 1), -mean(f^l) to push them up (-1).
+
+  (MICCAI section 3 and Table 1, TMI section III-C and Fig. 4.)
+  """
+
+  def __init__(self, layer: str, sign: int = 1) -> None:
+    if sign not in (1, -1):
+      raise InputError("sign 1 (down) or -1 (up)", str(sign), "pass one of them")
+    self.name = f"mean of {layer}"
+    self.layer = layer
+    self.sign = sign
+    self._reads = {layer: None}
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J, [B]."""
+    return self.sign * tf.reduce_mean(features[self.layer], 1)
+
+
+class DetectorScore(Objective):
+  """J = d(x), the score of a detector, which is higher for adversarial images.
+
+  An InputError for a detector that is not fitted, reads images or has no useful gradient.
+  """
+
+  def __init__(self, detector: Detector, weight: float = 1.0) -> None:
+    if not hasattr(detector, "threshold_"):
+      raise InputError("a fitted detector", f"{detector.key} before fit", "call fit or load first")
+    if detector.reads == "images" or not detector.differentiable:
+      expected = "a detector with a gradient of features and logits"
+      raise InputError(expected, detector.key, "attack another one")
+    self.name = f"detector_{detector.key}"
+    self.detector = detector
+    self.weight = weight
+    self._reads = dict.fromkeys(detector.layers_)
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J, [B]."""
+    return self.detector.score_tensor({name: features[name] for name in self._reads}, logits)
+
+
 class _Neighbours(Objective):
-  """A term that compares features with those of Train images, [T, C_l] by layer, both centred.
+  """A term that compares features with those of Train images [T, C_l], both centred by layer.
 
   Distances between centred features keep their digits.
   """
 
   def __init__(self, train: Taps, layers: Iterable[str], weight: float) -> None:
+    classes = np.unique(train.labels)
+    if self.toward_target and not np.array_equal(classes, np.arange(train.logits.shape[1])):
+      expected = f"Train images with labels 0 to {train.logits.shape[1] - 1}, each of them"
+      remedy = "give labelled Train taps of every class"
+      raise InputError(expected, f"labels {classes.tolist()}", remedy)
     self.weight = weight
+    self.labels = train.labels
     self.center, self.reference = {}, {}
     for name in layers:
       if name not in train.features:
@@ -39,39 +88,20 @@ class _Neighbours(Objective):
     self._reads = {name: len(center) for name, center in self.center.items()}
     self._reference = {name: tf.constant(values) for name, values in self.reference.items()}
 
-  def _squared(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """|f - f(Train image)|^2 by layer, [B, T]."""
-    return {
-      name: squared_distances(values, self._reference[name])
-      for name, values in self._centred(features).items()
-    }
+  def prepare(self, batch: Batch) -> Any:
+    """Which Train images are of the batch's one target class, bool [T]."""
+    return tf.constant(self.labels) == batch.targets[0]
 
   def _centred(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: features[name] - center for name, center in self.center.items()}
 
-
-class _Labelled(_Neighbours):
-  """One that compares with Train images of the target class."""
-
-  toward_target = True
-
-  def __init__(self, train: Taps, layers: Iterable[str], weight: float) -> None:
-    classes = np.unique(train.labels)
-    if not np.array_equal(classes, np.arange(train.logits.shape[1])):
-      raise InputError(
-        f"Train images with labels 0 to {train.logits.shape[1] - 1}, each of them",
-        f"labels {classes.tolist()}",
-        "give labelled Train taps of every class",
-      )
-    super().__init__(train, layers, weight)
-    self.labels = train.labels
-
-  def _of_target(self, batch: Batch) -> Tensor:
-    """Which Train images are of the batch's one target class, bool [T]."""
-    return tf.constant(self.labels) == batch.targets[0]
+  def _squared(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """|f - f(Train image)|^2 by layer, [B, T]."""
+    centred = self._centred(features).items()
+    return {name: squared_distances(values, self._reference[name]) for name, values in centred}
 
 
-class Guide(_Labelled):
+class Guide(_Neighbours):
   """J = mean_l |f^l(x) - f^l(guide)|^2 / v_l, the guide a Train image of the target class.
 
   Sabour et al. (2016); MICCAI Table 3 and TMI Table II, "Random" and "Closest". v_l, the variance
@@ -82,20 +112,16 @@ class Guide(_Labelled):
     choice: "random", drawn for each sample, or "closest" by the same distance to the features of
       the clean image.
     layers: whose features are to be alike; None for the penultimate one.
-    weight: of J.
 
   Raises:
     InputError: for another choice, a layer or a class that `train` lacks.
   """
 
   name = "guide"
+  toward_target = True
 
   def __init__(
-    self,
-    train: Taps,
-    choice: str = "random",
-    layers: Iterable[str] | None = None,
-    weight: float = 1.0,
+    self, train: Taps, choice: str = "random", layers: Layers = None, weight: float = 1.0
   ) -> None:
     if choice not in ("random", "closest"):
       raise InputError("a guide 'random' or 'closest'", repr(choice), "pass one of them")
@@ -108,7 +134,7 @@ class Guide(_Labelled):
 
   def prepare(self, batch: Batch) -> dict[str, Tensor]:
     """The guides' features less the mean, by layer, [B, C_l]."""
-    candidates = self._of_target(batch)  # [T]
+    candidates = super().prepare(batch)  # [T]
     if self.choice == "closest":
       squared = self._squared(batch.features)
       distances = tf.add_n([values / self.variance[name] for name, values in squared.items()])
@@ -122,14 +148,14 @@ class Guide(_Labelled):
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
-    distances = [
+    squared = [
       tf.reduce_sum((values - state[name]) ** 2, 1) / self.variance[name]
       for name, values in self._centred(features).items()
     ]
-    return tf.add_n(distances) / len(distances)
+    return tf.add_n(squared) / len(squared)
 
 
-class KDE(_Labelled):
+class KDE(_Neighbours):
   """J = -ln 1/|X_c| sum_{x' in X_c} exp(-|z(x) - z(x')|^2 / (2 h^2)), X_c Train images of class c.
 
   The attack of Carlini and Wagner (2017) on the kernel density detector (TMI Eq. 20), with the
@@ -139,13 +165,13 @@ class KDE(_Labelled):
     train: labelled taps of clean Train images; z are penultimate features.
     bandwidth: h in units of z; None for the median distance between a Train image and its nearest
       neighbour.
-    weight: of J.
 
   Raises:
     InputError: for a bandwidth that is not positive, a class that `train` lacks.
   """
 
   name = "kde"
+  toward_target = True
 
   def __init__(self, train: Taps, bandwidth: float | None = None, weight: float = 1.0) -> None:
     super().__init__(train, [train.penultimate], weight)
@@ -156,10 +182,6 @@ class KDE(_Labelled):
     if not bandwidth > 0:
       raise InputError("a bandwidth > 0", f"{bandwidth}", "pass bandwidth=1.0")
     self.bandwidth = bandwidth
-
-  def prepare(self, batch: Batch) -> Tensor:
-    """Which Train images are of the target class, bool [T]."""
-    return self._of_target(batch)
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
@@ -178,10 +200,8 @@ class LID(_Neighbours):
   Args:
     train: taps of clean Train images.
     k: neighbours.
-    reference: images in the batch.
+    reference: images in the batch, drawn by `seed`.
     layers: whose dimensionality is meant; None for all.
-    weight: of J.
-    seed: of the batch.
 
   Raises:
     InputError: unless 1 < k <= reference <= images of Train.
@@ -194,16 +214,13 @@ class LID(_Neighbours):
     train: Taps,
     k: int = 20,
     reference: int = 100,
-    layers: Iterable[str] | None = None,
+    layers: Layers = None,
     weight: float = 1.0,
     seed: int = 0,
   ) -> None:
     if not 1 < k <= reference <= len(train):
-      raise InputError(
-        "1 < k <= reference <= images of Train",
-        f"k={k}, reference={reference}, {len(train)} images",
-        "lower k or reference",
-      )
+      found = f"k={k}, reference={reference}, {len(train)} images"
+      raise InputError("1 < k <= reference <= images of Train", found, "lower k or reference")
     rows = np.random.default_rng(seed).permutation(len(train))[:reference]
     super().__init__(train[rows], train.features if layers is None else layers, weight)
     self.k = k
