@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -31,7 +31,6 @@ class Attack:
   `attack + term` is the same attack on one more term: `PGD(model) + 0.3 * HFC(density)`.
 
   Args:
-    model: the attacked classifier.
     objective: what is minimised.
     steps: the most iterations.
     eps, step_size: see `GradientAttack`; unused and None where the smallest perturbation is sought.
@@ -68,7 +67,10 @@ class Attack:
     batch_size: int | None = None,
     jit_compile: bool | None = None,
   ) -> None:
-    self.model = inputs.tapped(model)
+    if not isinstance(model, TappedModel):
+      remedy = "wrap the model: hfc_tf.TappedModel(model)"
+      raise InputError("a TappedModel", type(model).__name__, remedy)
+    self.model = model
     self.targeted = targeted
     self.seed = checked_seed(seed)
     if batch_size is not None:
@@ -221,10 +223,11 @@ class Attack:
     made = unit.copy()
     silent, reached = np.zeros((2, len(unit)), bool)
     size = self.batch_size or max(1, min(32, len(unit)))
-    for label, rows in _chunks(classes, size):
+    alike = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    for rows in (some[i : i + size] for some in alike for i in range(0, len(some), size)):
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
-      aims = tf.fill([size], tf.constant(label, tf.int32))
-      batch = Batch(tf.constant(unit[padded]), aims, tf.constant(keys[padded], tf.int32), seed)
+      chunk, goals, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
+      batch = Batch(chunk, goals, samples, seed)
       with COMPUTE_LOCK:
         moved, *first = (value.numpy()[: len(rows)] for value in self._attack(batch))
       finite = np.isfinite(moved)
@@ -238,11 +241,3 @@ class Attack:
     undone, settings = (changed & same).sum(), (given.dtype, self.eps, self.model.bounds)
     outcome.warn_of_rounding(self._label(), undone, changed.sum(), *settings)
     return adversarials
-
-
-def _chunks(classes: np.ndarray[Any, Any], size: int) -> Iterator[tuple[Any, np.ndarray[Any, Any]]]:
-  """Each class, and at most `size` rows that share it."""
-  for label in np.unique(classes):
-    rows = np.flatnonzero(classes == label)
-    for first in range(0, len(rows), size):
-      yield label, rows[first : first + size]

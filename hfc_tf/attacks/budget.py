@@ -44,9 +44,7 @@ def schedule(
   return step_size, steps or max(1, math.ceil(2 * eps / step_size - 1e-9))
 
 
-def warn_of_reach(
-  eps: float, step_size: float, steps: int, bounds: tuple[float, float] = (0.0, 1.0)
-) -> None:
+def warn_of_reach(eps: float, step_size: float, steps: int, bounds: tuple[float, float]) -> None:
   """Says when steps are too few or too small to use up the budget; units as in `schedule`."""
   if steps * step_size < eps * (1 - 1e-6):
     unit = 256 / (bounds[1] - bounds[0])

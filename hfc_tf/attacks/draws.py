@@ -60,10 +60,8 @@ def sign_noise(
   norm too: a detector must not take it for an attack.
 
   Args:
-    images: float32 [N, ...] in [0, 1].
-    eps: in units of [0, 1].
+    images: float32 [N, ...] in [0, 1], as eps is.
     ids: int [N], the keys of the draws. Default 0 ... N - 1.
-    seed: of the draws.
 
   Raises:
     InputError: for images outside of [0, 1], an eps, ids or a seed that cannot be used.

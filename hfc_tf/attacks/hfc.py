@@ -22,7 +22,6 @@ class HFCAttack(Attack):
   It is an attack of the base's class too, with all that this class has.
 
   Args:
-    model: the attacked classifier.
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode").

@@ -8,17 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from hfc_tf.errors import InputError
-from hfc_tf.taps import TappedModel
 
 Array = np.ndarray[Any, Any]
-
-
-def tapped(model: Any) -> TappedModel:
-  """A TappedModel; an InputError for anything else."""
-  if not isinstance(model, TappedModel):
-    remedy = "wrap the model: hfc_tf.TappedModel(model)"
-    raise InputError("a TappedModel", type(model).__name__, remedy)
-  return model
 
 
 def array(images: Any) -> Array:

@@ -29,12 +29,10 @@ class DeepFool(Attack):
   g = l_t - max_{k != t} l_k, until t is reached.
 
   Args:
-    model: the attacked classifier.
     objective: none can be given.
     steps: iterations at the most.
     overshoot: how much farther than the boundary.
     candidates: classes of the largest logits of the clean image, the only ones that count.
-    settings: see `Attack`.
 
   Raises:
     InputError: for an objective or a further term: boundaries are all this attack knows.
@@ -122,14 +120,12 @@ class CWL2(Attack):
   it) with a lead of kappa; the clean image where there was none.
 
   Args:
-    model: the attacked classifier.
     objective: None for `Margin(kappa)`.
     kappa: confidence, the lead asked for.
     steps: of Adam for each c.
     searches: values of c.
     first: the first c; ten times more until one succeeds.
     learning_rate: of Adam.
-    settings: see `Attack`.
   """
 
   def __init__(

@@ -40,46 +40,23 @@ class PGD(GradientAttack):
 class MIM(GradientAttack):
   """BIM along the accumulated, L1-normalised gradient, see `Momentum`  (Dong et al., CVPR 2018)."""
 
-  def __init__(
-    self,
-    model: TappedModel,
-    objective: Objective | None = None,
-    *,
-    decay: float = 1.0,
-    **settings: Any,
-  ) -> None:
-    super().__init__(model, objective, update=Momentum(decay), **settings)
+  _update = Momentum
 
 
 class TIM(GradientAttack):
-  """BIM along the gradient smoothed by a Gaussian kernel   (Dong et al., CVPR 2019).
+  """BIM along the gradient smoothed over space   (Dong et al., CVPR 2019).
 
-  `kernel` is its size along each spatial axis; 15 in the paper, 7 where images are small.
+  `kernel` is the size along each axis; 15 in the paper, 7 where images are small.
+  See `TranslationInvariant`.
   """
 
-  def __init__(
-    self,
-    model: TappedModel,
-    objective: Objective | None = None,
-    *,
-    kernel: int = 15,
-    **settings: Any,
-  ) -> None:
-    super().__init__(model, objective, update=TranslationInvariant(kernel), **settings)
+  _update = TranslationInvariant
 
 
 class DI(GradientAttack):
-  """BIM on images resized and padded at random, see `InputDiversity`   (Xie et al., CVPR 2019)."""
+  """BIM on images resized and padded at random   (Xie et al., CVPR 2019); see `InputDiversity`."""
 
-  def __init__(
-    self,
-    model: TappedModel,
-    objective: Objective | None = None,
-    *,
-    probability: float = 0.5,
-    **settings: Any,
-  ) -> None:
-    super().__init__(model, objective, update=InputDiversity(probability), **settings)
+  _update = InputDiversity
 
 
 class CW(PGD):
@@ -118,10 +95,7 @@ class APGD(PGD):
   changes. `step_size` counts only for the number of steps.
   """
 
-  def __init__(
-    self, model: TappedModel, objective: Objective | None = None, **settings: Any
-  ) -> None:
-    super().__init__(model, objective, update=AutoStep(), **settings)
+  _update = AutoStep
 
   def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
     return 2 * eps, schedule(eps, step_size, steps, self.model.bounds)[1]

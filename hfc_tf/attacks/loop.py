@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -28,9 +29,9 @@ class GradientAttack(Attack):
   respect to the image is computed.
 
   Args:
-    model: the attacked classifier.
     objective: what is minimised; by default the cross-entropy, untargeted the log-odds.
-    update: how gradients become the next point.
+    update: how gradients become the next point; None for the attack's own, which takes its settings
+      (`decay`, `kernel`, ...) from `settings`.
     ball: the perturbation set.
     eps: budget in units of the model's bounds (bounds (0, 1): 1/256; bounds (0, 255): 1); None
       for the papers' 1/256 of the range.
@@ -40,12 +41,13 @@ class GradientAttack(Attack):
     random_start: start at a random point of the ball instead of the image.
     restarts: runs, of which all but the first start at random; each sample keeps the one that
       succeeds, and among those the one with the smallest J.
-    settings: targeted, seed, batch_size, jit_compile; see `Attack`.
+    settings: seed, batch_size, jit_compile; see `Attack`.
   """
 
   eps: float
   step_size: float
   random_start = False
+  _update: Callable[..., Update] = Sign
   _given: tuple[float, float] | None = None  # a step size that was asked for, and eps then
 
   def __init__(
@@ -63,7 +65,10 @@ class GradientAttack(Attack):
   ) -> None:
     if not isinstance(restarts, int) or restarts < 1:
       raise InputError("at least one run", f"restarts={restarts}", "pass restarts=1")
-    self.update = Sign() if update is None else update
+    if update is None:
+      names = inspect.signature(self._update).parameters.keys() & settings.keys()
+      update = self._update(**{name: settings.pop(name) for name in names})
+    self.update = update
     self.ball = Linf() if ball is None else ball
     self.random_start = type(self).random_start if random_start is None else random_start
     self.restarts = restarts

@@ -36,7 +36,7 @@ class Objective:
   toward_target = False  # needs a class to reach, so that an untargeted attack cannot take it
   reads_clean = False  # needs `Batch.features`
   goal: Objective | None = None  # takes the place of the attack's objective where this term joins
-  _reads: Mapping[str, int | None] = {}  # layer: C_l of the features it needs; None for any number
+  _reads: Mapping[str, Any] = {}  # layer: C_l of the features it needs; None for any number
   _classes: int | None = None  # how many the model must have; None for any number
 
   @property

@@ -39,8 +39,8 @@ class HFC(Objective):
     self.weight = weight
     self.density = density
     self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
-    self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
-    self._reads, self._classes = {**self._widths}, density.num_classes
+    self._reads = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
+    self._classes = density.num_classes
 
   def energies(self, taps: Taps, classes: Any) -> dict[str, Any]:
     """(f^l - mu_m')^T S_m'^-1 (f^l - mu_m') of taps as images of `classes` [N], [N] by layer."""
@@ -59,7 +59,7 @@ class HFC(Objective):
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J_HFC, [B]."""
     return tf.add_n([
-      energy(arrays, features[name]) / (2.0 * self._widths[name]) for name, arrays in state.items()
+      energy(arrays, features[name]) / (2.0 * self._reads[name]) for name, arrays in state.items()
     ])  # fmt: skip
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
@@ -69,7 +69,7 @@ class HFC(Objective):
     even where the density rises. This is J_HFC with them: continuous, of the same gradient.
     """
     return tf.add_n([
-      comparable(arrays, features[name]) / self._widths[name] for name, arrays in state.items()
+      comparable(arrays, features[name]) / self._reads[name] for name, arrays in state.items()
     ])  # fmt: skip
 
 

@@ -46,17 +46,14 @@ class TranslationInvariant(Sign):
   channels stay apart, and beyond the border the gradient is zero.
 
   Args:
-    size: of the kernel along each axis, odd; 1 gives `Sign`.
+    kernel: its size along each axis, odd; 1 gives `Sign`.
     reach: standard deviations from the kernel's centre to its end.
-
-  Raises:
-    InputError: for an even size.
   """
 
-  def __init__(self, size: int = 15, reach: float = 3.0) -> None:
-    if size < 1 or size % 2 == 0:
-      raise InputError("an odd kernel size", str(size), "pass size=15 or size=7")
-    self.size = size
+  def __init__(self, kernel: int = 15, reach: float = 3.0) -> None:
+    if kernel < 1 or kernel % 2 == 0:
+      raise InputError("an odd kernel size", str(kernel), "pass kernel=15 or kernel=7")
+    self.kernel = kernel
     self.reach = reach
 
   def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
@@ -68,7 +65,7 @@ class TranslationInvariant(Sign):
 
   def _kernel(self, length: Tensor) -> Tensor:
     """The kernel as a matrix [S, S]."""
-    half = self.size // 2
+    half = self.kernel // 2
     exponent = 0.5 * (self.reach / max(half, 1)) ** 2
     total = sum(math.exp(-exponent * i * i) for i in range(-half, half + 1))
     apart = _positions(length)[:, None] - _positions(length)  # [S, S]
@@ -85,9 +82,6 @@ class InputDiversity(Sign):
   Args:
     probability: 0 gives `Sign`.
     smallest: new size over old size, at the least.
-
-  Raises:
-    InputError: for numbers outside of [0, 1].
   """
 
   def __init__(self, probability: float = 0.5, smallest: float = 0.9) -> None:
