@@ -13,14 +13,13 @@ from hfc_tf.attacks import inputs, outcome
 from hfc_tf.attacks.balls import rounded
 from hfc_tf.attacks.budget import checked_seed, number, whole
 from hfc_tf.attacks.describe import plain, shown
-from hfc_tf.attacks.objectives.base import Batch, Objective, checked
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor, checked
 from hfc_tf.attacks.outcome import Attacked
 from hfc_tf.errors import InputError
 from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import TappedModel
 from hfc_tf.threads import COMPUTE_LOCK
 
-Tensor = Any
 BUDGET = ("eps", "step_size", "steps")
 _NUMBERS = {*BUDGET, "seed", "batch_size", "weights", "random_start", "restarts"}  # not compiled in
 

@@ -14,11 +14,10 @@ import tensorflow as tf
 
 from hfc_tf.attacks import inputs
 from hfc_tf.attacks.base import Attack
-from hfc_tf.attacks.objectives import Batch
+from hfc_tf.attacks.objectives.base import Batch, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.files import write_files
 
-Tensor = Any
 Array = np.ndarray[Any, Any]
 NUMBERS = {"eps": tf.float32, "step_size": tf.float32, "steps": tf.int32}
 _LARGE = 1024  # values from which an array travels in 16 bits

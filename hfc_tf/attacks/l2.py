@@ -10,11 +10,10 @@ from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.budget import number, whole
 from hfc_tf.attacks.objectives import Batch, Margin, Objective, Sum
 from hfc_tf.attacks.outcome import Attacked, dead
-from hfc_tf.attacks.updates.base import column, pick, pixels
+from hfc_tf.attacks.updates.base import Tensor, column, pick, pixels
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 
-Tensor = Any
 _BEYOND = 1e-4  # how far behind a boundary each step of DeepFool aims
 _INSIDE = 0.999999  # of [-1, 1] before atanh
 _DECAYS, _TINY = (0.9, 0.999), 1e-8  # of Adam (Kingma and Ba, 2015)

@@ -14,12 +14,10 @@ from hfc_tf.attacks.base import BUDGET, Attack
 from hfc_tf.attacks.budget import budget, schedule, warn_of_reach
 from hfc_tf.attacks.objectives import Batch, Objective, classification
 from hfc_tf.attacks.outcome import Attacked, dead
-from hfc_tf.attacks.updates.base import Here, Update, pick
+from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick
 from hfc_tf.attacks.updates.sign import Sign
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
-
-Tensor = Any
 
 
 class GradientAttack(Attack):

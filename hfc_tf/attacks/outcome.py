@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from absl import logging
 
-from hfc_tf.attacks.updates.base import pixels
+from hfc_tf.attacks.updates.base import Tensor, pixels
 
-Tensor = Any
 _MOSTLY = 0.9  # share of images already at their class from which on a mistake is likely
 
 

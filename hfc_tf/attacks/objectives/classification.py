@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.attacks.objectives.base import Batch, Objective
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.errors import InputError
-
-Tensor = Any
 
 
 class CrossEntropy(Objective):

@@ -10,13 +10,12 @@ import tensorflow as tf
 from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.attacks.draws import uniform
-from hfc_tf.attacks.objectives.base import Batch, Objective
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.detectors.base import Detector
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
-Tensor = Any
 Layers = Iterable[str] | None
 _SMALLEST = 1e-12  # of (r_n / r_k)^2
 _LARGEST = 1e3  # of an LID

@@ -8,14 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from hfc_tf.attacks.draws import uniform
-from hfc_tf.attacks.objectives.base import Batch, Objective
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.attacks.objectives.classification import Margin
 from hfc_tf.densities.energy import LayerEnergy, comparable, energy, likeliest
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
-Tensor = Any
 _POOL = 256  # images a class whose residuals are drawn
 
 

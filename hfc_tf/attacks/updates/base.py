@@ -8,9 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from hfc_tf.attacks.describe import shown
-from hfc_tf.attacks.objectives import Batch
-
-Tensor = Any
+from hfc_tf.attacks.objectives.base import Batch
+from hfc_tf.attacks.objectives.base import Tensor as Tensor
 
 
 class Here(NamedTuple):

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from hfc_tf.attacks.updates.base import Here, Tensor, Update, column, pick, pixels
+from hfc_tf.attacks.objectives.base import Tensor
+from hfc_tf.attacks.updates.base import Here, Update, column, pick, pixels
 
 _MOMENTUM = 0.75  # share of the new step in the next point
 _RISING = 0.75  # rho: a stretch with fewer gains than this share of its steps was too bold

@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from hfc_tf.attacks.draws import uniform
-from hfc_tf.attacks.objectives import Batch
-from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick, pixels
+from hfc_tf.attacks.objectives.base import Batch, Tensor
+from hfc_tf.attacks.updates.base import Here, Update, pick, pixels
 from hfc_tf.errors import InputError
 
 
