@@ -193,7 +193,7 @@ class Attack:
       for name, value in vars(self).items()
       if name not in ("model", "objective") and not name.startswith("_")
     }
-    terms = {term.name: term.describe() for term in self.objective.terms}
+    terms = {term.name: term.description for term in self.objective.terms}
     return {"class": self._kind or type(self).__name__, "objective": terms, **settings}
 
   @default_settings()
@@ -225,8 +225,8 @@ class Attack:
     alike = [np.flatnonzero(classes == label) for label in np.unique(classes)]
     for rows in (some[i : i + size] for some in alike for i in range(0, len(some), size)):
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
-      chunk, goals, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
-      batch = Batch(chunk, goals, samples, seed)
+      chunk, aims, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
+      batch = Batch(chunk, aims, samples, seed)
       with COMPUTE_LOCK:
         moved, *first = (value.numpy()[: len(rows)] for value in self._attack(batch))
       finite = np.isfinite(moved)

@@ -46,8 +46,7 @@ class MIM(GradientAttack):
 class TIM(GradientAttack):
   """BIM along the gradient smoothed over space   (Dong et al., CVPR 2019).
 
-  `kernel` is the size along each axis; 15 in the paper, 7 where images are small.
-  See `TranslationInvariant`.
+  See `TranslationInvariant`; a `kernel` of 15 in the paper, 7 where images are small.
   """
 
   _update = TranslationInvariant

@@ -56,12 +56,9 @@ class Objective:
     """What tells which point is better, [B]: the term, unless its pieces do not meet."""
     return term
 
-  def describe(self) -> dict[str, Any]:
-    """Class and settings, the weight aside, as plain JSON values; arrays as their digest."""
-    return self._description
-
   @functools.cached_property
-  def _description(self) -> dict[str, Any]:
+  def description(self) -> dict[str, Any]:
+    """Class and settings, the weight aside, as plain JSON values; arrays as their digest."""
     return {name: brief(value) for name, value in plain(self).items() if name != "weight"}
 
   def check_model(self, model: TappedModel) -> None:
