@@ -1,71 +1,68 @@
-"""Attacks: objective x update x ball = one loop, and two that are no such loop."""
+"""Attacks by name: objective x update x ball = one loop, and two that are no such loop."""
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.attacks.registry import ATTACKS, named
-from hfc_tf.lazy import exports
+from hfc_tf.errors import InputError
+from hfc_tf.lazy import Registry, exports
 
 if TYPE_CHECKING:
-  from hfc_tf.attacks.apgd import APGD
   from hfc_tf.attacks.base import Attack
-  from hfc_tf.attacks.bim import BIM
-  from hfc_tf.attacks.cw import CW
-  from hfc_tf.attacks.cw_l2 import CWL2
-  from hfc_tf.attacks.deepfool import DeepFool
-  from hfc_tf.attacks.detector_aware import OrthogonalPGD, SelectivePGD
-  from hfc_tf.attacks.di import DI
-  from hfc_tf.attacks.fgsm import FGSM
+  from hfc_tf.attacks.draws import sign_noise
   from hfc_tf.attacks.hfc import HFCAttack
+  from hfc_tf.attacks.l2 import CWL2, DeepFool
+  from hfc_tf.attacks.linf import (
+    APGD,
+    BIM,
+    CW,
+    DI,
+    FGSM,
+    MIM,
+    PGD,
+    TIM,
+    OrthogonalPGD,
+    SelectivePGD,
+  )
   from hfc_tf.attacks.loop import GradientAttack
-  from hfc_tf.attacks.mim import MIM
-  from hfc_tf.attacks.noise import sign_noise
   from hfc_tf.attacks.objectives import mean_gap
-  from hfc_tf.attacks.pgd import PGD
   from hfc_tf.attacks.targets import choose_targets
-  from hfc_tf.attacks.tim import TIM
 else:
+  _LINF = ("APGD", "BIM", "CW", "DI", "FGSM", "MIM", "OrthogonalPGD", "PGD", "SelectivePGD", "TIM")
   __getattr__, __dir__ = exports(__name__, {
-    "APGD": "apgd",
+    **dict.fromkeys(_LINF, "linf"),
     "Attack": "base",
-    "BIM": "bim",
-    "CW": "cw",
-    "CWL2": "cw_l2",
-    "DI": "di",
-    "DeepFool": "deepfool",
-    "FGSM": "fgsm",
+    "CWL2": "l2",
+    "DeepFool": "l2",
     "GradientAttack": "loop",
     "HFCAttack": "hfc",
-    "MIM": "mim",
-    "OrthogonalPGD": "detector_aware",
-    "PGD": "pgd",
-    "SelectivePGD": "detector_aware",
-    "TIM": "tim",
     "choose_targets": "targets",
     "mean_gap": "objectives",
-    "sign_noise": "noise",
+    "sign_noise": "draws",
   })  # fmt: skip
 
 __all__ = [
-  "APGD",
-  "ATTACKS",
-  "BIM",
-  "CW",
-  "CWL2",
-  "DI",
-  "FGSM",
-  "MIM",
-  "PGD",
-  "TIM",
-  "Attack",
-  "DeepFool",
-  "GradientAttack",
-  "HFCAttack",
-  "OrthogonalPGD",
-  "SelectivePGD",
-  "choose_targets",
-  "mean_gap",
-  "named",
-  "schedule",
-  "sign_noise",
-]
+  "APGD", "ATTACKS", "BIM", "CW", "CWL2", "DI", "FGSM", "MIM", "PGD", "TIM", "Attack", "DeepFool",
+  "GradientAttack", "HFCAttack", "OrthogonalPGD", "SelectivePGD", "choose_targets", "mean_gap",
+  "named", "schedule", "sign_noise",
+]  # fmt: skip
+
+AIMS = ("mode", "typical")  # of the hierarchical feature constraint
+ATTACKS: Registry[type[Attack]] = Registry({
+  **{name: f"hfc_tf.attacks.linf:{name.upper()}"
+     for name in ("fgsm", "bim", "pgd", "mim", "tim", "di", "cw", "apgd")},
+  "deepfool": "hfc_tf.attacks.l2:DeepFool",
+  "cw_l2": "hfc_tf.attacks.l2:CWL2",
+})  # fmt: skip
+
+
+def named(name: str) -> type[Attack]:
+  """The attack of that name.
+
+  Raises:
+    InputError: when there is none.
+  """
+  if name not in ATTACKS:
+    raise InputError(f"an attack among {', '.join(ATTACKS)}", repr(name), "name one of them")
+  return ATTACKS[name]

@@ -1,28 +1,17 @@
-"""The sets that perturbations live in."""
+"""The sets that perturbations live in, and images of other types within them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from hfc_tf.attacks.describe import shown
-from hfc_tf.attacks.draws import START, sample_key
+from hfc_tf.attacks.draws import sample_uniform
 
 Tensor = Any
-
-
-def sample_uniform(
-  ids: Tensor, shape: Sequence[int | None], seed: Tensor, purpose: int = START
-) -> Tensor:
-  """U(-1, 1), float32 [B, *shape], keyed by (purpose, seed, id) alone."""
-
-  def draw(sample: Tensor) -> Tensor:
-    key = sample_key(purpose, seed, sample)
-    return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
-
-  return tf.map_fn(draw, ids, fn_output_signature=tf.float32)
+Array = np.ndarray[Any, Any]
 
 
 class Linf:
@@ -39,3 +28,36 @@ class Linf:
     """origin + U(-eps, eps), two-sided, as PGD starts (Madry et al., 2018)."""
     noise = sample_uniform(ids, origin.shape[1:], seed)
     return self.project(origin + eps * noise, origin, eps)
+
+
+def rounded(
+  adversarials: Array, given: Array, eps: float | None, bounds: tuple[float, float]
+) -> Array:
+  """The nearest values that the given type has within eps of the given images and in the bounds.
+
+  Where rounding to nearest would leave the ball, the neighbour towards the given value is taken.
+
+  Args:
+    adversarials: float32 [B, ...] in [0, 1].
+    given: the images they were made from, of whatever type, [B, ...] in `bounds`.
+    eps: L-infinity radius in units of `bounds`; None for no ball.
+  """
+  low, high = bounds
+  dtype = given.dtype
+  if dtype == np.float32 and (low, high) == (0.0, 1.0):
+    return adversarials  # the type in which the loop keeps the ball
+  clean = given.astype(np.float64)
+  exact = low + adversarials.astype(np.float64) * (high - low)
+  radius = np.inf if eps is None else eps * (1 + 1e-6)
+  if eps is not None:
+    exact = np.clip(exact, clean - eps, clean + eps)
+  whole = dtype.kind in "iub"
+  if whole:
+    limits = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low, high = max(low, limits[0]), min(high, limits[1])
+  exact = np.clip(exact, low, high)
+  nearest = np.rint(exact) if whole else exact.astype(dtype)
+  back = nearest.astype(np.float64)
+  outside = (np.abs(back - clean) > radius) | (back < low) | (back > high)
+  towards = back + np.sign(clean - back) if whole else np.nextafter(nearest, given)
+  return np.asarray(np.where(outside, towards, nearest)).astype(dtype)

@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
-from hfc_tf.attacks import first_step, inputs
+from hfc_tf.attacks import inputs, outcome
+from hfc_tf.attacks.balls import rounded
+from hfc_tf.attacks.budget import checked_seed, number, whole
 from hfc_tf.attacks.describe import plain, shown
-from hfc_tf.attacks.first_step import Attacked
-from hfc_tf.attacks.objectives import Batch, Objective
-from hfc_tf.attacks.objectives.base import checked, refuse_other_model
-from hfc_tf.attacks.rounding import rounded
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor, checked
+from hfc_tf.attacks.outcome import Attacked
 from hfc_tf.errors import InputError
 from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import TappedModel
 from hfc_tf.threads import COMPUTE_LOCK
 
-Tensor = Any
+BUDGET = ("eps", "step_size", "steps")
+_NUMBERS = {*BUDGET, "seed", "batch_size", "weights", "random_start", "restarts"}  # not compiled in
 
 
 class Attack:
   """Images and classes in, adversarial images out.
 
-  A subclass implements `_compile` and `_attack`. `attack + term` is the same attack on one more
-  term, e.g. `PGD(model, eps=1 / 256) + 0.3 * HFC(density)`.
+  `attack + term` is the same attack on one more term: `PGD(model) + 0.3 * HFC(density)`.
 
   Args:
-    model: the attacked classifier.
     objective: what is minimised.
+    steps: the most iterations.
+    eps, step_size: see `GradientAttack`; unused and None where the smallest perturbation is sought.
     targeted: `targets` are classes to reach; otherwise classes to leave.
     seed: of every random draw, which are keyed by (purpose, seed, sample, step); 0 ... 2^31 - 1.
     batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.
-    jit_compile: XLA; None follows the device (accelerators only: on a CPU the plain graph is
-      several times faster).
+    jit_compile: XLA; None: on accelerators only, since a CPU's plain graph is several times faster.
 
   Attributes:
-    weights: of the objective's terms, by name; they may change without a new trace.
-    eps: budget in units of the model's bounds (bounds (0, 1): 1/256; bounds (0, 255): 1); None for
-      an attack that looks for the smallest perturbation.
-    step_size: in the same units, None where there is none. steps: the most iterations.
-    Numbers may change between calls; any other setting that changes is compiled anew.
+    weights: of the objective's terms, by name. Like all numbers they may change without a new
+      trace; any other setting that changes is compiled anew.
 
   Raises:
     InputError: for a model that is not tapped, two terms of one name, a term that needs a target
@@ -56,29 +52,32 @@ class Attack:
   steps: int
   _compiled = False
   _kind = ""  # the class that descriptions name, where it is not this one
-  _numeric = frozenset(
-    ("seed", "batch_size", "weights", "eps", "step_size", "steps", "random_start", "restarts")
-  )
 
   def __init__(
     self,
     model: TappedModel,
     objective: Objective,
     *,
+    steps: int | None,
+    eps: float | None = None,
+    step_size: float | None = None,
     targeted: bool = True,
     seed: int = 0,
     batch_size: int | None = None,
     jit_compile: bool | None = None,
   ) -> None:
-    self.model = inputs.tapped(model)
+    if not isinstance(model, TappedModel):
+      remedy = "wrap the model: hfc_tf.TappedModel(model)"
+      raise InputError("a TappedModel", type(model).__name__, remedy)
+    self.model = model
     self.targeted = targeted
-    self.seed = inputs.checked_seed(seed)
+    self.seed = checked_seed(seed)
     if batch_size is not None:
-      batch_size = inputs.whole("batch_size", batch_size, "pass batch_size=32")
+      batch_size = whole("batch_size", batch_size, "pass batch_size=32")
     self.batch_size = batch_size
-    if jit_compile is None:
-      jit_compile = bool(tf.config.list_physical_devices("GPU"))
-    self._jit_compile = jit_compile
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    self._jit_compile = on_gpu if jit_compile is None else jit_compile
+    self._spend(eps, step_size, steps)
     self._aim(objective)
     self._compile()
     self._compiled = True
@@ -87,38 +86,77 @@ class Attack:
     if self._compiled and name == "targeted" and value != self.targeted:
       raise InputError(f"an attack made with targeted={value}", "another", "construct it anew")
     super().__setattr__(name, value)
-    if self._compiled and not name.startswith("_") and name not in self._numeric:
+    if self._compiled and not name.startswith("_") and name not in _NUMBERS:
       self._compile()
+
+  def _spend(self, eps: float | None, step_size: float | None, steps: int | None) -> None:
+    """Takes the budget and its steps."""
+    self.eps = self.step_size = None
+    self.steps = whole("steps", steps, "pass steps=50")
 
   def _aim(self, objective: Objective) -> None:
     """Takes an objective that fits this attack."""
-    names = [part.name for part in checked(objective).parts]
+    names = [term.name for term in checked(objective).terms]
     if len(set(names)) < len(names):
       raise InputError("terms of different names", ", ".join(names), "leave one out")
-    for part in objective.parts:
-      if part.toward_target and not self.targeted:
-        raise InputError(
-          "a targeted attack", f"the term {part.name} without a target class", "choose targets"
-        )
-      refuse_other_model(part, self.model)
-      inputs.number(f"the weight of {part.name}", part.weight, "pass weight=1.0")
+    for term in objective.terms:
+      if term.toward_target and not self.targeted:
+        found = f"the term {term.name} without a target class"
+        raise InputError("a targeted attack", found, "choose targets")
+      term.check_model(self.model)
+      number(f"the weight of {term.name}", term.weight, "pass weight=1.0")
     self.objective = objective
-    self.weights = {part.name: part.weight for part in objective.parts}
+    self.weights = {term.name: term.weight for term in objective.terms}
 
   def _compile(self) -> None:
     """Makes the tf.functions of the present objective."""
-    raise TypeError(f"{type(self).__name__} cannot attack")
+    self._loop = self._function(self._run)
+
+  def _function(self, function: Callable[..., Any]) -> Any:
+    return tf.function(
+      function, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
+    )
 
   def _attack(self, batch: Batch) -> Attacked:
     """Adversarial images of one full chunk."""
+    numbers = self._numbers()
+    return Attacked(*self._loop(batch, numbers["weights"], numbers["steps"]))
+
+  def _run(self, *tensors: Any) -> Attacked:
+    """What is compiled."""
     raise TypeError(f"{type(self).__name__} cannot attack")
 
-  def __add__(self, objective: Objective) -> Self:
-    """The same attack on one more term.
+  def _numbers(self) -> dict[str, Tensor]:
+    """What the compiled loop is given at each call: weights [T], steps, and the budget if any."""
+    weights = [
+      number(f"the weight of {term.name}", self.weights[term.name], "pass weight=1.0")
+      for term in self.objective.terms
+    ]
+    steps = tf.constant(whole("steps", self.steps, "pass steps=20"), tf.int32)
+    floats = {"weights": weights, "eps": self.eps, "step_size": self.step_size}
+    given = {name: value for name, value in floats.items() if value is not None}
+    return {"steps": steps, **{n: tf.constant(value, tf.float32) for n, value in given.items()}}
 
-    Raises:
-      InputError: where the term does not fit.
-    """
+  def _prepare(self, batch: Batch) -> tuple[Batch, list[Any]]:
+    """The batch with what its terms ask for, and the terms' states."""
+    if any(term.reads_clean for term in self.objective.terms):
+      batch = batch._replace(features=self.model(batch.images)[1])
+    return batch, [term.prepare(batch) for term in self.objective.terms]
+
+  def _terms(self, states: list[Any], batch: Batch, logits: Tensor, features: Any) -> list[Tensor]:
+    """Each term, unweighted, [B]."""
+    return [
+      term.term(state, batch, logits, features)
+      for term, state in zip(self.objective.terms, states, strict=True)
+    ]
+
+  def _success(self, logits: Tensor, batch: Batch) -> Tensor:
+    """Where the class is reached (untargeted: left), bool [B]."""
+    reached = tf.argmax(logits, 1, output_type=tf.int32) == batch.targets
+    return reached if self.targeted else ~reached
+
+  def __add__(self, objective: Objective) -> Self:
+    """The same attack on one more term; an InputError where it does not fit."""
     other = copy.copy(self)
     other._join(objective)
     return other
@@ -126,40 +164,36 @@ class Attack:
   def _join(self, objective: Objective) -> None:
     """Adds a term, or puts what it aims at in the place of the objective."""
     weights = self.weights
-    goals = [part.goal for part in checked(objective).parts if part.goal is not None]
+    goals = [term.goal for term in checked(objective).terms if term.goal is not None]
     self._aim((goals[0] if goals else self.objective) + objective)
     self.weights |= {name: weight for name, weight in weights.items() if name in self.weights}
 
   def __repr__(self) -> str:
     low, high = self.model.bounds
-    settings: dict[str, Any] = {"steps": self.steps, "targeted": self.targeted, "seed": self.seed}
-    if self.eps is not None and self.step_size is not None:
-      units = {"eps": self.eps, "step_size": self.step_size}
-      settings = {
-        name: f"{value:g} ({256 * value / (high - low):g}/256 of [{low:g}, {high:g}])"
-        for name, value in units.items()
-      } | settings
-    objective = " + ".join(
-      f"{self.weights[part.name]:g} * {shown(part)}" for part in self.objective.parts
-    )
-    texts = [f"{name}={value}" for name, value in settings.items()]
-    texts += [f"objective={objective}"] if objective else []
-    return f"{self._label}({', '.join(texts)})"
+    settings = [
+      f"{name}={value:g} ({256 * value / (high - low):g}/256 of [{low:g}, {high:g}])"
+      for name, value in (("eps", self.eps), ("step_size", self.step_size))
+      if value is not None
+    ]
+    settings += [f"{name}={getattr(self, name)}" for name in ("steps", "targeted", "seed")]
+    terms = [f"{self.weights[term.name]:g} * {shown(term)}" for term in self.objective.terms]
+    settings += [f"objective={' + '.join(terms)}"] if terms else []
+    return f"{self._label()}({', '.join(settings)})"
 
-  @property
   def _label(self) -> str:
     return type(self).__name__
 
   def describe(self) -> dict[str, Any]:
     """All that the result depends on beside images, classes, ids and model, as plain JSON values.
 
-    Arrays stand as their SHA-256.
+    Arrays stand as their digest.
     """
-    others = ("model", "objective")
-    own = {name: value for name, value in vars(self).items() if name not in others}
-    own |= {"eps": self.eps, "step_size": self.step_size, "steps": self.steps}
-    terms = {part.name: part.describe() for part in self.objective.parts}
-    settings: dict[str, Any] = plain({n: v for n, v in own.items() if not n.startswith("_")})
+    settings: dict[str, Any] = {
+      name: plain(value)
+      for name, value in vars(self).items()
+      if name not in ("model", "objective") and not name.startswith("_")
+    }
+    terms = {term.name: term.description for term in self.objective.terms}
     return {"class": self._kind or type(self).__name__, "objective": terms, **settings}
 
   @default_settings()
@@ -184,60 +218,25 @@ class Attack:
     unit = self.model.to_unit(given)
     classes = inputs.classes(targets, len(unit), self.model.num_classes)
     keys = inputs.sample_ids(ids, len(unit))
-    seed = inputs.checked_seed(self.seed)
-    adversarials = np.empty(unit.shape, given.dtype)
-    silent, reached = np.zeros(len(unit), bool), np.zeros(len(unit), bool)
-    moved = lost = 0
+    seed = tf.constant(checked_seed(self.seed), tf.int32)
+    made = unit.copy()
+    silent, reached = np.zeros((2, len(unit)), bool)
     size = self.batch_size or max(1, min(32, len(unit)))
-    for label, rows in _chunks(classes, size):
+    alike = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    for rows in (some[i : i + size] for some in alike for i in range(0, len(some), size)):
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
-      batch = Batch(
-        tf.constant(unit[padded]),
-        tf.fill([size], tf.constant(label, tf.int32)),
-        tf.constant(keys[padded], tf.int32),
-        tf.constant(seed, tf.int32),
-      )
+      chunk, aims, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
+      batch = Batch(chunk, aims, samples, seed)
       with COMPUTE_LOCK:
-        made, *seen = (value.numpy()[: len(rows)] for value in self._attack(batch))
-      finite = np.isfinite(made)
-      made = np.where(finite, made, unit[rows])
-      silent[rows] = seen[0] | ~finite.reshape(len(rows), -1).all(1)
-      reached[rows] = seen[1]
-      adversarials[rows] = rounded(made, given[rows], self.eps, self.model.bounds)
-      moved += int(np.count_nonzero(made != unit[rows]))
-      same = adversarials[rows] == given[rows]
-      lost += int(np.count_nonzero((made != unit[rows]) & same))
+        moved, *first = (value.numpy()[: len(rows)] for value in self._attack(batch))
+      finite = np.isfinite(moved)
+      made[rows] = np.where(finite, moved, unit[rows])
+      silent[rows] = first[0] | ~finite.reshape(len(rows), -1).all(1)
+      reached[rows] = first[1]
+    adversarials = rounded(made, given, self.eps, self.model.bounds)
     if self.eps != 0:
-      first_step.warn(self._label, self.targeted, silent, reached)
-    if lost > moved / 2:
-      logging.warning(
-        "%s: rounding to %s undoes %.0f %% of the changed values, since eps = %s of images in "
-        "[%g, %g] is near or below the distance of its values; pass float32 images or a larger eps",
-        self._label, given.dtype, 100 * lost / moved, self.eps, *self.model.bounds,
-      )  # fmt: skip
+      outcome.warn(self._label(), self.targeted, silent, reached)
+    changed, same = made != unit, adversarials == given
+    undone, settings = (changed & same).sum(), (given.dtype, self.eps, self.model.bounds)
+    outcome.warn_of_rounding(self._label(), undone, changed.sum(), *settings)
     return adversarials
-
-  def _numbers(self) -> dict[str, Tensor]:
-    """What the compiled loop is given at each call: weights and, where it has them, NUMBERS."""
-    steps = inputs.whole("steps", self.steps, "pass steps=20")
-    numbers = {"weights": self._weights(), "steps": tf.convert_to_tensor(steps, tf.int32)}
-    for name in ("eps", "step_size"):
-      if getattr(self, name) is not None:
-        numbers[name] = tf.convert_to_tensor(getattr(self, name), tf.float32)
-    return numbers
-
-  def _weights(self) -> Tensor:
-    """The weights in the order of the objective's terms, [T]."""
-    weights = [
-      inputs.number(f"the weight of {part.name}", self.weights[part.name], "pass weight=1.0")
-      for part in self.objective.parts
-    ]
-    return tf.convert_to_tensor(weights, tf.float32)
-
-
-def _chunks(classes: np.ndarray[Any, Any], size: int) -> Iterator[tuple[Any, np.ndarray[Any, Any]]]:
-  """Each class, and at most `size` rows that share it."""
-  for label in np.unique(classes):
-    rows = np.flatnonzero(classes == label)
-    for first in range(0, len(rows), size):
-      yield label, rows[first : first + size]

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import inspect
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hfc_tf.storage.hashing import digest
+
 
 def plain(value: Any) -> Any:
   """Numbers, texts, lists and dictionaries for whatever settings and learnt arrays are made of.
 
-  Arrays and tensors become {"sha256": of their type, shape and bytes}. Of other objects the class
-  and the attributes whose names have no leading underscore are told; private ones follow from
-  them.
-
-  Raises:
-    TypeError: for functions and classes.
+  Arrays and tensors become {"sha256": their digest}. Of other objects the class and the attributes
+  whose names have no leading underscore are told; private ones follow from them. Functions and
+  classes cannot be told: a TypeError.
   """
   if value is None or isinstance(value, bool | int | float | str):
     return value
   if isinstance(value, np.generic):
     return value.item()
   if isinstance(value, np.ndarray | tf.Tensor):
-    array = np.ascontiguousarray(value)
-    content = f"{array.dtype.str}{array.shape}".encode() + array.tobytes()
-    return {"sha256": hashlib.sha256(content).hexdigest()}
+    return {"sha256": digest(np.asarray(value))}
   if isinstance(value, Mapping):
     return {str(key): plain(one) for key, one in value.items()}
   if isinstance(value, list | tuple):
     return [plain(one) for one in value]
   if inspect.isroutine(value) or isinstance(value, type):
     raise TypeError(f"{value!r} cannot be told in plain values")
-  if dataclasses.is_dataclass(value):
-    own = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-  else:
-    own = {name: one for name, one in vars(value).items() if not name.startswith("_")}
-  return {"class": type(value).__name__, **{name: plain(one) for name, one in own.items()}}
+  fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
+  names = [field.name for field in fields] or [name for name in vars(value) if name[0] != "_"]
+  return {"class": type(value).__name__, **{name: plain(getattr(value, name)) for name in names}}
 
 
 def shown(value: Any) -> str:
@@ -49,13 +42,11 @@ def shown(value: Any) -> str:
   settings = [
     f"{name}={one!r}"
     for name, one in vars(value).items()
-    if name != "weight" and not name.startswith("_") and isinstance(one, bool | int | float | str)
+    if name != "weight" and name[0] != "_" and isinstance(one, bool | int | float | str)
   ]
   return f"{type(value).__name__}({', '.join(settings)})"
 
 
 def brief(value: Any) -> Any:
-  """A plain value, where it is a dictionary shortened to {"sha256": of its JSON text}."""
-  if not isinstance(value, dict) or value.keys() == {"sha256"}:
-    return value
-  return {"sha256": hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()}
+  """A plain value; a dictionary as its digest."""
+  return {"sha256": digest(value)} if isinstance(value, dict) and "sha256" not in value else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 import re
@@ -15,62 +14,52 @@ import tensorflow as tf
 
 from hfc_tf.attacks import inputs
 from hfc_tf.attacks.base import Attack
-from hfc_tf.attacks.objectives import Batch
+from hfc_tf.attacks.objectives.base import Batch, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.files import write_files
 
-Tensor = Any
 Array = np.ndarray[Any, Any]
 NUMBERS = {"eps": tf.float32, "step_size": tf.float32, "steps": tf.int32}
 _LARGE = 1024  # values from which an array travels in 16 bits
 
 
 def numbers(attack: Attack) -> dict[str, Any]:
-  """The numbers of a program: seed, weights of the terms, eps, step_size, steps.
-
-  eps and step_size are in units of the model's bounds.
-  """
-  weights = [float(attack.weights[part.name]) for part in attack.objective.parts]
-  own = {name: getattr(attack, name) for name in NUMBERS}
-  given = {name: value for name, value in own.items() if value is not None}
+  """The numbers of a program: seed, weights, steps, and eps and step_size in the model's units."""
+  weights = [float(attack.weights[term.name]) for term in attack.objective.terms]
+  values = {name: getattr(attack, name) for name in NUMBERS}
+  given = {name: value for name, value in values.items() if value is not None}
   return {"seed": attack.seed, "weights": weights, **given}
 
 
 def batch_function(
-  attack: Attack,
-  batch_size: int,
-  shape: tuple[int, ...],
-  *,
-  start: bool = False,
+  attack: Attack, batch_size: int, shape: tuple[int, ...], *, start: bool = False
 ) -> tuple[Callable[..., Tensor], dict[str, tf.TensorSpec]]:
   """An attack on one batch as a function of tensors, and the specs of these tensors by name.
 
-  Args:
-    attack: any attack; `numbers(attack)` are arguments of the function.
-    batch_size: images of the batch, B.
-    shape: of an image in [0, 1].
-    start: whether the point to start from is an argument as well, instead of a random draw.
+  `numbers(attack)` are among them; so is the point to start from instead of a random draw, if
+  `start`. `shape` is that of an image in [0, 1].
   """
-  images = tf.TensorSpec([batch_size, *shape], tf.float32, "images")
-  specs = {
-    "images": images,
-    "targets": tf.TensorSpec([batch_size], tf.int32, "targets"),
-    "ids": tf.TensorSpec([batch_size], tf.int32, "ids"),
-    **({"start": tf.TensorSpec(images.shape, tf.float32, "start")} if start else {}),
-    "seed": tf.TensorSpec([], tf.int32, "seed"),
-    "weights": tf.TensorSpec([len(attack.objective.parts)], tf.float32, "weights"),
-  }
+  images, vector = [batch_size, *shape], [batch_size]
   given = [name for name in NUMBERS if name in numbers(attack)]
-  specs |= {name: tf.TensorSpec([], NUMBERS[name], name) for name in given}
+  kinds: dict[str, tuple[list[int], Any]] = {
+    "images": (images, tf.float32),
+    "targets": (vector, tf.int32),
+    "ids": (vector, tf.int32),
+    **({"start": (images, tf.float32)} if start else {}),
+    "seed": ([], tf.int32),
+    "weights": ([len(attack.weights)], tf.float32),
+    **{name: ([], NUMBERS[name]) for name in given},
+  }
+  specs = {name: tf.TensorSpec(*kind, name) for name, kind in kinds.items()}
 
   def function(*tensors: Tensor) -> Tensor:
     values = dict(zip(specs, tensors, strict=True))
-    own: Any = copy.copy(attack)  # shares the compiled loop
-    own._numbers = lambda: {name: values[name] for name in ("weights", *given)}
+    fed: Any = copy.copy(attack)  # shares the compiled loop
+    fed._numbers = lambda: {name: values[name] for name in ("weights", *given)}
     if start:
-      own._start = lambda *_: values["start"]
+      fed._start = lambda *_: values["start"]
     batch = Batch(*(values[name] for name in ("images", "targets", "ids", "seed")))
-    return own._attack(batch).images
+    return fed._attack(batch).images
 
   return function, specs
 
@@ -106,67 +95,52 @@ def export_attack(
     InputError: for several restarts, images that do not fit, targets that differ, or operations
       that XLA cannot compile.
   """
-  if getattr(attack, "restarts", 1) > 1:
-    raise InputError("an attack of one run", f"restarts={attack.restarts}", "pass restarts=1")  # type: ignore[attr-defined]
-  shape = attack.model.input_shape
+  restarts = getattr(attack, "restarts", 1)
+  if restarts > 1:
+    raise InputError("an attack of one run", f"restarts={restarts}", "pass restarts=1")
   low, high = attack.model.bounds
   if images is None:
-    images = np.full([batch_size, *(size or 64 for size in shape)], (low + high) / 2, np.float32)
+    sides = [side or 64 for side in attack.model.input_shape]
+    images = np.full([batch_size, *sides], (low + high) / 2, np.float32)
   unit = attack.model.to_unit(images)
   classes = inputs.classes(targets, len(unit), attack.model.num_classes)
   if len(unit) != batch_size or len(np.unique(classes)) != 1:
-    raise InputError(
-      f"{batch_size} images that aim at one class",
-      f"{len(unit)} images, {len(np.unique(classes))} classes",
-      "export one batch",
-    )
+    found = f"{len(unit)} images, {len(np.unique(classes))} classes"
+    raise InputError(f"{batch_size} images that aim at one class", found, "export one batch")
   keys = inputs.sample_ids(ids, batch_size)
   arguments = {"images": unit, "targets": classes, "ids": keys, **numbers(attack)}
-  attack = _unfolded(attack)
   random_start = bool(getattr(attack, "random_start", False))
+  program = copy.copy(attack)  # whose network's weights are variables: arguments
+  program.model = attack.model.variant(precision=attack.model.precision, fold=False)
+  program._jit_compile = True
+  program._compile()
   if random_start:
-    arguments["start"] = _start(attack, unit, arguments["ids"])
-  function, specs = batch_function(attack, batch_size, unit.shape[1:], start=random_start)
-  given = [np.asarray(arguments[name], spec.dtype.as_numpy_dtype) for name, spec in specs.items()]
-  program, captured = _stablehlo(function, list(specs.values()))
-  names = [*specs, *(name for name, _ in captured)]
-  arrays = [*given, *(array for _, array in captured)]
-  _check(program, arrays)
-  stored = [*given, *(_smaller(array) if half else array for _, array in captured)]
-  buffer = io.BytesIO()
-  np.savez(buffer, **{f"arg{i:03d}": array for i, array in enumerate(stored)})  # type: ignore[arg-type]
-  told = {
+    eps, seed = tf.constant(attack.eps, tf.float32) / (high - low), tf.constant(attack.seed)
+    drawn: Any = program
+    arguments["start"] = drawn._start(tf.constant(unit), eps, tf.constant(keys), seed).numpy()
+  function, specs = batch_function(program, batch_size, unit.shape[1:], start=random_start)
+  given = [(name, np.asarray(arguments[name], specs[name].dtype.as_numpy_dtype)) for name in specs]
+  text, captured = _stablehlo(function, list(specs.values()))
+  arrays = {f"arg{i:03d}": pair for i, pair in enumerate([*given, *captured])}
+  _check(text, [array for _, array in arrays.values()])
+  stored = {
+    key: _smaller(array) if half and name not in specs else array
+    for key, (name, array) in arrays.items()
+  }
+  description = {
     "arguments": [
-      {"array": f"arg{i:03d}", "name": name, "type": array.dtype.name, "shape": array.shape}
-      for i, (name, array) in enumerate(zip(names, arrays, strict=True))
+      {"array": key, "name": name, "type": array.dtype.name, "shape": array.shape}
+      for key, (name, array) in arrays.items()
     ],
     "attack": type(attack).__name__,
     "batch_size": batch_size,
     "returns": "adversarial images in [0, 1]",
   }
-  files = {
-    "program.mlir": program.encode(),
-    "arguments.npz": buffer.getvalue(),
-    "arguments.json": json.dumps(told, indent=1).encode(),
-  }
-  write_files(path, files)
-
-
-def _unfolded(attack: Attack) -> Attack:
-  """The same attack on a network whose weights are variables: arguments of the program."""
-  other = copy.copy(attack)
-  other.model = attack.model.variant(precision=attack.model.precision, fold=False)
-  other._jit_compile = True  # as the program is
-  other._compile()
-  return other
-
-
-def _start(attack: Any, unit: Array, ids: Array) -> Array:
-  """The random start that the attack would draw, [B, ...]."""
-  low, high = attack.model.bounds
-  eps = tf.constant(attack.eps, tf.float32) / (high - low)
-  seed = tf.constant(attack.seed, tf.int32)
-  return np.asarray(attack._start(tf.constant(unit), eps, tf.constant(ids), seed))
+  write_files(path, {
+    "program.mlir": text.encode(),
+    "arguments.npz": lambda file: np.savez(file, **stored),  # type: ignore[arg-type]
+    "arguments.json": json.dumps(description, indent=1).encode(),
+  })  # fmt: skip
 
 
 def _stablehlo(
@@ -184,9 +158,8 @@ def _stablehlo(
   try:
     program = compiled.experimental_get_compiler_ir(*specs)(stage="stablehlo")
   except (tf.errors.OpError, ValueError) as error:
-    raise InputError(
-      "an attack that XLA can compile", str(error)[:200], "choose other terms or another model"
-    ) from error
+    remedy = "choose other terms or another model"
+    raise InputError("an attack that XLA can compile", str(error)[:200], remedy) from error
   return str(program), captured
 
 
@@ -198,9 +171,8 @@ def _check(program: str, arrays: list[Array]) -> None:
     for shape in re.findall(r"%arg\d+: tensor<([^>]*)>", head)
   ]
   if expected != [list(array.shape) for array in arrays]:
-    raise InputError(
-      f"a program of {len(arrays)} arguments", f"one of {len(expected)}", "try another TensorFlow"
-    )
+    wanted, remedy = f"a program of {len(arrays)} arguments", "try another TensorFlow"
+    raise InputError(wanted, f"one of {len(expected)}", remedy)
 
 
 def _smaller(array: Array) -> Array:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any, Self
 
+from hfc_tf.attacks import AIMS, named
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
-from hfc_tf.attacks.registry import AIMS, named
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel, Taps
@@ -22,17 +22,15 @@ class HFCAttack(Attack):
   It is an attack of the base's class too, with all that this class has.
 
   Args:
-    model: the attacked classifier.
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode").
-    eps, step_size: in units of the model's bounds. steps: iterations. As in the base attack.
-    seed, batch_size: see `Attack`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
     train: labelled taps of clean Train images; for "typical", as `scale` and `margin` are.
     scale: of the residuals of clean images that the features are to have.
     margin: lead of the target's logit from which on nothing pushes it further.
-    settings: of the base attack alone (random_start, restarts, decay, kernel, kappa, ...).
+    settings: of the base attack: eps and step_size in units of the model's bounds, steps, seed,
+      batch_size (see `Attack`), and what it alone has (restarts, decay, kernel, kappa, ...).
 
   Raises:
     InputError: for a base that takes no further term (deepfool), or one that is not targeted; for
@@ -53,11 +51,6 @@ class HFCAttack(Attack):
     base: str = "bim",
     weight: float = 1.0,
     *,
-    eps: float | None = None,
-    step_size: float | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    batch_size: int | None = None,
     aim: str = "mode",
     train: Taps | None = None,
     scale: float = 1.0,
@@ -67,21 +60,17 @@ class HFCAttack(Attack):
     if aim not in AIMS:
       raise InputError(f"aim among {', '.join(AIMS)}", repr(aim), "name one of them")
     if not isinstance(density, HierarchicalDensity):
-      raise InputError(
-        "a HierarchicalDensity", type(density).__name__, "pass one fitted on model.taps(...)"
-      )
+      remedy = "pass one fitted on model.taps(...)"
+      raise InputError("a HierarchicalDensity", type(density).__name__, remedy)
     if aim == "typical" and train is None:
       raise InputError("clean Train taps with aim='typical'", "none", "pass train=model.taps(...)")
-    given = {"eps": eps, "step_size": step_size, "steps": steps}
-    settings |= {name: value for name, value in given.items() if value is not None}
     start: Any = super().__init__  # of the base
-    start(model, seed=seed, batch_size=batch_size, **settings)
-    self._join(
-      HFC(density, weight) if train is None or aim == "mode"
-      else TypicalHFC(density, train, weight, scale, margin)
-    )  # fmt: skip
+    start(model, **settings)
+    if train is None or aim == "mode":
+      self._join(HFC(density, weight))
+    else:
+      self._join(TypicalHFC(density, train, weight, scale, margin))
 
-  @property
   def _label(self) -> str:
     return f"HFCAttack on {self._kind}"
 

@@ -7,44 +7,28 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.attacks.numeric import checked_seed as checked_seed
-from hfc_tf.attacks.numeric import number as number
-from hfc_tf.attacks.numeric import whole as whole
 from hfc_tf.errors import InputError
-from hfc_tf.taps import TappedModel
 
 Array = np.ndarray[Any, Any]
 
 
 def array(images: Any) -> Array:
-  """Images as one array of numbers.
-
-  Raises:
-    InputError: for images of different shapes or things that are no images.
-  """
+  """Images as one array of numbers; an InputError for what has no one shape or is no images."""
   try:
     given = np.asarray(images)
   except ValueError as error:
     raise InputError("images of one shape", str(error)[:100], "resize them") from None
   if given.dtype.kind in "OSUMmc":
-    raise InputError(
-      "an array of numbers, a tensor or a tf.data.Dataset",
-      f"{type(images).__name__} of {given.dtype}",
-      "pass images [N, ...]",
-    )
+    expected, found = "an array of numbers, a tensor or a tf.data.Dataset", type(images).__name__
+    raise InputError(expected, f"{found} of {given.dtype}", "pass images [N, ...]")
   return given
 
 
 def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:
-  """Images and targets; the batches of a tf.data.Dataset one after the other.
+  """Images and targets; of a tf.data.Dataset, all its batches of images or of (images, targets).
 
-  Args:
-    images: an array or tensor, or a dataset of batches of images or of (images, targets).
-    targets: as given; None takes them from the pairs.
-    rank: of a batch of images.
-
-  Raises:
-    InputError: for a dataset that is endless, empty, not batched or holds something else.
+  An InputError for a dataset that is endless, empty or not batched (images of `rank` axes), for
+  other elements, and where there are no targets or twice.
   """
   if isinstance(images, tf.data.Dataset):
     if images.cardinality() == tf.data.INFINITE_CARDINALITY:
@@ -53,78 +37,56 @@ def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:
     if not elements:
       raise InputError("at least one batch", "an empty dataset", "pass images")
     pairs = isinstance(elements[0], tuple)
-    if pairs and (targets is not None or len(elements[0]) != 2):
+    columns = list(zip(*elements, strict=True)) if pairs else [elements]
+    if pairs and (len(columns) != 2 or targets is not None):
       raise InputError(
         "a dataset of images, or one of pairs and no other targets",
-        f"tuples of {len(elements[0])}" + ("" if targets is None else " and targets beside them"),
+        f"tuples of {len(columns)}" + ("" if targets is None else " and targets beside them"),
         "map it to its images, or leave the targets out",
       )
-    batches = [element[0] for element in elements] if pairs else elements
-    if len(getattr(batches[0], "shape", ())) != rank:
+    shape = getattr(columns[0][0], "shape", None)
+    if shape is None or len(shape) != rank:
       raise InputError(
         "a dataset of batches of images",
-        f"elements of shape {getattr(batches[0], 'shape', type(batches[0]).__name__)}",
+        f"elements of shape {shape or type(columns[0][0]).__name__}",
         "call dataset.batch(32)",
       )
-    images = np.concatenate([np.asarray(batch) for batch in batches])
-    if pairs:
-      targets = np.concatenate([np.asarray(element[1]) for element in elements])
+    images, *others = (np.concatenate([np.asarray(batch) for batch in each]) for each in columns)
+    targets = others[0] if others else targets
   if targets is None:
-    raise InputError(
-      "targets: the classes to reach (untargeted: to leave)", "none", "pass attack(images, targets)"
-    )
+    expected = "targets: the classes to reach (untargeted: to leave)"
+    raise InputError(expected, "none", "pass attack(images, targets)")
   return images, targets
 
 
 def classes(targets: Any, count: int, num_classes: int) -> Array:
   """Classes int32 [N] of integers [N] or [N, 1], one class for all, or exact one-hot rows [N, K].
 
-  Raises:
-    InputError: for other numbers, another length, or classes that the model does not have.
+  An InputError for other numbers, another length, or classes that the model does not have.
   """
-  numbers = _integers("targets", targets)
+  numbers = _array("targets", targets)
   if numbers.shape == (count, num_classes) and num_classes > 1:
     if not (np.isin(numbers, (0, 1)).all() and (numbers.sum(1) == 1).all()):
-      raise InputError(
-        "targets [N], or one-hot rows [N, K]", "rows that are not one-hot", "pass classes [N]"
-      )
+      expected = "targets [N], or one-hot rows [N, K]"
+      raise InputError(expected, "rows that are not one-hot", "pass classes [N]")
     numbers = numbers.argmax(1)
   elif numbers.dtype.kind not in "iu":
-    raise InputError(
-      "integer targets [N], or one-hot rows [N, K]",
-      f"{numbers.dtype} of shape {numbers.shape}",
-      "pass e.g. targets.astype(int)",
-    )
-  numbers = _one_each("targets", numbers, count)
-  if count and (numbers.min() < 0 or numbers.max() >= num_classes):
-    raise InputError(
-      f"targets between 0 and {num_classes - 1}",
-      f"{numbers.min()} to {numbers.max()}",
-      "name a class that the model has",
-    )
-  return numbers.astype(np.int32)
+    expected, found = "integer targets [N], or one-hot rows [N, K]", f"{numbers.dtype} of shape"
+    raise InputError(expected, f"{found} {numbers.shape}", "pass e.g. targets.astype(int)")
+  expected, remedy = f"targets between 0 and {num_classes - 1}", "name a class that the model has"
+  return _integers("targets", numbers, count, (0, num_classes - 1), expected, remedy)
 
 
 def sample_ids(ids: Any, count: int) -> Array:
-  """The keys of random draws, int32 [N]; 0 ... N - 1 by default.
-
-  Raises:
-    InputError: for anything but integers of 32 bits, or another length.
-  """
-  if ids is None:
-    return np.arange(count, dtype=np.int32)
-  numbers = _integers("ids", ids)
+  """The keys of random draws: integers of 32 bits, int32 [N]; 0 ... N - 1 by default."""
+  numbers = np.arange(count, dtype=np.int32) if ids is None else _array("ids", ids)
   if numbers.dtype.kind not in "iu":
     raise InputError("integer ids [N]", f"{numbers.dtype}", "number the images")
-  numbers = _one_each("ids", numbers, count)
-  if count and not -(2**31) <= int(numbers.min()) <= int(numbers.max()) < 2**31:
-    raise InputError(
-      "ids within 32 bits", f"{numbers.min()} to {numbers.max()}", "number the images, 0 to N - 1"
-    )
-  return numbers.astype(np.int32)
+  limits, remedy = (-(2**31), 2**31 - 1), "number the images, 0 to N - 1"
+  return _integers("ids", numbers, count, limits, "ids within 32 bits", remedy)
 
 
-def _integers(name: str, values: Any) -> Array:
+def _array(name: str, values: Any) -> Array:
   try:
     numbers = np.asarray(values)
   except ValueError as error:
@@ -132,27 +94,14 @@ def _integers(name: str, values: Any) -> Array:
   return numbers.astype(np.int64) if not numbers.size and numbers.ndim == 1 else numbers
 
 
-def _one_each(name: str, values: Array, count: int) -> Array:
-  """Values [N] of [N], [N, 1] or a single one."""
-  if values.ndim == 0:
-    return np.full(count, values)
-  if values.shape not in ((count,), (count, 1)):
-    raise InputError(
-      f"{name} for {count} images, or a single number",
-      f"shape {values.shape}",
-      "pass one for each image",
-    )
-  return values.reshape(count)
-
-
-def tapped(model: Any) -> TappedModel:
-  """A TappedModel.
-
-  Raises:
-    InputError: for anything else.
-  """
-  if not isinstance(model, TappedModel):
-    raise InputError(
-      "a TappedModel", type(model).__name__, "wrap the model: hfc_tf.TappedModel(model)"
-    )
-  return model
+def _integers(
+  name: str, values: Array, count: int, limits: tuple[int, int], expected: str, remedy: str
+) -> Array:
+  """Values int32 [N] within limits, of [N], [N, 1] or a single one."""
+  if values.ndim and values.shape not in ((count,), (count, 1)):
+    asked = f"{name} for {count} images, or a single number"
+    raise InputError(asked, f"shape {values.shape}", "pass one for each image")
+  numbers = values.reshape(count) if values.ndim else np.full(count, values)
+  if count and not limits[0] <= int(numbers.min()) <= int(numbers.max()) <= limits[1]:
+    raise InputError(expected, f"{numbers.min()} to {numbers.max()}", remedy)
+  return numbers.astype(np.int32)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.attacks import inputs
+from hfc_tf.attacks.budget import checked_seed
 from hfc_tf.errors import InputError
 
 RULES = ("random", "next", "least_likely")
@@ -14,12 +15,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int32]]
 
 
 def choose_targets(
-  labels: Any,
-  logits: np.ndarray[Any, Any],
-  rule: str = "random",
-  *,
-  ids: Any = None,
-  seed: int = 0,
+  labels: Any, logits: np.ndarray[Any, Any], rule: str = "random", *, ids: Any = None, seed: int = 0
 ) -> IntArray:
   """Targets of a targeted attack, int32 [N].
 
@@ -40,7 +36,7 @@ def choose_targets(
   logits, rule = np.asarray(logits), str(rule)
   count, classes = logits.shape
   truth = inputs.classes(labels, count, classes)
-  seed = inputs.checked_seed(seed)
+  seed = checked_seed(seed)
   if rule == "next":
     return np.asarray((truth + 1) % classes, np.int32)
   if rule == "random":
@@ -52,8 +48,5 @@ def choose_targets(
     return np.asarray(wrong.argmin(1), np.int32)
   if rule.isdecimal() and int(rule) < classes:
     return np.full(len(truth), int(rule), np.int32)
-  raise InputError(
-    f"a target rule: random, next, least_likely or a class below {classes}",
-    repr(rule),
-    "name one of them",
-  )
+  rules = f"a target rule: {', '.join(RULES)} or a class below {classes}"
+  raise InputError(rules, repr(rule), "name one of them")

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from hfc_tf.attacks import AIMS as AIMS
+from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.attacks.registry import AIMS as AIMS
-from hfc_tf.attacks.registry import ATTACKS
 from hfc_tf.data import DATASETS, VOLUMES
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError

@@ -172,12 +172,12 @@ def balanced_weight(study: Study, attack: Attack, term: str) -> float:
   """The weight at which a term pulls as hard as the attack's first term: the ratio of the median
   L1 norms of their gradients on one chunk of clean AdvTrain images.
   """
-  some, terms = study.commonest_chunk(), {each.name: each for each in attack.objective.parts}
+  some, terms = study.commonest_chunk(), {each.name: each for each in attack.objective.terms}
   targets = tf.constant(study.targets["adv_train"][some])
   ids = tf.constant(study.rows_of["adv_train"][some], tf.int32)
   images = tf.constant(study.images("adv_train", some))
   norms = []
-  for name in (attack.objective.parts[0].name, term):
+  for name in (attack.objective.terms[0].name, term):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(images)
       logits, features = attack.model(images)

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from hfc_tf.attacks import sign_noise
-from hfc_tf.attacks.balls import Linf, sample_uniform
-from hfc_tf.attacks.draws import uniform
+from hfc_tf.attacks.balls import Linf
+from hfc_tf.attacks.draws import sample_uniform, uniform
 
 
 def test_uniform_draws_are_uniform_and_keyed():

@@ -22,10 +22,10 @@ def density(model):
 
 def test_sums_keep_their_terms_and_weights(density):
   total = CrossEntropy() + 0.3 * HFC(density)
-  assert [(part.name, part.weight) for part in total.parts] == [("cross_entropy", 1), ("hfc", 0.3)]
+  assert [(term.name, term.weight) for term in total.terms] == [("cross_entropy", 1), ("hfc", 0.3)]
   doubled = 2 * total
-  assert [part.weight for part in doubled.parts] == [2.0, 0.6]
-  assert [part.weight for part in total.parts] == [1.0, 0.3]
+  assert [term.weight for term in doubled.terms] == [2.0, 0.6]
+  assert [term.weight for term in total.terms] == [1.0, 0.3]
 
 
 def test_hfc_is_equation_16_written_out(model, density):

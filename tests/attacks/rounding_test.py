@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf.attacks import ATTACKS, BIM
-from hfc_tf.attacks.rounding import rounded
+from hfc_tf.attacks.balls import rounded
 from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import attack, random_images
 from tests.networks import tiny

@@ -88,7 +88,7 @@ def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
 def test_the_typical_aim_takes_its_margin_and_scale_from_adv_train(study):
   attacks = hfc_weight.hfc_attacks(study, "bim", aim="typical")
   assert list(attacks) == ["weight 1", "weight 0.25"]
-  term = next(iter(attacks.values())).objective.parts[1]
+  term = next(iter(attacks.values())).objective.terms[1]
   ordered = np.sort(study.clean["adv_train"].logits, 1)
   assert term.goal.kappa == pytest.approx(np.median(ordered[:, -1] - ordered[:, -2]))
   assert 0 <= term.scale <= 5

@@ -1,30 +1,13 @@
 """What attacks minimise."""
 
 from hfc_tf.attacks.objectives.base import Batch, Objective, Sum
-from hfc_tf.attacks.objectives.cross_entropy import CrossEntropy, LogOdds, classification
-from hfc_tf.attacks.objectives.detector_score import DetectorScore
-from hfc_tf.attacks.objectives.feature_mean import FeatureMean
-from hfc_tf.attacks.objectives.guide import Guide
-from hfc_tf.attacks.objectives.hfc import HFC
-from hfc_tf.attacks.objectives.kde import KDE
-from hfc_tf.attacks.objectives.lid import LID
-from hfc_tf.attacks.objectives.margin import Margin, mean_gap
-from hfc_tf.attacks.objectives.typical import TypicalHFC
+from hfc_tf.attacks.objectives.classification import CrossEntropy, LogOdds, Margin
+from hfc_tf.attacks.objectives.classification import classification as classification
+from hfc_tf.attacks.objectives.classification import mean_gap as mean_gap
+from hfc_tf.attacks.objectives.features import KDE, LID, DetectorScore, FeatureMean, Guide
+from hfc_tf.attacks.objectives.hfc import HFC, TypicalHFC
 
 __all__ = [
-  "HFC",
-  "KDE",
-  "LID",
-  "Batch",
-  "CrossEntropy",
-  "DetectorScore",
-  "FeatureMean",
-  "Guide",
-  "LogOdds",
-  "Margin",
-  "Objective",
-  "Sum",
-  "TypicalHFC",
-  "classification",
-  "mean_gap",
-]
+  "HFC", "KDE", "LID", "Batch", "CrossEntropy", "DetectorScore", "FeatureMean", "Guide", "LogOdds",
+  "Margin", "Objective", "Sum", "TypicalHFC", "classification", "mean_gap",
+]  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from hfc_tf.attacks import inputs
+from hfc_tf.attacks.budget import number
 from hfc_tf.attacks.describe import brief, plain, shown
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
@@ -15,53 +16,31 @@ Tensor = Any
 
 
 class Batch(NamedTuple):
-  """What an attack knows before its first step. All samples of a batch aim at one class.
+  """What an attack knows before its first step. All samples of a batch aim at one class."""
 
-  Attributes:
-    images: the clean images in [0, 1], [B, ...].
-    targets: the class that each is to be taken for (of an untargeted attack: the class that it
-      must lose), int32 [B].
-    ids: int32 [B]; every random draw of a sample is keyed by its id.
-    seed: int32, of all draws.
-    features: channel means of the clean images {layer: [B, C_l]}, where a term `reads_clean`.
-  """
-
-  images: Tensor
-  targets: Tensor
-  ids: Tensor
-  seed: Tensor = 0
-  features: Any = None
+  images: Tensor  # the clean ones in [0, 1], [B, ...]
+  targets: Tensor  # the class that each is to be taken for (untargeted: must lose), int32 [B]
+  ids: Tensor  # every random draw of a sample is keyed by its id, int32 [B]
+  seed: Tensor = 0  # of all draws, int32
+  features: Any = None  # of the clean images {layer: [B, C_l]}, where a term `reads_clean`
 
 
 class Objective:
   """One or more terms to minimise. `a + b` keeps both apart, `0.3 * a` weighs them.
 
-  A term implements `name`, `prepare` and `term`; a sum is the list of its parts.
-
-  Attributes:
-    name: of the term, unique in a sum.
-    weight: of the term in a sum.
-    toward_target: needs a class to reach, so that an untargeted attack cannot take it.
-    reads_clean: needs `Batch.features`.
-    goal: what takes the place of the attack's own objective where this term joins it.
-    reads: the layers whose features it needs, with their channels C_l (None: any number).
-    classes: how many the model must have; None for any number.
+  A term implements `name`, `prepare` and `term`; a sum is the list of its terms.
   """
 
-  name: str = ""
-  weight: float = 1.0
-  toward_target = False
-  reads_clean = False
-  goal: Objective | None = None
-  classes: int | None = None
+  name: str = ""  # of the term, unique in a sum
+  weight: float = 1.0  # of the term in a sum
+  toward_target = False  # needs a class to reach, so that an untargeted attack cannot take it
+  reads_clean = False  # needs `Batch.features`
+  goal: Objective | None = None  # takes the place of the attack's objective where this term joins
+  _reads: Mapping[str, Any] = {}  # layer: C_l of the features it needs; None for any number
+  _classes: int | None = None  # how many the model must have; None for any number
 
   @property
-  def reads(self) -> Mapping[str, int | None]:
-    """None, unless the term says otherwise."""
-    return {}
-
-  @property
-  def parts(self) -> tuple[Objective, ...]:
+  def terms(self) -> tuple[Objective, ...]:
     """The single terms."""
     return (self,)
 
@@ -74,83 +53,59 @@ class Objective:
     raise TypeError(f"{type(self).__name__} has no term")
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
-    """What tells whether one point is better than another, [B]; its gradient is the term's.
-
-    The term itself, unless it is defined by pieces that do not meet.
-    """
+    """What tells which point is better, [B]: the term, unless its pieces do not meet."""
     return term
 
-  def describe(self) -> dict[str, Any]:
-    """Class and settings, the weight aside, as plain JSON values.
-
-    Arrays and what is made of them stand as their SHA-256.
-    """
-    return self._description
-
   @functools.cached_property
-  def _description(self) -> dict[str, Any]:
+  def description(self) -> dict[str, Any]:
+    """Class and settings, the weight aside, as plain JSON values; arrays as their digest."""
     return {name: brief(value) for name, value in plain(self).items() if name != "weight"}
+
+  def check_model(self, model: TappedModel) -> None:
+    """Raises an InputError for a term that was fitted to taps of another network."""
+    remedy = "fit it on taps of the attacked model"
+    for name, width in self._reads.items():
+      actual = model.widths.get(name)
+      if actual is None or width not in (None, actual):
+        expected = f"a model whose layer {name} has {width or 'its'} channels, as {self.name} reads"
+        found = f"{actual}" if name in model.widths else "no such layer"
+        raise InputError(f"{expected} it", found, remedy)
+    if self._classes not in (None, model.num_classes):
+      expected = f"a model of {self._classes} classes, as {self.name} was fitted on"
+      raise InputError(expected, f"{model.num_classes}", remedy)
 
   def __repr__(self) -> str:
     return f"{self.weight:g} * {shown(self)}"
 
   def __add__(self, other: Objective) -> Objective:
-    return Sum((*self.parts, *checked(other).parts))
+    return Sum((*self.terms, *checked(other).terms))
 
   def __rmul__(self, factor: float) -> Objective:
-    factor = inputs.number("a weight", factor, "pass e.g. 0.3 * HFC(density)")
-    parts = tuple(_scaled(part, factor) for part in self.parts)
-    return parts[0] if len(parts) == 1 else Sum(parts)
+    factor = number("a weight", factor, "pass e.g. 0.3 * HFC(density)")
+    terms = tuple(map(copy.copy, self.terms))
+    for term in terms:
+      term.weight = factor * term.weight
+    return terms[0] if len(terms) == 1 else Sum(terms)
 
 
 class Sum(Objective):
   """Several terms; their weights are numbers that may change without a new trace."""
 
-  def __init__(self, parts: tuple[Objective, ...]) -> None:
-    self._parts = parts
+  def __init__(self, terms: tuple[Objective, ...]) -> None:
+    self._terms = terms
 
   @property
-  def parts(self) -> tuple[Objective, ...]:
+  def terms(self) -> tuple[Objective, ...]:
     """The single terms."""
-    return self._parts
+    return self._terms
 
   def __repr__(self) -> str:
-    return " + ".join(map(repr, self._parts))
+    return " + ".join(map(repr, self._terms))
 
 
 def checked(objective: Any) -> Objective:
-  """An objective.
-
-  Raises:
-    InputError: for anything else.
-  """
+  """An objective; an InputError for anything else."""
   if not isinstance(objective, Objective):
-    raise InputError(
-      "an objective", type(objective).__name__, "pass e.g. Margin() or 0.3 * HFC(density)"
-    )
+    remedy = "pass e.g. Margin() or 0.3 * HFC(density)"
+    raise InputError("an objective", type(objective).__name__, remedy)
   return objective
-
-
-def refuse_other_model(part: Objective, model: TappedModel) -> None:
-  """Raises an InputError for a term that was fitted to taps of another network."""
-  for name, width in part.reads.items():
-    if model.widths.get(name) is None or width not in (None, model.widths[name]):
-      actual = f"{model.widths[name]}" if name in model.widths else "no such layer"
-      raise InputError(
-        f"a model whose layer {name} has {width or 'its'} channels, as {part.name} reads it",
-        actual,
-        "fit it on taps of the attacked model",
-      )
-  if part.classes not in (None, model.num_classes):
-    raise InputError(
-      f"a model of {part.classes} classes, as {part.name} was fitted on",
-      f"{model.num_classes}",
-      "fit it on taps of the attacked model",
-    )
-
-
-def _scaled(part: Objective, factor: float) -> Objective:
-  copy = object.__new__(type(part))
-  copy.__dict__.update(part.__dict__)
-  copy.weight = factor * part.weight
-  return copy

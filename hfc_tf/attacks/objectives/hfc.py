@@ -1,19 +1,21 @@
-"""The hierarchical feature constraint."""
+"""The hierarchical feature constraint, aimed at the mode of normal features or around it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.attacks.objectives.base import Batch, Objective
-from hfc_tf.densities.energy import LayerEnergy, comparable, energy
+from hfc_tf.attacks.draws import uniform
+from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
+from hfc_tf.attacks.objectives.classification import Margin
+from hfc_tf.densities.energy import LayerEnergy, comparable, energy, likeliest
 from hfc_tf.densities.hierarchical import HierarchicalDensity
+from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
-Tensor = Any
+_POOL = 256  # images a class whose residuals are drawn
 
 
 class HFC(Objective):
@@ -36,27 +38,18 @@ class HFC(Objective):
     self.weight = weight
     self.density = density
     self._layers = {name: LayerEnergy(mixtures) for name, mixtures in density.mixtures_.items()}
-    self._widths = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
-
-  @property
-  def classes(self) -> int:  # type: ignore[override]
-    """Those of the density."""
-    return self.density.num_classes
-
-  @property
-  def reads(self) -> Mapping[str, int]:
-    """The density's layers."""
-    return self._widths
+    self._reads = {name: mixtures[0].width for name, mixtures in density.mixtures_.items()}
+    self._classes = density.num_classes
 
   def energies(self, taps: Taps, classes: Any) -> dict[str, Any]:
     """(f^l - mu_m')^T S_m'^-1 (f^l - mu_m') of taps as images of `classes` [N], [N] by layer."""
-    found = {name: np.zeros(len(taps)) for name in self._layers}
+    energies = {name: np.zeros(len(taps)) for name in self._layers}
     for label in np.unique(classes):
       rows = np.asarray(classes) == label
       for name, layer in self._layers.items():
         features = tf.constant(taps.features[name][rows])
-        found[name][rows] = energy(layer.of_class(label), features).numpy()
-    return found
+        energies[name][rows] = energy(layer.of_class(label), features).numpy()
+    return energies
 
   def prepare(self, batch: Batch) -> Any:
     """The mixtures of the batch's one target class."""
@@ -64,10 +57,9 @@ class HFC(Objective):
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J_HFC, [B]."""
-    forms = [
-      energy(arrays, features[name]) / (2.0 * self._widths[name]) for name, arrays in state.items()
-    ]
-    return tf.add_n(forms)
+    return tf.add_n([
+      energy(arrays, features[name]) / (2.0 * self._reads[name]) for name, arrays in state.items()
+    ])  # fmt: skip
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
     """-sum_l 1 / C_l max_m ln(pi_m N(f^l | mu_m, S_m)) up to a constant, [B].
@@ -75,7 +67,93 @@ class HFC(Objective):
     J_HFC leaves out what pi_m' and |S_m'| contribute, and so it jumps where m' changes, upwards
     even where the density rises. This is J_HFC with them: continuous, of the same gradient.
     """
-    costs = [
-      comparable(arrays, features[name]) / self._widths[name] for name, arrays in state.items()
+    return tf.add_n([
+      comparable(arrays, features[name]) / self._reads[name] for name, arrays in state.items()
+    ])  # fmt: skip
+
+
+class TypicalHFC(HFC):
+  """J_HFC around typical features of the target class.
+
+      J = sum_l lambda_l / 2 (f^l - s r^l - mu_m')^T S_m'^-1 (f^l - s r^l - mu_m')
+
+  In many dimensions no sample lies near the mode: features that do are seen from the other side
+  (MAHA far below AUC 0.5). So each sample is given residuals r^l = z^l - mu_m'(z^l) of a clean
+  Train image of the target class that the classifier gets right, the same image on every layer,
+  drawn by (seed, id). An attack follows s r only in part, and what it cannot undo comes on top; s
+  is chosen so that both together are as large as residuals of clean images.
+
+  Joined to an attack, it takes the place of the classification loss by a margin: nothing pushes
+  the logits further once the target leads by `margin`.
+
+  Args:
+    density: fitted on clean Train taps of the same model.
+    train: labelled taps of clean Train images.
+    weight: of J beside the margin.
+    scale: s.
+    margin: the lead, kappa of `Margin`.
+
+  Raises:
+    InputError: for a class of which `train` has no image that the model gets right, or a negative
+      margin.
+  """
+
+  def __init__(
+    self,
+    density: HierarchicalDensity,
+    train: Taps,
+    weight: float = 1.0,
+    scale: float = 1.0,
+    margin: float = 1.0,
+  ) -> None:
+    super().__init__(density, weight)
+    self.scale = scale
+    self.goal = Margin(margin)
+    right = [
+      np.flatnonzero((train.labels == label) & (train.predictions == label))
+      for label in range(train.logits.shape[1])
     ]
-    return tf.add_n(costs)
+    count = min(_POOL, *map(len, right))
+    if not count:
+      expected = "Train images of every class that the model gets right"
+      raise InputError(expected, "a class without", "train longer")
+    # Spread evenly over the class's images, whatever their order.
+    rows = [each[np.linspace(0, len(each) - 1, count).astype(int)] for each in right]
+    self.residuals = {
+      name: np.stack([
+        _residuals(layer, mixture.locations, label, train.features[name][rows[label]])
+        for label, mixture in enumerate(density.mixtures_[name])
+      ])
+      for name, layer in self._layers.items()
+    }  # [K, count, C]  # fmt: skip
+    self._residuals = {name: tf.constant(values) for name, values in self.residuals.items()}
+    self._count = count
+
+  def prepare(self, batch: Batch) -> Any:
+    """The mixtures of the batch's one target class, and the drawn s r, each by layer, [B, C_l]."""
+    drawn = uniform(batch.ids, 1, batch.seed, tf.constant(-1))[:, 0]  # [B]
+    drawn = tf.minimum(tf.cast(drawn * self._count, tf.int32), self._count - 1)
+    target = batch.targets[0]
+    return super().prepare(batch), {
+      name: self.scale * tf.gather(residuals[target], drawn)
+      for name, residuals in self._residuals.items()
+    }
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J, [B]."""
+    return super().term(state[0], batch, logits, _less(features, state[1]))
+
+  def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
+    """The same of every point, see `HFC.value`."""
+    return super().value(term, state[0], _less(features, state[1]))
+
+
+def _less(features: dict[str, Tensor], drawn: dict[str, Tensor]) -> dict[str, Tensor]:
+  """f - s r by layer, [B, C_l]."""
+  return {name: features[name] - residuals for name, residuals in drawn.items()}
+
+
+def _residuals(layer: LayerEnergy, locations: Any, label: int, features: Any) -> Any:
+  """f - mu_m', float32 [N, C]."""
+  chosen = likeliest(layer.of_class(label), tf.constant(features)).numpy()
+  return (features - locations[chosen]).astype(np.float32)

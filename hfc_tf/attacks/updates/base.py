@@ -8,44 +8,28 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from hfc_tf.attacks.describe import shown
-from hfc_tf.attacks.objectives import Batch
-
-Tensor = Any
+from hfc_tf.attacks.objectives.base import Batch
+from hfc_tf.attacks.objectives.base import Tensor as Tensor
 
 
 class Here(NamedTuple):
-  """What an update sees of the point x_t.
+  """What an update sees of the point x_t."""
 
-  Attributes:
-    images: x_t, [B, ...].
-    gradients: of J, [[B, ...]]; for a `separate` update of each weighted term.
-    values: each weighted term on a scale that is the same at all points, [T, B]; None unless the
-      update `compares`.
-    success: where the class is reached (untargeted: left), bool [B].
-    step: t. steps: how many there are. step_size: alpha.
-    project: Pi_eps.
-  """
-
-  images: Tensor
-  gradients: list[Tensor]
-  values: Tensor
-  success: Tensor
-  step: Tensor
-  steps: Tensor
-  step_size: Tensor
-  project: Callable[[Tensor], Tensor]
+  images: Tensor  # x_t, [B, ...]
+  gradients: list[Tensor]  # of J, [[B, ...]]; for a `separate` update of each weighted term
+  values: Tensor  # weighted terms on one scale for all points, [T, B]; None unless it `compares`
+  success: Tensor  # where the class is reached (untargeted: left), bool [B]
+  step: Tensor  # t
+  steps: Tensor  # how many there are
+  step_size: Tensor  # alpha
+  project: Callable[[Tensor], Tensor]  # Pi_eps
 
 
 class Update:
-  """`init` makes a state, `step` uses and renews it, `result` says what remains.
+  """`init` makes a state, `step` uses and renews it, `result` says what remains."""
 
-  Attributes:
-    separate: wants the gradient of each term instead of their sum's.
-    compares: wants `values`, and to see the last point too: T + 1 evaluations for T steps.
-  """
-
-  separate = False
-  compares = False
+  separate = False  # wants the gradient of each term instead of their sum's
+  compares = False  # wants `values`, and to see the last point too: T + 1 evaluations
   __repr__ = shown
 
   def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> Any:
@@ -65,14 +49,16 @@ class Update:
     return last
 
 
-class Sign(Update):
-  """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
-
-  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
-    """The next point; no state."""
-    return here.images - here.step_size * tf.sign(here.gradients[0]), state
+def column(values: Tensor, images: Tensor) -> Tensor:
+  """Values [B] as [B, 1, ...], beside images [B, ...]."""
+  return tf.reshape(values, [-1, *[1] * (len(images.shape) - 1)])
 
 
 def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
   """`one` [B, ...] in the samples where [B] is true, `other` in the rest."""
-  return tf.where(tf.reshape(where, [-1, *[1] * (len(one.shape) - 1)]), one, other)
+  return tf.where(column(where, one), one, other)
+
+
+def pixels(images: Tensor) -> list[int]:
+  """The axes of [B, ...] but the first."""
+  return list(range(1, len(images.shape)))

@@ -77,7 +77,7 @@ def test_kde_is_the_log_density_of_scikit_learn(world):
     kde = KDE(world.train, 0.7)
     batch = world.batch(target=target)
     own = values[world.train.labels == target]
-    expected = KernelDensity(bandwidth=0.7).fit(own).score_samples(taps.features[kde.layer])
+    expected = KernelDensity(bandwidth=0.7).fit(own).score_samples(taps.features[taps.penultimate])
     constant = 0.5 * values.shape[1] * np.log(2 * np.pi * 0.7**2)
     term = kde.term(kde.prepare(batch), batch, taps.logits, taps.features)
     np.testing.assert_allclose(term, -(expected + constant), rtol=1e-3, atol=1e-4)
@@ -90,7 +90,8 @@ def test_kde_is_the_log_density_of_scikit_learn(world):
 def test_kde_stays_finite_far_away(world):
   kde = KDE(world.train, 1e-3)
   batch = world.batch()
-  far = {kde.layer: 100 + world.taps[:5].features[kde.layer]}
+  layer = world.train.penultimate
+  far = {layer: 100 + world.taps[:5].features[layer]}
   term = kde.term(kde.prepare(batch), batch, None, far)
   assert np.isfinite(term).all()
   assert np.isfinite(logsumexp(-np.asarray(term)))

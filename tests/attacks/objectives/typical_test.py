@@ -39,7 +39,7 @@ def test_each_sample_is_pulled_to_a_clean_image_of_its_target(model, density, tr
   found = set()
   for sample in range(40):
     energies = np.zeros(len(own))
-    one = {name: (arrays, drawn[sample : sample + 1]) for name, (arrays, drawn) in state.items()}
+    one = state[0], {name: drawn[sample : sample + 1] for name, drawn in state[1].items()}
     features = {name: tf.constant(x[own]) for name, x in train.features.items()}
     energies = term.term(one, batch, None, features).numpy()
     # One Train image lies where the term vanishes, on every layer.
@@ -63,10 +63,10 @@ def test_at_scale_zero_it_is_the_papers(model, density, train):
 def test_draws_are_keyed_by_seed_and_id_alone(density, train):
   term = TypicalHFC(density, train)
   layer = next(iter(density.mixtures_))
-  every = term.prepare(_batch(8))[layer][1].numpy()
+  every = term.prepare(_batch(8))[1][layer].numpy()
   some = _batch(8)._replace(ids=tf.constant([5, 2]), targets=tf.ones(2, tf.int32))
-  np.testing.assert_array_equal(term.prepare(some)[layer][1], every[[5, 2]])
-  assert (term.prepare(_batch(8, seed=1))[layer][1].numpy() != every).any()
+  np.testing.assert_array_equal(term.prepare(some)[1][layer], every[[5, 2]])
+  assert (term.prepare(_batch(8, seed=1))[1][layer].numpy() != every).any()
 
 
 def test_its_margin_replaces_the_attacks_loss(model, density, train):

@@ -80,7 +80,7 @@ def _loss(model, objective, images, targets):
   batch = Batch(images, tf.constant(targets), tf.range(len(images)))
   logits, features = model(tf.constant(images))
   total = 0.0
-  for part in objective.parts:
+  for part in objective.terms:
     values = []
     for row, target in enumerate(targets):
       one = Batch(images[row : row + 1], tf.constant([target]), tf.constant([row]))

@@ -1,4 +1,4 @@
-"""What the first step shows: can the attack work, and is it asked the right thing."""
+"""What an attack makes of a chunk, and what in it is likely a mistake."""
 
 from __future__ import annotations
 
@@ -7,41 +7,29 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 from absl import logging
 
-Tensor = Any
+from hfc_tf.attacks.updates.base import Tensor, pixels
+
 _MOSTLY = 0.9  # share of images already at their class from which on a mistake is likely
 
 
 class Attacked(NamedTuple):
-  """What an attack makes of one chunk.
+  """What an attack makes of one chunk: adversarial images, and what the first step shows."""
 
-  Attributes:
-    images: adversarial, [B, ...] in [0, 1].
-    silent: where the first gradient is 0 or not finite although the class is not reached
-      (untargeted: left) yet, bool [B].
-    reached: where it is before the first step, bool [B].
-  """
-
-  images: Tensor
-  silent: Tensor
-  reached: Tensor
+  images: Tensor  # [B, ...] in [0, 1]
+  silent: Tensor  # the first gradient is 0 or not finite, the class not reached (left), bool [B]
+  reached: Tensor  # the class is reached (untargeted: left) before the first step, bool [B]
 
 
 def dead(gradients: list[Tensor]) -> Tensor:
   """Where all gradients [B, ...] are exactly zero, or one is not finite, bool [B]."""
-  axes = list(range(1, len(gradients[0].shape)))
+  axes = pixels(gradients[0])
   largest = tf.add_n([tf.reduce_max(tf.abs(each), axes) for each in gradients])
   finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(each), axes) for each in gradients], 0)
   return ~(finite & (largest > 0))
 
 
 def warn(attack: str, targeted: bool, silent: Any, reached: Any) -> None:
-  """Says what makes an attack look weak or strong for the wrong reason.
-
-  Args:
-    attack: its name.
-    targeted: whether classes are to be reached.
-    silent, reached: of all images, see `Attacked`, bool [N].
-  """
+  """Says what makes an attack look weak or strong for the wrong reason; see `Attacked`, [N]."""
   if silent.any():
     logging.warning(
       "%s: the gradient is exactly zero or not finite at %.0f %% of %d images, which the attack "
@@ -55,4 +43,16 @@ def warn(attack: str, targeted: bool, silent: Any, reached: Any) -> None:
       100 * reached.mean(), len(reached),
       "reach; for true labels pass targeted=False" if targeted else
       "leave; for classes to reach pass targeted=True",
+    )  # fmt: skip
+
+
+def warn_of_rounding(
+  attack: str, undone: int, changed: int, dtype: Any, eps: float | None, bounds: tuple[float, float]
+) -> None:
+  """Says when rounding to the images' type undoes most changes of values."""
+  if undone > changed / 2:
+    logging.warning(
+      "%s: rounding to %s undoes %.0f %% of the changed values, since eps = %s of images in "
+      "[%g, %g] is near or below the distance of its values; pass float32 images or a larger eps",
+      attack, dtype, 100 * undone / changed, eps, *bounds,
     )  # fmt: skip

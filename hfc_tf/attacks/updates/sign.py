@@ -1,0 +1,128 @@
+"""Steps along the sign of a gradient: as it is, accumulated, smoothed, or of changed images."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from hfc_tf.attacks.draws import uniform
+from hfc_tf.attacks.objectives.base import Batch, Tensor
+from hfc_tf.attacks.updates.base import Here, Update, pick, pixels
+from hfc_tf.errors import InputError
+
+
+class Sign(Update):
+  """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
+
+  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """The next point; no state."""
+    return here.images - here.step_size * tf.sign(here.gradients[0]), state
+
+
+class Momentum(Update):
+  """m_{t+1} = decay m_t + g / |g|_1, x - alpha sign(m_{t+1})   (Dong et al., CVPR 2018)."""
+
+  def __init__(self, decay: float = 1.0) -> None:
+    self.decay = decay
+
+  def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> Tensor:
+    """m_0 = 0, [B, ...]."""
+    return tf.zeros_like(start)
+
+  def step(self, here: Here, state: Tensor) -> tuple[Tensor, Tensor]:
+    """The next point and m_{t+1}."""
+    gradient = here.gradients[0]
+    norm = tf.reduce_sum(tf.abs(gradient), pixels(gradient), keepdims=True)  # [B, 1, ...]
+    momentum = self.decay * state + tf.math.divide_no_nan(gradient, norm)
+    return here.images - here.step_size * tf.sign(momentum), momentum
+
+
+class TranslationInvariant(Sign):
+  """x - alpha sign(W * g), W a Gaussian kernel over space   (Dong et al., CVPR 2019).
+
+  The kernel is a product of one over each axis, so that it serves images and volumes alike;
+  channels stay apart, and beyond the border the gradient is zero.
+
+  Args:
+    kernel: its size along each axis, odd; 1 gives `Sign`.
+    reach: standard deviations from the kernel's centre to its end.
+  """
+
+  def __init__(self, kernel: int = 15, reach: float = 3.0) -> None:
+    if kernel < 1 or kernel % 2 == 0:
+      raise InputError("an odd kernel size", str(kernel), "pass kernel=15 or kernel=7")
+    self.kernel = kernel
+    self.reach = reach
+
+  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """The next point; no state."""
+    (gradient,) = here.gradients
+    for axis in pixels(gradient)[:-1]:
+      gradient = _along(gradient, axis, self._kernel(tf.shape(gradient)[axis]))
+    return super().step(here._replace(gradients=[gradient]), state)
+
+  def _kernel(self, length: Tensor) -> Tensor:
+    """The kernel as a matrix [S, S]."""
+    half = self.kernel // 2
+    exponent = 0.5 * (self.reach / max(half, 1)) ** 2
+    total = sum(math.exp(-exponent * i * i) for i in range(-half, half + 1))
+    apart = _positions(length)[:, None] - _positions(length)  # [S, S]
+    weights = tf.exp(-exponent * apart**2) / total
+    return tf.where(tf.abs(apart) <= half, weights, 0.0)
+
+
+class InputDiversity(Sign):
+  """x - alpha sign(grad_x J(T(x))), T: resize and pad at random   (Xie et al., CVPR 2019).
+
+  With the given probability an image is made smaller, bilinearly, and put at a random place of a
+  black image of the old size. Sample and step have draws of their own.
+
+  Args:
+    probability: 0 gives `Sign`.
+    smallest: new size over old size, at the least.
+  """
+
+  def __init__(self, probability: float = 0.5, smallest: float = 0.9) -> None:
+    if not (0 <= probability <= 1 and 0 < smallest <= 1):
+      found, remedy = f"{probability} and {smallest}", "pass probability=0.5 and smallest=0.9"
+      raise InputError("probability and smallest within 0 and 1", found, remedy)
+    self.probability = probability
+    self.smallest = smallest
+
+  def view(self, images: Tensor, batch: Batch, step: Tensor) -> Tensor:
+    """T(x), [B, ...]."""
+    axes = pixels(images)[:-1]
+    draws = uniform(batch.ids, 2 + len(axes), batch.seed, step)  # [B, 2 + rank]
+    resized = images
+    for number, axis in enumerate(axes):
+      length = tf.shape(images)[axis]
+      resized = _along(resized, axis, self._placement(length, draws[:, 1], draws[:, 2 + number]))
+    return pick(draws[:, 0] < self.probability, resized, images)
+
+  def _placement(self, length: Tensor, shrinking: Tensor, place: Tensor) -> Tensor:
+    """One axis of T as a matrix [B, S, S], of draws U[0, 1) [B]."""
+    whole = tf.cast(length, tf.float32)
+    least = tf.maximum(tf.floor(self.smallest * whole + 1e-3), 1.0)
+    size = (least + tf.floor(shrinking * (whole - least)))[:, None]  # [B, 1]
+    first = tf.floor(place[:, None] * (whole - size + 1.0))
+    inner = _positions(length) - first  # [B, S], counted from the small image's edge
+    source = tf.clip_by_value((inner + 0.5) * whole / size - 0.5, 0.0, whole - 1.0)
+    weights = tf.nn.relu(1.0 - tf.abs(source[..., None] - _positions(length)))  # [B, S, S]
+    return tf.where(((inner >= 0) & (inner < size))[..., None], weights, 0.0)
+
+
+def _along(images: Tensor, axis: int, matrix: Tensor) -> Tensor:
+  """Each line of images [B, ..., S, ...] along an axis, times a matrix [S, S] or [B, S, S]."""
+  shape = tf.shape(images)
+  size = shape[axis]
+  lines = tf.reshape(images, [shape[0], tf.reduce_prod(shape[1:axis]), size, -1])
+  equation = "oi,bpiq->bpoq" if len(matrix.shape) == 2 else "boi,bpiq->bpoq"
+  mapped = tf.reshape(tf.einsum(equation, matrix, lines), shape)
+  return tf.ensure_shape(mapped, images.shape)
+
+
+def _positions(size: Tensor) -> Tensor:
+  """0 ... S - 1, float32 [S]."""
+  return tf.range(tf.cast(size, tf.float32))
