@@ -10,7 +10,11 @@ import numpy as np
 from hfc_tf.checked import check_count, check_seed
 from hfc_tf.errors import InputError
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
 _BYTES = 2**28  # of one block
+_ROUNDING = 1e-6  # a channel whose deviation is a smaller part of its mean does not move
+_UNHEARD = 1e6  # the deviation of a channel that does not move: it has no unit, and no say
 
 
 class Blocks:
@@ -19,6 +23,9 @@ class Blocks:
   Args:
     features: [N, C]: an array, an np.memmap or Blocks.
     rows: which rows to read, int [n]; all of them if None.
+
+  Raises:
+    InputError: for what are no numbers [N, C].
   """
 
   def __init__(self, features: Any, rows: Any = None) -> None:
@@ -28,11 +35,9 @@ class Blocks:
     if array.dtype.kind not in "fiub":
       raise InputError("features that are numbers", f"dtype {array.dtype}", "give float32 features")
     if array.ndim != 2:
-      raise InputError(
-        "features [N, C]", f"shape {array.shape}", "give a row of C numbers an image"
-      )
-    self._features: np.ndarray[Any, Any] = array
-    self._rows: Any = rows
+      remedy = "give a row of C numbers an image"
+      raise InputError("features [N, C]", f"shape {array.shape}", remedy)
+    self._features, self._rows = array, rows
     self.dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
     self.count = len(array if rows is None else rows)
     self.width = int(array.shape[1])
@@ -54,10 +59,19 @@ class Blocks:
     check_seed(seed)
     least = max(components, 2)
     if self.count < least:
-      raise InputError(
-        f"at least {least} images of a class for {components} components",
-        f"{self.count}",
-        "give more images or lower --components",
-      )
+      expected = f"at least {least} images of a class for {components} components"
+      raise InputError(expected, f"{self.count}", "give more images or lower --components")
     if not all(np.isfinite([block.min(), block.max()]).all() for block in self):
       raise InputError("finite features", "NaN or infinity", "check the model and its images")
+
+  def deviation(self) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel, [C]."""
+    mean = np.sum([block.sum(0, np.float64) for block in self], axis=0) / self.count
+    squares = np.sum([((block - mean) ** 2).sum(0) for block in self], axis=0)
+    return mean, np.sqrt(squares / self.count)
+
+  def scale(self, least: Any = 0.0) -> tuple[Array, Array]:
+    """Mean and unit of each channel, [C]: its deviation, at least `least`, if it moves."""
+    mean, scale = self.deviation()
+    scale = np.maximum(scale, least)
+    return mean, np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)
