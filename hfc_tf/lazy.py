@@ -57,6 +57,6 @@ class Registry(collections.UserDict[str, Made]):
     self.data: dict[str, Any] = dict(places)
 
   def __getitem__(self, name: str) -> Made:
-    value = self.data[name]
-    found: Made = load(value) if isinstance(value, str) else value
-    return found
+    value: Any = self.data[name]
+    made: Made = load(value) if isinstance(value, str) else value
+    return made

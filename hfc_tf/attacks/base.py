@@ -17,9 +17,8 @@ from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.attacks.objectives.base import checked, refuse_other_model
 from hfc_tf.attacks.rounding import rounded
 from hfc_tf.errors import InputError
-from hfc_tf.surroundings import default_settings
+from hfc_tf.surroundings import COMPUTE_LOCK, default_settings
 from hfc_tf.taps import TappedModel
-from hfc_tf.threads import COMPUTE_LOCK
 
 Tensor = Any
 

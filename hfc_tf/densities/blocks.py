@@ -21,11 +21,8 @@ class Blocks:
   """Rows of features, read in blocks and as often as they are iterated.
 
   Args:
-    features: [N, C]: an array, an np.memmap or Blocks.
+    features: [N, C]: an array, an np.memmap or Blocks; an InputError refuses what is no numbers.
     rows: which rows to read, int [n]; all of them if None.
-
-  Raises:
-    InputError: for what are no numbers [N, C].
   """
 
   def __init__(self, features: Any, rows: Any = None) -> None:
@@ -37,7 +34,8 @@ class Blocks:
     if array.ndim != 2:
       remedy = "give a row of C numbers an image"
       raise InputError("features [N, C]", f"shape {array.shape}", remedy)
-    self._features, self._rows = array, rows
+    self._features: np.ndarray[Any, Any] = array
+    self._rows: Any = rows
     self.dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
     self.count = len(array if rows is None else rows)
     self.width = int(array.shape[1])
@@ -49,12 +47,7 @@ class Blocks:
       yield np.asarray(self._features[rows if self._rows is None else self._rows[rows]], self.dtype)
 
   def check(self, components: int, seed: int = 0) -> None:
-    """Refuses what no mixture can be fitted to.
-
-    Raises:
-      InputError: for a number of components or a seed that is none, fewer images than components
-        or features that are not finite.
-    """
+    """Refuses what no mixture can be fitted to: too few images, features that are not finite."""
     check_count("component", components)
     check_seed(seed)
     least = max(components, 2)

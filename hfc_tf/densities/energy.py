@@ -20,10 +20,6 @@ class LayerEnergy:
 
   `energy`, `comparable` and `log_prob_tensor` read them. All are exact for the mixtures'
   covariances, and hold no more than [B, M, p] however wide the layer is.
-
-  Args:
-    mixtures: of one layer, one a class.
-    dtype: of the tensors.
   """
 
   def __init__(self, mixtures: Sequence[GaussianMixture], dtype: Any = tf.float32) -> None:
@@ -80,12 +76,9 @@ def log_prob_tensor(arrays: Arrays, features: Tensor) -> Tensor:
 
 
 def packed(mixture: GaussianMixture, rank: int = 0) -> dict[str, np.ndarray[Any, Any]]:
-  """A mixture as the arrays that the functions above read.
+  """A mixture as the arrays that the functions above read, padded to a rank r, to be stacked.
 
-  Args:
-    mixture: of a layer and class.
-    rank: directions r to pad those of the class to, so that classes can be stacked. If it is C, one
-      product with the precision replaces two with its factors.
+  If r is C, one product with the precision replaces two with its factors.
   """
   base, size = mixture.base, mixture.means.shape[1]
   directions = len(base.eigenvalues)
@@ -118,10 +111,7 @@ def packed(mixture: GaussianMixture, rank: int = 0) -> dict[str, np.ndarray[Any,
 
 
 def _forms(arrays: Arrays, features: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
-  """What all components share of the quadratic form [B], the rest of each [B, M], and the gradient.
-
-  The gradient [B, C] is that of the sum of both for the components chosen [B].
-  """
+  """What components share of the form [B], the rest [B, M], the gradient [B, C] of chosen [B]."""
   standard = (features - arrays["mean"]) * arrays["inverse_scale"]  # [B, C]
   if "precision" in arrays:
     weighed = standard @ arrays["precision"]  # [B, C]

@@ -51,8 +51,7 @@ def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fi
   Args:
     points: z [N, p], float32 or float64, of about unit variance.
     centres: [M, p], where EM starts.
-    tolerance: EM stops when the penalised log-likelihood a point changes less.
-    iterations: at the most.
+    tolerance: of the penalised log-likelihood a point. iterations: at the most.
   """
   # A GPU may round the factors of float32 products to ten bits.
   exact = tolerance < _COARSE or bool(tf.config.list_physical_devices("GPU"))

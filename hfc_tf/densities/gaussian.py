@@ -23,26 +23,19 @@ class ShrunkGaussian:
   by one (Hoffbeck and Landgrebe 1996). With more images than channels V is square and nothing
   is left to the floor: a full covariance. With fewer images than channels V spans what the
   images span, and S is low-rank plus diagonal.
-
-  Attributes:
-    mean: [C]; scale: [C], D^1/2; basis: V [C, r]; eigenvalues: [r], descending; floor: the
-    variance outside of V, in units of D.
   """
 
-  mean: Array
-  scale: Array
-  basis: Array
-  eigenvalues: Array
-  floor: float
+  mean: Array  # [C]
+  scale: Array  # D^1/2 [C]
+  basis: Array  # V [C, r]
+  eigenvalues: Array  # [r], descending
+  floor: float  # the variance outside of V, in units of D
 
   @classmethod
   def fit(cls, features: Any, least: Any = 0.0) -> ShrunkGaussian:
     """Mean and shrunk covariance of features [N, C], N >= 2, given as to Blocks.
 
-    Args:
-      features: [N, C].
-      least: the smallest deviation that a channel may have, [C]. Channels that move neither here
-        nor there count for nothing.
+    No channel has a smaller deviation than `least` [C]; those that do not move count for nothing.
     """
     blocks = Blocks(features)
     count, width = blocks.count, blocks.width

@@ -189,9 +189,9 @@ class HierarchicalDensity:
 
 
 def _read(arrays: Any, prefix: str) -> GaussianMixture:
-  def get(*keys: str) -> list[Array]:
-    return [np.asarray(arrays[prefix + key], np.float64) for key in keys]
+  def get(*keys: str) -> dict[str, Any]:
+    return {key: np.asarray(arrays[prefix + key], np.float64) for key in keys}
 
-  *axes, floor = get("mean", "scale", "basis", "eigenvalues", "floor")
-  base = ShrunkGaussian(*axes, float(floor))
-  return GaussianMixture(base, *get("weights", "means", "covariances"))
+  floor = float(arrays[prefix + "floor"])
+  base = ShrunkGaussian(**get("mean", "scale", "basis", "eigenvalues"), floor=floor)
+  return GaussianMixture(base, **get("weights", "means", "covariances"))

@@ -35,20 +35,15 @@ class GaussianMixture:
   an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's covariance
   (see `expectation.maximise`). With an identity for V and p = C the S_m are dense.
 
-  Attributes:
-    base: the class's shrunk Gaussian.
-    weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: (penalised) log-likelihood a sample, one value an iteration, the start's first; of
-      scikit-learn's fits the last alone.
-    converged: whether the last gain was below the tolerance.
   """
 
   base: ShrunkGaussian
-  weights: Array
-  means: Array
-  covariances: Array
+  weights: Array  # pi [M]
+  means: Array  # a [M, p]
+  covariances: Array  # B [M, p, p]
+  # (Penalised) log-likelihoods a sample, the start's first; of scikit-learn's fits the last alone.
   history: tuple[float, ...] = ()
-  converged: bool = True
+  converged: bool = True  # whether the last gain was below the tolerance
 
   @classmethod
   def fit(
@@ -63,17 +58,16 @@ class GaussianMixture:
     seed: int = 0,
     least: Any = 0.0,
   ) -> GaussianMixture:
-    """Fits `components` components to features [N, C] by EM.
+    """Fits M components to features [N, C], an array, an np.memmap or Blocks, by EM.
 
     Args:
-      features: [N, C]: an array, an np.memmap or Blocks.
+      features: of a class.
       components: M.
       covariance: "low_rank", as above, from a k-means++ start; or "full", scikit-learn's
         GaussianMixture of (f - mean) / deviation in float64, for few channels.
       subspace: p, leading principal directions in which components of "low_rank" differ.
-      iterations: EM iterations at the most.
+      iterations: at the most. seed: of the start.
       tolerance: EM stops when the (penalised) log-likelihood a sample gains less.
-      seed: of the start.
       least: the smallest deviation that a channel may have, [C].
 
     Raises:

@@ -30,7 +30,7 @@ def activation_name(operation: Any) -> str:
     return activation_name(operation.layer)
   for kind in _LAYERS:
     if isinstance(operation, kind):
-      return kind.__name__.lower()
+      return str(kind.__name__).lower()
   activation = getattr(operation, "activation", None)
   if callable(activation):
     return str(getattr(activation, "__name__", type(activation).__name__)).lower()

@@ -23,36 +23,24 @@ Tensor = Any
 
 @dataclasses.dataclass(eq=False)
 class Node:
-  """One call of a layer or operation.
+  """One call of a layer or operation; of several outputs, one `Node` each."""
 
-  Attributes:
-    operation: the layer or operation itself, the user's. name: its name, or that of a layer in it.
-    inputs: the symbolic tensors that it read, each once.
-    output: the symbolic tensor that it gave; nodes of several outputs have one `Node` each.
-    means: channel means [B, C] of the output where that is an activation, else None.
-    number: where it stands among the nodes.
-  """
-
-  operation: Any
-  name: str
-  inputs: list[Tensor]
-  output: Tensor
-  means: Tensor = None
-  number: int = -1
+  operation: Any  # the user's
+  name: str  # of the operation, or of a layer in it
+  inputs: list[Tensor]  # symbolic, each once
+  output: Tensor  # symbolic
+  means: Tensor  # channel means [B, C] of the output where that is an activation, else None
+  number: int  # where it stands among the nodes
 
 
 @dataclasses.dataclass(eq=False)
 class Graph:
-  """Symbolic inputs and outputs of a network and every node in between, in order.
-
-  Attributes:
-    opaque: names of the layers whose inner activations Keras does not expose.
-  """
+  """Symbolic inputs and outputs of a network and every node in between, in order."""
 
   inputs: list[Tensor]
   outputs: list[Tensor]
   nodes: list[Node]
-  opaque: list[str]
+  opaque: list[str]  # names of the layers whose inner activations Keras does not expose
 
   def producer(self, tensor: Tensor) -> Node | None:
     """The node that gave a tensor; None for an input."""
@@ -75,18 +63,11 @@ Substitute = Callable[[Any, Node | None], tuple[keras.Operation, list[Tensor]] |
 
 
 def trace(model: keras.Model, substitute: Substitute | None = None) -> Graph:
-  """The graph of a plain functional model on inputs of its own.
+  """The graph of a model from `plain`, on inputs of its own, in the faster forms of `substitute`.
 
   Every node calls the user's layer, in inference mode, from an operation of ours: Keras runs it,
-  and the layer's own record of its calls (`layer.output`) stays as it was. Nested models become
-  part of the graph; so do layers made of layers, where their `call` can be run symbolically.
-
-  Args:
-    model: from `plain`.
-    substitute: gives faster forms of a layer's call.
-
-  Raises:
-    InputError: for layers that cannot be run or differentiated here.
+  and the layer's own record of its calls (`layer.output`) stays as it was. An InputError refuses
+  layers that cannot be run or differentiated here.
   """
   tracer = _Tracer(substitute)
   copy = cloned(flat(model), tracer.call)

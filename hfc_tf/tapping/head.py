@@ -29,41 +29,29 @@ _BLOCK = 1024
 
 @dataclasses.dataclass(eq=False)
 class Head:
-  """The end of a network.
+  """The end of a network."""
 
-  Attributes:
-    logits: symbolic, [B, K], or [B, 1] of a single unit.
-    single: whether there is one unit, whose logit z stands for [0, z].
-    penultimate: symbolic z(x), [B, C] or [B, 1, 1, C], of which the logits are an affine function;
-      None where they are not, or z is a map.
-    source: the tapped node that has the channel means of z(x), if there is one.
-  """
-
-  logits: Tensor
-  single: bool
-  penultimate: Tensor = None
-  source: Node | None = None
+  logits: Tensor  # symbolic, [B, K], or [B, 1] of a single unit
+  single: bool  # whether there is one unit, whose logit z stands for [0, z]
+  # Symbolic z(x), [B, C] or [B, 1, 1, C], of which the logits are an affine function; None where
+  # they are not, or z is a map.
+  penultimate: Tensor
+  source: Node | None  # the tapped node that has the channel means of z(x)
 
 
 def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
-  """The logits behind the one output of a graph.
-
-  Args:
-    graph: with one output [B, K].
-    images: what the network reads, random, [N, ...].
-    name: of the model, for messages.
-    tolerance: of probabilities.
+  """The logits behind the one output [B, K] of a graph, found on random images [N, ...].
 
   Raises:
-    InputError: for multi-label heads, and outputs that are neither logits nor probabilities whose
-      logits are a tensor of the network.
+    InputError: for multi-label heads, and outputs that are neither logits nor probabilities (within
+      the tolerance) whose logits are a tensor of the network.
   """
   output = graph.outputs[0]
   units = output.shape[-1]
-  tensors = [n.output for n in graph.ancestors(output) if _is_row(n.output, units)]
+  nodes = [node for node in graph.ancestors(output) if _is_row(node.output, units)]
   result, *values = (
     np.asarray(keras.ops.convert_to_numpy(value), np.float64).reshape(len(images), -1)
-    for value in keras.Function(graph.inputs, [output, *tensors])([images])
+    for value in keras.Function(graph.inputs, [output, *(node.output for node in nodes)])([images])
   )
   if not np.isfinite(result).all():
     raise InputError("finite outputs", f"NaN or infinity from {name}", "check the model's weights")
@@ -73,8 +61,8 @@ def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
 
   def inverse(function: Callable[[Array], Array]) -> Tensor | None:
     """The last tensor of which the output is this function."""
-    pairs = zip(tensors[::-1], values[::-1], strict=True)
-    return next((t for t, v in pairs if equal(function(v)) and not equal(v)), None)
+    pairs = zip(nodes[::-1], values[::-1], strict=True)
+    return next((n.output for n, v in pairs if equal(function(v)) and not equal(v)), None)
 
   def refused(what: str) -> InputError:
     return InputError(
@@ -83,7 +71,9 @@ def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
       "end the model in a Dense layer with one unit a class",
     )
 
-  end = _last_operation(graph, dict(zip(map(id, tensors), values, strict=True)))
+  # What made the values of the output, whatever passed them on.
+  pairs = zip(nodes, values, strict=True)
+  end = next((node for node, value in pairs if np.array_equal(value, result)), None)
   kind = "linear" if end is None else activation_name(end.operation)
   within = bool((result >= -tolerance).all() and (result <= 1 + tolerance).all())
   sums = units > 1 and np.allclose(result.sum(1), 1, rtol=0, atol=max(1e-3, tolerance))
@@ -161,20 +151,9 @@ def _keeps_means(node: Node) -> bool:
   sizes = [2, *(size or 8 for size in before.shape[1:])]
   with contextlib.suppress(Exception):  # whatever a stranger's layer raises
     values = keras.ops.cast(np.random.default_rng(0).normal(0, 100, sizes), before.dtype)
-    means = [channel_mean(each) for each in (values, keras.Function(before, after)(values))]
-    return np.allclose(*means, rtol=0, atol=1e-3 if after.dtype == "float32" else 1.0)
+    change = channel_mean(keras.Function(before, after)(values)) - channel_mean(values)
+    return bool(np.abs(change).max() < (1e-3 if after.dtype == "float32" else 1.0))
   return False
-
-
-def _last_operation(graph: Graph, values: dict[int, Array]) -> Node | None:
-  """The node that made the values of the output, whatever passed them on."""
-  node = graph.producer(graph.outputs[0])
-  while node is not None and len(node.inputs) == 1:
-    before, after = values.get(id(node.inputs[0])), values.get(id(node.output))
-    if before is None or after is None or not np.array_equal(before, after):
-      break
-    node = graph.producer(node.inputs[0])
-  return node
 
 
 def _is_row(tensor: Tensor, units: int) -> bool:

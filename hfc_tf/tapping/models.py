@@ -73,9 +73,7 @@ def flat(model: keras.Model) -> keras.Model:
   return cloned(model, call)
 
 
-def _composite(
-  layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> keras.Model | None:
+def _composite(layer: Any, args: tuple[Any, ...], kwargs: Any) -> keras.Model | None:
   """The flat graph of a layer made of layers; None where it shows no activation or errs."""
   if not is_composite(layer) or not args or len(symbolic((args, kwargs))) != len(args):
     return None
@@ -98,10 +96,8 @@ def _computes(graph: keras.Model, layer: Any, kwargs: dict[str, Any]) -> bool:
     ]
     ours = keras.Function(graph.inputs, graph.outputs)(values)
     theirs = keras.tree.flatten(Call(layer)(*values, **kwargs))
-    differences = [
-      keras.ops.convert_to_numpy(one - other) for one, other in zip(ours, theirs, strict=True)
-    ]
-    return all(float(np.abs(each).max()) < 1e-3 for each in differences)
+    pairs = zip(ours, theirs, strict=True)
+    return all(float(keras.ops.max(keras.ops.abs(one - other))) < 1e-3 for one, other in pairs)
   return False
 
 
@@ -125,25 +121,19 @@ def _arranged(args: tuple[Any, ...], operation: Any, nested: keras.Model) -> lis
 
 def _check(operation: Any) -> None:
   if isinstance(operation, keras.layers.TFSMLayer):
-    raise InputError(
-      "layers that Keras can run and differentiate",
-      f"{operation.name!r}, a TFSMLayer",
-      "load the original Keras model instead of its SavedModel",
-    )
+    remedy = "load the original Keras model instead of its SavedModel"
+    actual = f"{operation.name!r}, a TFSMLayer"
+    raise InputError("layers that Keras can run and differentiate", actual, remedy)
   if getattr(operation, "data_format", "channels_last") == "channels_first":
-    raise InputError(
-      "channels-last layers", f"{operation.name!r} with channels first", "convert the model"
-    )
+    actual = f"{operation.name!r} with channels first"
+    raise InputError("channels-last layers", actual, "convert the model")
 
 
 def with_bfloat16_body(model: keras.Model, name: str | None = None) -> keras.Model:
   """A copy that computes in bfloat16 behind its first convolution or dense layer.
 
   What comes before, and that layer, stay in float32: bfloat16 rounds an image to 1/256 to 1/512,
-  which is the size of the perturbations.
-
-  Raises:
-    InputError: for a model with layers that Keras cannot copy.
+  which is the size of the perturbations. An InputError refuses layers that Keras cannot copy.
   """
   policy = "float32"
 

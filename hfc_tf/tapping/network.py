@@ -33,20 +33,7 @@ _FLOAT32, _COARSE = 1e-4, 0.05  # how far probabilities may be off
 class Network:
   """The functional model `inputs -> logits, channel means of every activation`.
 
-  Args:
-    model: functional or Sequential, one image input, one output of classes.
-    precision: "float32" or "bfloat16".
-    fold: whether fast CPU forms take the place of layers.
-
-  Attributes:
-    input_shape: (H, W, C) or (D, H, W, C). dtype: of what the model reads.
-    names: of the taps, in order. widths: channels of each.
-    penultimate: the tap that is the input of the head. head: kernel and bias, or None.
-    tolerance: how far its probabilities may be from the model's, by the precision of both.
-    highest: 255 where the model's first layers say that it reads 0 to 255, else None.
-
-  Raises:
-    InputError: for what cannot be tapped, naming model or layer.
+  Arguments and attributes are those of `TappedModel`; an InputError names what cannot be tapped.
   """
 
   def __init__(self, model: Any, precision: str, fold: bool) -> None:
@@ -146,11 +133,7 @@ class Network:
     return float(np.abs(linear - logits).max() / max(1.0, np.abs(logits).max()))
 
   def check_head(self, features: Any, logits: Array) -> None:
-    """That the head gives the logits of these images, not of random ones alone.
-
-    Raises:
-      InputError: where it does not.
-    """
+    """Raises unless the head gives the logits of these images, not of random ones alone."""
     if self.head_error(features, logits) > 10 * self.tolerance:
       raise InputError(
         f"logits that are an affine function of tap {self.penultimate!r}",
