@@ -14,12 +14,7 @@ from hfc_tf.errors import InputError
 def unit_images(
   images: Any, shape: tuple[int | None, ...], bounds: tuple[float, float]
 ) -> np.ndarray[Any, np.dtype[np.float32]]:
-  """Images [N, ...] in `bounds` as float32 in [0, 1].
-
-  Args:
-    images: of numbers.
-    shape: of an image; None where any size fits.
-    bounds: (low, high).
+  """Images [N, ...] in `bounds`, each of `shape` (None: any size), as float32 in [0, 1].
 
   Raises:
     InputError: for a wrong shape, values outside the bounds (beyond rounding) or NaN.

@@ -32,9 +32,7 @@ def exports(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
   """A package's `__getattr__` and `__dir__` (PEP 562).
 
-  Args:
-    package: its `__name__`.
-    places: name -> the module of the package that holds it; "" for a module of that name.
+  `places` tells of a name the package's module that holds it; "" for a module of that name.
   """
 
   def get(name: str) -> Any:

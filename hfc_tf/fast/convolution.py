@@ -24,10 +24,8 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D)
 class Convolution:
   """What a Conv2D or Conv3D layer computes with another kernel, without bias and activation.
 
-  Args:
-    layer: says strides, padding and dilation; channels last.
-    kernel: [*sizes, C_in / groups, C_out]; of a variable that changes, matrices that are made of
-      it beforehand follow by `refresh`.
+  The kernel is [*sizes, C_in / groups, C_out]; what is derived from one that changes follows by
+  `refresh`.
   """
 
   def __init__(self, layer: Any, kernel: Tensor) -> None:

@@ -32,9 +32,7 @@ class Forms:
   def __call__(self, layer: Any, before: Any) -> tuple[keras.Operation, list[Tensor]] | None:
     """The faster form of a layer's call, and what it reads instead; None if there is none.
 
-    Args:
-      layer: a Keras layer or operation.
-      before: the node (operation, inputs) that gave the layer's one input, or None.
+    `before` is the node (operation, inputs, output) that gave the layer's one input, or None.
     """
     if type(layer) is keras.layers.MaxPooling2D:
       return _MaxPooling(layer), []
