@@ -32,21 +32,9 @@ if TYPE_CHECKING:
   from hfc_tf.taps import TappedModel as TappedModel
   from hfc_tf.taps import Taps as Taps
 
-_PLACES = {
-  "APGD": "attacks",
-  "BIM": "attacks",
-  "CW": "attacks",
-  "CWL2": "attacks",
-  "DI": "attacks",
-  "FGSM": "attacks",
-  "MIM": "attacks",
-  "PGD": "attacks",
-  "TIM": "attacks",
-  "Attack": "attacks",
-  "DeepFool": "attacks",
-  "HFCAttack": "attacks",
-  "OrthogonalPGD": "attacks",
-  "SelectivePGD": "attacks",
+_ATTACKS = """APGD BIM CW CWL2 DI FGSM MIM PGD TIM Attack DeepFool HFCAttack OrthogonalPGD
+SelectivePGD"""
+_PLACES = dict.fromkeys(_ATTACKS.split(), "attacks") | {
   "HierarchicalDensity": "densities",
   "InputError": "errors",
   "TappedModel": "taps",

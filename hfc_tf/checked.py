@@ -1,4 +1,4 @@
-"""Taps as densities and detectors take them, checked once at the door."""
+"""Taps and settings as densities and detectors take them, checked once at the door."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
+_ONE_MODEL = "take all taps from the model that fit has seen"
 
 
 def checked_taps(
@@ -39,28 +40,23 @@ def checked_taps(
     raise InputError(f"Taps as {name} taps", type(taps).__name__, "pass model.taps(images)")
   logits = _numbers(taps.logits, f"logits of the {name} taps")
   if classes is not None and logits.shape[1] != classes:
-    raise InputError(
-      f"logits of {classes} classes", f"{logits.shape[1]} in the {name} taps", _ONE_MODEL
-    )
+    actual = f"{logits.shape[1]} in the {name} taps"
+    raise InputError(f"logits of {classes} classes", actual, _ONE_MODEL)
   features = {
     layer: _numbers(values, f"layer {layer} of the {name} taps")
     for layer, values in taps.features.items()
   }
   if widths is not None:
-    _check_widths(features, widths, name)
+    _check_widths({layer: values.shape[1] for layer, values in features.items()}, widths, name)
   if not features:
     raise InputError(f"a layer in the {name} taps", "none", "pass model.taps(images)")
   labels = _labels(taps.labels, logits.shape[1], name, labelled)
-  lengths = {f"layer {layer}": len(values) for layer, values in features.items()}
-  lengths |= {"labels": len(labels)}
-  lengths |= {} if taps.groups is None else {"groups": len(taps.groups)}
-  for what, length in lengths.items():
-    if length != len(logits):
-      raise InputError(
-        f"{len(logits)} rows in every array of the {name} taps, as in the logits",
-        f"{length} in {what}",
-        "take rows of Taps as taps[rows]",
-      )
+  arrays = {f"layer {layer}": values for layer, values in features.items()}
+  arrays |= {"labels": labels} if taps.groups is None else {"labels": labels, "groups": taps.groups}
+  for what, values in arrays.items():
+    if len(values) != len(logits):
+      expected = f"{len(logits)} rows in every array of the {name} taps, as in the logits"
+      raise InputError(expected, f"{len(values)} in {what}", "take rows of Taps as taps[rows]")
   return dataclasses.replace(taps, features=features, logits=logits, labels=labels)
 
 
@@ -90,11 +86,8 @@ def check_seed(value: Any) -> None:
     raise InputError("a seed from 0 to 2^32 - 1", repr(value), "pass e.g. 0")
 
 
-_ONE_MODEL = "take all taps from the model that fit has seen"
-
-
 def _numbers(values: Any, what: str) -> Array:
-  """Finite float32 `[N, C]`."""
+  """Finite float32 [N, C]."""
   array = np.asarray(values)
   if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
     raise InputError(f"numbers in {what}", f"dtype {array.dtype}", "give floating-point numbers")
@@ -103,48 +96,37 @@ def _numbers(values: Any, what: str) -> Array:
   with np.errstate(over="ignore"):
     array = array.astype(np.float32, copy=False)
   if not np.isfinite(array).all():
-    raise InputError(
-      "finite features and logits",
-      f"NaN or infinity in {what}",
-      "check the images and the model's weights",
-    )
+    remedy = "check the images and the model's weights"
+    raise InputError("finite features and logits", f"NaN or infinity in {what}", remedy)
   return array
 
 
-def _check_widths(features: Mapping[str, Array], widths: Mapping[str, Any], name: str) -> None:
-  other = [layer for layer in features if layer not in widths]
-  other += [layer for layer in widths if layer not in features]
-  difference = ", ".join(f"layer {layer}" for layer in other[:3])
-  for layer, width in widths.items():
-    if not other and features[layer].shape[1] != width:
-      difference = f"layer {layer} of {features[layer].shape[1]} channels instead of {width}"
-  if difference:
-    raise InputError(
-      f"the {len(widths)} layers of Train", f"others in the {name} taps: {difference}", _ONE_MODEL
-    )
+def _check_widths(actual: Mapping[str, int], widths: Mapping[str, Any], name: str) -> None:
+  other = [f"layer {layer}" for layer in actual if layer not in widths]
+  other += [f"layer {layer}" for layer in widths if layer not in actual]
+  if not other:
+    other = [
+      f"layer {layer} of {actual[layer]} channels instead of {width}"
+      for layer, width in widths.items()
+      if actual[layer] != width
+    ][-1:]
+  if other:
+    difference = f"others in the {name} taps: {', '.join(other[:3])}"
+    raise InputError(f"the {len(widths)} layers of Train", difference, _ONE_MODEL)
 
 
 def _labels(labels: Any, classes: int, name: str, labelled: bool) -> Array:
-  """Labels int32 `[N]`."""
-  array = np.asarray(labels)
+  """Labels int32 [N]."""
+  array, what = np.asarray(labels), f"labels of the {name} taps"
   if array.ndim != 1:
-    raise InputError(
-      f"labels of the {name} taps of shape (N,)",
-      f"shape {array.shape}",
-      "give one class number an image (of one-hot rows the argmax)",
-    )
+    remedy = "give one class number an image (of one-hot rows the argmax)"
+    raise InputError(f"{what} of shape (N,)", f"shape {array.shape}", remedy)
   if array.dtype.kind not in "fiub" or (array != np.round(array)).any():
-    raise InputError(
-      f"whole numbers as labels of the {name} taps", f"dtype {array.dtype}", "give class numbers"
-    )
-  if labelled and len(array):
+    raise InputError(f"whole numbers as {what}", f"dtype {array.dtype}", "give class numbers")
+  if labelled and len(array) and (array.min() < 0 or array.max() >= classes):
     remedy = "pass labels to model.taps(images, labels)"
     if (array == -1).all():
       raise InputError(f"labelled {name} taps", "no labels (-1 everywhere)", remedy)
-    if array.min() < 0 or array.max() >= classes:
-      raise InputError(
-        f"labels of the {name} taps from 0 to {classes - 1}, the classes of the logits",
-        f"{array.min():g} to {array.max():g}",
-        remedy,
-      )
+    expected = f"{what} from 0 to {classes - 1}, the classes of the logits"
+    raise InputError(expected, f"{array.min():g} to {array.max():g}", remedy)
   return array.astype(np.int32)

@@ -32,9 +32,7 @@ def exports(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
   """A package's `__getattr__` and `__dir__` (PEP 562).
 
-  Args:
-    package: its `__name__`.
-    places: name -> the module of the package that holds it; "" for a module of that name.
+  `places` tells of a name the package's module that holds it; "" for a module of that name.
   """
 
   def get(name: str) -> Any:
@@ -57,6 +55,6 @@ class Registry(collections.UserDict[str, Made]):
     self.data: dict[str, Any] = dict(places)
 
   def __getitem__(self, name: str) -> Made:
-    value = self.data[name]
-    found: Made = load(value) if isinstance(value, str) else value
-    return found
+    value: Any = self.data[name]
+    made: Made = load(value) if isinstance(value, str) else value
+    return made

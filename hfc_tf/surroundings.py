@@ -1,4 +1,4 @@
-"""What users have set in Keras, TensorFlow and NumPy before they call this library."""
+"""What users have set in Keras, TensorFlow and NumPy, and the threads that they call from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ import json
 import os
 import pathlib
 import sys
+import threading
 from collections.abc import Iterator
+from typing import Any
 
 from hfc_tf.errors import InputError
+
+# Of all compiled functions: on CPUs oneDNN's kernels crash when two threads run one of them
+# (measured with TensorFlow 2.21). Whoever holds it may call what takes it again.
+COMPUTE_LOCK = threading.RLock()
 
 
 def check_backend() -> None:
@@ -20,11 +26,8 @@ def check_backend() -> None:
   """
   backend = _backend()
   if backend != "tensorflow":
-    raise InputError(
-      "the TensorFlow backend of Keras",
-      backend,
-      "set KERAS_BACKEND=tensorflow before Keras is imported",
-    )
+    remedy = "set KERAS_BACKEND=tensorflow before Keras is imported"
+    raise InputError("the TensorFlow backend of Keras", backend, remedy)
 
 
 def _backend() -> str:
@@ -40,15 +43,20 @@ def _backend() -> str:
     return "tensorflow"
 
 
-def set_defaults() -> None:
+def set_defaults(
+  data_format: str = "channels_last",
+  floatx: str = "float32",
+  policy: Any = "float32",
+  eager: bool = False,
+) -> None:
   """Channels last, float32 and compiled functions, whatever keras.json or the user says."""
   import keras
   import tensorflow as tf
 
-  keras.config.set_image_data_format("channels_last")
-  keras.config.set_floatx("float32")
-  keras.config.set_dtype_policy("float32")
-  tf.config.run_functions_eagerly(False)
+  keras.config.set_image_data_format(data_format)
+  keras.config.set_floatx(floatx)
+  keras.config.set_dtype_policy(policy)
+  tf.config.run_functions_eagerly(eager)
 
 
 @contextlib.contextmanager
@@ -62,8 +70,12 @@ def default_settings() -> Iterator[None]:
   import numpy as np
   import tensorflow as tf
 
-  data_format, floatx = keras.config.image_data_format(), keras.config.floatx()
-  policy, eager = keras.config.dtype_policy(), tf.config.functions_run_eagerly()
+  users = (
+    keras.config.image_data_format(),
+    keras.config.floatx(),
+    keras.config.dtype_policy(),
+    tf.config.functions_run_eagerly(),
+  )
   checked = _numerics_are_checked()
   try:
     set_defaults()
@@ -72,10 +84,7 @@ def default_settings() -> Iterator[None]:
     with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
       yield
   finally:
-    keras.config.set_image_data_format(data_format)
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
-    tf.config.run_functions_eagerly(eager)
+    set_defaults(*users)
     if checked:
       tf.debugging.enable_check_numerics()
 

@@ -13,9 +13,8 @@ from absl import logging
 
 from hfc_tf.errors import InputError
 from hfc_tf.inputs import batches, class_numbers, group_numbers, unit_images
-from hfc_tf.surroundings import default_settings
+from hfc_tf.surroundings import COMPUTE_LOCK, default_settings
 from hfc_tf.tapping import Network
-from hfc_tf.threads import COMPUTE_LOCK
 
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 Tensor = Any
@@ -61,16 +60,19 @@ class Taps:
     return np.asarray(np.argmax(self.logits, axis=1), np.int32)
 
   @staticmethod
-  def concatenate(parts: Sequence[Taps]) -> Taps:
-    """One Taps with the rows of all parts in order."""
-    first = parts[0]
-    grouped = all(part.groups is not None for part in parts)
+  def concatenate(several: Sequence[Taps]) -> Taps:
+    """One Taps with the rows of all in order; groups where all have some."""
+
+    def joined(name: str) -> Any:
+      return np.concatenate([getattr(taps, name) for taps in several])
+
+    layers = several[0].features
     return dataclasses.replace(
-      first,
-      features={n: np.concatenate([p.features[n] for p in parts]) for n in first.features},
-      logits=np.concatenate([part.logits for part in parts]),
-      labels=np.concatenate([part.labels for part in parts]),
-      groups=np.concatenate([p.groups for p in parts if p.groups is not None]) if grouped else None,
+      several[0],
+      features={name: np.concatenate([t.features[name] for t in several]) for name in layers},
+      logits=joined("logits"),
+      labels=joined("labels"),
+      groups=None if any(taps.groups is None for taps in several) else joined("groups"),
     )
 
 
@@ -125,9 +127,7 @@ class TappedModel:
       raise InputError("bounds (low, high) with low < high", str(bounds), "pass e.g. (0, 255)")
     if fold is None:
       fold = not tf.config.list_physical_devices("GPU")
-    self.preprocessing = preprocessing
-    self.bounds = bounds
-    self.precision = precision
+    self.preprocessing, self.bounds, self.precision = preprocessing, bounds, precision
     self._model = model
     self._network = Network(model, precision, fold)
     self.input_shape: tuple[int | None, ...] = self._network.input_shape
@@ -142,11 +142,8 @@ class TappedModel:
         model.name, self.highest, bounds, self.highest,
       )  # fmt: skip
     # One function that every attack and detector calls, so that its graph is made once.
-    self._function = tf.function(
-      self._run,
-      input_signature=[tf.TensorSpec([None, *self.input_shape], tf.float32)],
-      autograph=False,
-    )
+    signature = [tf.TensorSpec([None, *self.input_shape], tf.float32)]
+    self._function = tf.function(self._run, input_signature=signature, autograph=False)
 
   def __repr__(self) -> str:
     shape = " x ".join(str(size or "any") for size in self.input_shape)
@@ -213,27 +210,29 @@ class TappedModel:
       raise InputError(
         "labels inside the Dataset, as pairs", "labels= beside it", "zip them: tf.data.Dataset.zip"
       )
-    logits: list[FloatArray] = []
-    means: dict[str, list[FloatArray]] = {name: [] for name in self.layers}
-    classes = [] if labels is None else [class_numbers(labels, self.num_classes)]
+    classes = None if labels is None else class_numbers(labels, self.num_classes)
+    several = []
     for batch, batch_labels in batches(images, batch_size):
       unit = self.to_unit(batch)
-      padded = np.pad(unit, [(0, batch_size - len(unit))] + [(0, 0)] * (unit.ndim - 1))
+      count = len(unit)
+      padded = np.pad(unit, [(0, batch_size - count)] + [(0, 0)] * (unit.ndim - 1))
       with COMPUTE_LOCK:
-        batch_logits, features = self._function(tf.constant(padded))
-      logits.append(batch_logits.numpy()[: len(unit)])
-      for name, values in features.items():
-        means[name].append(values.numpy()[: len(unit)])
-      if labels is None:
-        labelled = np.full(len(unit), -1, np.int32) if batch_labels is None else batch_labels
-        classes.append(class_numbers(labelled, self.num_classes))
-    if not logits:
+        logits, features = self._function(tf.constant(padded))
+      labelled = np.full(count, -1) if batch_labels is None else batch_labels
+      several.append(
+        Taps(
+          {name: values.numpy()[:count] for name, values in features.items()},
+          logits.numpy()[:count],
+          class_numbers(labelled, self.num_classes),
+          self.penultimate,
+        )
+      )
+    if not several:
       raise InputError("at least one image", "none", "pass images")
-    taps = Taps(
-      features={name: np.concatenate(values) for name, values in means.items()},
-      logits=np.concatenate(logits),
-      labels=np.concatenate(classes),
-      penultimate=self.penultimate,
+    taps = Taps.concatenate(several)
+    taps = dataclasses.replace(
+      taps,
+      labels=taps.labels if classes is None else classes,
       head=self.head,
       groups=None if groups is None else group_numbers(groups),
     )
@@ -241,8 +240,7 @@ class TappedModel:
       raise InputError("finite logits", "NaN or infinity", "check the model's weights and input")
     for name, values in (("labels", taps.labels), ("groups", taps.groups)):
       if values is not None and len(values) != len(taps):
-        raise InputError(
-          f"{len(taps)} {name}, one an image", f"{len(values)}", f"pass the {name} of these images"
-        )
+        remedy = f"pass the {name} of these images"
+        raise InputError(f"{len(taps)} {name}, one an image", f"{len(values)}", remedy)
     self._network.check_head(taps.features, taps.logits)
     return taps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as ScikitLearn
 
 from hfc_tf.densities import GaussianMixture
-from hfc_tf.densities.em import fit_each
 
 Array = np.ndarray[Any, Any]
 _NARROW = 256  # channels of the widest tap that full covariances are fitted to
@@ -32,7 +32,8 @@ class Mixtures:
     self._covariance = job["covariance"]
     # This library fits several taps at once, as a density does; scikit-learn one with all cores,
     # as its users have it: several at once take it twice as long.
-    self._each: Any = fit_each if self._covariance == "low_rank" else map
+    several: Any = ThreadPoolExecutor(3).map
+    self._each: Any = several if self._covariance == "low_rank" else map
     self._taps: list[tuple[Array, Array]] = []  # Train, held out
     with np.load(job["class_features"], allow_pickle=False) as features:
       for values in features.values():

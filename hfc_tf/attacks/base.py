@@ -16,9 +16,8 @@ from hfc_tf.attacks.describe import plain, shown
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor, checked
 from hfc_tf.attacks.outcome import Attacked
 from hfc_tf.errors import InputError
-from hfc_tf.surroundings import default_settings
+from hfc_tf.surroundings import COMPUTE_LOCK, default_settings
 from hfc_tf.taps import TappedModel
-from hfc_tf.threads import COMPUTE_LOCK
 
 BUDGET = ("eps", "step_size", "steps")
 _NUMBERS = {*BUDGET, "seed", "batch_size", "weights", "random_start", "restarts"}  # not compiled in

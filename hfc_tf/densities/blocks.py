@@ -10,14 +10,18 @@ import numpy as np
 from hfc_tf.checked import check_count, check_seed
 from hfc_tf.errors import InputError
 
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
 _BYTES = 2**28  # of one block
+_ROUNDING = 1e-6  # a channel whose deviation is a smaller part of its mean does not move
+_UNHEARD = 1e6  # the deviation of a channel that does not move: it has no unit, and no say
 
 
 class Blocks:
   """Rows of features, read in blocks and as often as they are iterated.
 
   Args:
-    features: [N, C]: an array, an np.memmap or Blocks.
+    features: [N, C]: an array, an np.memmap or Blocks; an InputError refuses what is no numbers.
     rows: which rows to read, int [n]; all of them if None.
   """
 
@@ -28,9 +32,8 @@ class Blocks:
     if array.dtype.kind not in "fiub":
       raise InputError("features that are numbers", f"dtype {array.dtype}", "give float32 features")
     if array.ndim != 2:
-      raise InputError(
-        "features [N, C]", f"shape {array.shape}", "give a row of C numbers an image"
-      )
+      remedy = "give a row of C numbers an image"
+      raise InputError("features [N, C]", f"shape {array.shape}", remedy)
     self._features: np.ndarray[Any, Any] = array
     self._rows: Any = rows
     self.dtype = np.dtype(np.float64 if array.dtype == np.float64 else np.float32)
@@ -44,20 +47,24 @@ class Blocks:
       yield np.asarray(self._features[rows if self._rows is None else self._rows[rows]], self.dtype)
 
   def check(self, components: int, seed: int = 0) -> None:
-    """Refuses what no mixture can be fitted to.
-
-    Raises:
-      InputError: for a number of components or a seed that is none, fewer images than components
-        or features that are not finite.
-    """
+    """Refuses what no mixture can be fitted to: too few images, features that are not finite."""
     check_count("component", components)
     check_seed(seed)
     least = max(components, 2)
     if self.count < least:
-      raise InputError(
-        f"at least {least} images of a class for {components} components",
-        f"{self.count}",
-        "give more images or lower --components",
-      )
+      expected = f"at least {least} images of a class for {components} components"
+      raise InputError(expected, f"{self.count}", "give more images or lower --components")
     if not all(np.isfinite([block.min(), block.max()]).all() for block in self):
       raise InputError("finite features", "NaN or infinity", "check the model and its images")
+
+  def deviation(self) -> tuple[Array, Array]:
+    """Mean and standard deviation of each channel, [C]."""
+    mean = np.sum([block.sum(0, np.float64) for block in self], axis=0) / self.count
+    squares = np.sum([((block - mean) ** 2).sum(0) for block in self], axis=0)
+    return mean, np.sqrt(squares / self.count)
+
+  def scale(self, least: Any = 0.0) -> tuple[Array, Array]:
+    """Mean and unit of each channel, [C]: its deviation, at least `least`, if it moves."""
+    mean, scale = self.deviation()
+    scale = np.maximum(scale, least)
+    return mean, np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.densities.mixture import GaussianMixture
+if TYPE_CHECKING:
+  from hfc_tf.densities.mixture import GaussianMixture
 
 Tensor = Any
 Arrays = dict[str, Tensor]
-# What all components share [B], the rest of each form [B, M], and the gradient [B, C] of the sum
-# for the components chosen [B].
-_Forms = tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]
-
-_LOG_2PI = float(np.log(2 * np.pi))
 
 
 class LayerEnergy:
@@ -24,17 +20,13 @@ class LayerEnergy:
 
   `energy`, `comparable` and `log_prob_tensor` read them. All are exact for the mixtures'
   covariances, and hold no more than [B, M, p] however wide the layer is.
-
-  Args:
-    mixtures: of one layer, one a class.
-    dtype: of the tensors.
   """
 
   def __init__(self, mixtures: Sequence[GaussianMixture], dtype: Any = tf.float32) -> None:
     rank = max(len(mixture.base.eigenvalues) for mixture in mixtures)
-    packed = [_pack(mixture, rank) for mixture in mixtures]
+    classes = [packed(mixture, rank) for mixture in mixtures]
     self._arrays = {
-      key: tf.constant(np.stack([one[key] for one in packed]), dtype) for key in packed[0]
+      key: tf.constant(np.stack([one[key] for one in classes]), dtype) for key in classes[0]
     }
 
   def of_class(self, label: Tensor) -> Arrays:
@@ -54,7 +46,7 @@ def energy(arrays: Arrays, features: Tensor) -> Tensor:
 
   def form(points: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     shared, forms, gradient = _forms(arrays, points)
-    chosen = _likeliest(arrays, forms)
+    chosen = tf.argmax(_log_joint(arrays, forms), axis=1, output_type=tf.int32)
     slope = gradient(chosen)  # [B, C]
     value = shared + tf.gather(forms, chosen, batch_dims=1)
     return value, lambda upstream: upstream[:, None] * slope
@@ -64,7 +56,8 @@ def energy(arrays: Arrays, features: Tensor) -> Tensor:
 
 def likeliest(arrays: Arrays, features: Tensor) -> Tensor:
   """m' = argmax_m ln(pi_m N(f | mu_m, S_m)), int32 [B], for features [B, C]."""
-  return _likeliest(arrays, _forms(arrays, features)[1])
+  _, forms, _ = _forms(arrays, features)
+  return tf.argmax(_log_joint(arrays, forms), axis=1, output_type=tf.int32)
 
 
 def comparable(arrays: Arrays, features: Tensor) -> Tensor:
@@ -73,31 +66,30 @@ def comparable(arrays: Arrays, features: Tensor) -> Tensor:
   Half of `energy` and what it leaves out of pi_m' and |S_m'|: it does not jump where m' changes.
   """
   shared, forms, _ = _forms(arrays, features)
-  return 0.5 * shared - tf.reduce_max(arrays["log_weights"] - 0.5 * forms, 1)
+  return 0.5 * shared - tf.reduce_max(_log_joint(arrays, forms), 1)
 
 
 def log_prob_tensor(arrays: Arrays, features: Tensor) -> Tensor:
   """ln sum_m pi_m N(f | mu_m, S_m), [B], for features [B, C]   (TMI Eq. 14)."""
   shared, forms, _ = _forms(arrays, features)
-  log_joint = arrays["log_weights"] - 0.5 * forms  # [B, M]
-  return tf.reduce_logsumexp(log_joint, 1) - 0.5 * shared + arrays["constant"]
+  return tf.reduce_logsumexp(_log_joint(arrays, forms), 1) - 0.5 * shared + arrays["constant"]
 
 
-def _likeliest(arrays: Arrays, forms: Tensor) -> Tensor:
-  return tf.argmax(arrays["log_weights"] - 0.5 * forms, axis=1, output_type=tf.int32)
+def packed(mixture: GaussianMixture, rank: int = 0) -> dict[str, np.ndarray[Any, Any]]:
+  """A mixture as the arrays that the functions above read, padded to a rank r, to be stacked.
 
-
-def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]]:
+  If r is C, one product with the precision replaces two with its factors.
+  """
   base, size = mixture.base, mixture.means.shape[1]
-  found = len(base.eigenvalues)
-  outside = 0.0 if found == mixture.width else 1 / base.floor
+  directions = len(base.eigenvalues)
+  outside = 0.0 if directions == mixture.width else 1 / base.floor
   # What a direction weighs beyond `outside`; the mixture speaks for the leading ones.
   trailing = 1 / base.eigenvalues - outside
   trailing[:size] = -outside
-  if rank == mixture.width:  # one product with the precision is less than two with its factors
+  if rank == mixture.width:
     rest = {"precision": base.basis * trailing @ base.basis.T + outside * np.eye(rank)}
   else:
-    padding = [(0, 0), (0, rank - found)]
+    padding = [(0, 0), (0, max(rank - directions, 0))]
     rest = {
       "basis": np.pad(base.basis, padding),
       "trailing": np.pad(trailing, padding[1]),
@@ -114,11 +106,12 @@ def _pack(mixture: GaussianMixture, rank: int) -> dict[str, np.ndarray[Any, Any]
     "whitening": whitening,
     "offsets": (whitening @ mixture.means[:, :, None])[..., 0],
     "log_weights": np.log(mixture.weights) - np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1),
-    "constant": np.asarray(-0.5 * (base.log_volume + mixture.width * _LOG_2PI)),
+    "constant": np.asarray(-0.5 * (base.log_volume + mixture.width * np.log(2 * np.pi))),
   }
 
 
-def _forms(arrays: Arrays, features: Tensor) -> _Forms:
+def _forms(arrays: Arrays, features: Tensor) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
+  """What components share of the form [B], the rest [B, M], the gradient [B, C] of chosen [B]."""
   standard = (features - arrays["mean"]) * arrays["inverse_scale"]  # [B, C]
   if "precision" in arrays:
     weighed = standard @ arrays["precision"]  # [B, C]
@@ -130,9 +123,14 @@ def _forms(arrays: Arrays, features: Tensor) -> _Forms:
 
   def gradient(chosen: Tensor) -> Tensor:
     whitening = tf.gather(arrays["whitening"], chosen)  # [B, p, p]
-    own = tf.gather(residuals, chosen, batch_dims=1)  # [B, p]
-    own = tf.linalg.matvec(whitening, own, transpose_a=True) * arrays["leading"]
-    outer = weighed + tf.matmul(own, arrays["axes"], transpose_b=True)
+    residual = tf.gather(residuals, chosen, batch_dims=1)  # [B, p]
+    slope = tf.linalg.matvec(whitening, residual, transpose_a=True) * arrays["leading"]
+    outer = weighed + tf.matmul(slope, arrays["axes"], transpose_b=True)
     return 2.0 * arrays["inverse_scale"] * outer
 
   return tf.reduce_sum(standard * weighed, 1), tf.reduce_sum(residuals**2, 2), gradient
+
+
+def _log_joint(arrays: Arrays, forms: Tensor) -> Tensor:
+  """ln pi_m N(f | mu_m, S_m) up to what components share, [B, M]."""
+  return arrays["log_weights"] - 0.5 * forms

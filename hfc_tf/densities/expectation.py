@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.densities.gaussian import Array
+from hfc_tf.densities.blocks import Array
 
 Tensor = Any
-# Of k components: what `_expand` is multiplied with, [k, F]; B^-1/2, [k, p, p]; ln pi, [k].
+# Of k components: what phi(z) is multiplied with, [k, F]; B^-1/2, [k, p, p]; ln pi, [k].
 _Natural = tuple[Tensor, Tensor, Tensor]
 _Parameters = tuple[Tensor, Tensor, Tensor]  # ln pi [k], means [k, p], covariances [k, p, p]
 
@@ -24,19 +24,13 @@ _EMPTY = 10 * 2.0**-52  # points of a component that lost every point
 
 
 class Fit(NamedTuple):
-  """What EM found.
+  """What EM ends with."""
 
-  Attributes:
-    weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: penalised log-likelihood a point, one value an iteration, the start's first.
-    converged: whether the last change was below the tolerance.
-  """
-
-  weights: Array
-  means: Array
-  covariances: Array
-  history: tuple[float, ...]
-  converged: bool
+  weights: Array  # pi [M]
+  means: Array  # a [M, p]
+  covariances: Array  # B [M, p, p]
+  history: tuple[float, ...]  # penalised log-likelihoods a point, the start's first
+  converged: bool  # whether the last change was below the tolerance
 
 
 def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fit:
@@ -57,8 +51,7 @@ def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fi
   Args:
     points: z [N, p], float32 or float64, of about unit variance.
     centres: [M, p], where EM starts.
-    tolerance: EM stops when the penalised log-likelihood a point changes less.
-    iterations: at the most.
+    tolerance: of the penalised log-likelihood a point. iterations: at the most.
   """
   # A GPU may round the factors of float32 products to ten bits.
   exact = tolerance < _COARSE or bool(tf.config.list_physical_devices("GPU"))
@@ -76,44 +69,39 @@ def maximise(points: Any, centres: Any, tolerance: float, iterations: int) -> Fi
 @functools.cache
 def _program(dtype: str) -> Any:
   """The graph of one precision, which serves all shapes."""
-  # What a responsibility may move unheeded.
-  still = 1e-7 if dtype == "float32" else 1e-12
   matrix, scalar = tf.TensorSpec([None, None], tf.float64), tf.TensorSpec([], tf.float64)
   signature = [tf.TensorSpec([None, None], dtype), matrix, scalar, tf.TensorSpec([], tf.int32)]
-  run = functools.partial(_iterate, still)
-  return tf.function(run, input_signature=signature, autograph=False)
+  return tf.function(_iterate, input_signature=signature, autograph=False)
 
 
 class _State(NamedTuple):
-  """Between two iterations, of N points and M components.
+  """Between two iterations, of N points and M components."""
 
-  Attributes:
-    step: iterations so far. natural: the parameters so far.
-    shares: responsibilities [N, M]. entropy, moments: theirs, [] and [M, F].
-    history: bounds so far. last: the last. done: whether EM converged.
-  """
-
-  step: Tensor
+  step: Tensor  # iterations so far
   natural: _Natural
-  shares: Tensor
-  entropy: Tensor
-  moments: Tensor
-  history: Tensor
-  last: Tensor
-  done: Tensor
+  shares: Tensor  # responsibilities [N, M]
+  entropy: Tensor  # theirs, []
+  moments: Tensor  # theirs, [M, F]
+  history: Tensor  # bounds so far
+  last: Tensor  # the last bound
+  done: Tensor  # whether EM converged
 
 
 def _iterate(
-  still: float, points: Tensor, centres: Tensor, tolerance: Tensor, iterations: Tensor
+  points: Tensor, centres: Tensor, tolerance: Tensor, iterations: Tensor
 ) -> tuple[_Parameters, Tensor, Tensor]:
+  still = 1e-7 if points.dtype == tf.float32 else 1e-12  # what a responsibility moves unheeded
   many, size = tf.shape(centres)[0], tf.shape(centres)[1]
-  expanded = _expand(points)
+  # phi without its one, [N, p + p (p + 1) / 2]
+  expanded = tf.transpose(tf.concat([tf.transpose(points), _products(points)], 0))
   log_weights = tf.zeros([many], tf.float64) - tf.math.log(tf.cast(many, tf.float64))
   narrow = tf.eye(size, batch_shape=[many], dtype=tf.float64) * _NARROW
   natural = _natural(log_weights, centres, narrow)
 
   def body(state: _State) -> tuple[_State]:
-    shares = tf.nn.softmax(_log_joint(expanded, state.natural[0]))
+    theta = tf.cast(state.natural[0], expanded.dtype)
+    log_joint = tf.matmul(expanded, theta[:, 1:], transpose_b=True) + theta[:, 0]  # [N, M]
+    shares = tf.nn.softmax(log_joint)
     rows = tf.where(tf.reduce_max(tf.abs(shares - state.shares), 1) > still)[:, 0]
     renewed, before = tf.gather(shares, rows), tf.gather(state.shares, rows)  # [n, M]
     change = renewed - before
@@ -138,30 +126,20 @@ def _iterate(
       ),
     )
 
+  start = _State(
+    tf.constant(0),
+    natural,
+    tf.zeros([tf.shape(points)[0], many], points.dtype),
+    tf.constant(0.0, tf.float64),
+    tf.zeros_like(natural[0]),
+    tf.TensorArray(tf.float64, size=0, dynamic_size=True),
+    tf.constant(-np.inf, tf.float64),
+    tf.constant(False),
+  )
   (state,) = tf.while_loop(
-    lambda state: (state.step < iterations) & ~state.done,
-    body,
-    (
-      _State(
-        tf.constant(0),
-        natural,
-        tf.zeros([tf.shape(points)[0], many], points.dtype),
-        tf.constant(0.0, tf.float64),
-        tf.zeros_like(natural[0]),
-        tf.TensorArray(tf.float64, size=0, dynamic_size=True),
-        tf.constant(-np.inf, tf.float64),
-        tf.constant(False),
-      ),
-    ),
-    parallel_iterations=1,
+    lambda state: (state.step < iterations) & ~state.done, body, (start,), parallel_iterations=1
   )
   return _solve(state.moments, state.moments, size), state.history.stack(), state.done
-
-
-def _log_joint(expanded: Tensor, theta: Tensor) -> Tensor:
-  """ln pi_m N(z_n | a_m, B_m), [N, k], in the precision of the points."""
-  theta = tf.cast(theta, expanded.dtype)
-  return tf.matmul(expanded, theta[:, 1:], transpose_b=True) + theta[:, 0]
 
 
 def _moments(points: Tensor, shares: Tensor, moments: Tensor) -> Tensor:
@@ -217,11 +195,6 @@ def _log_prior(natural: _Natural) -> Tensor:
   log_scales = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(whitening)), 1)
   wishart = log_scales - 0.5 * tf.reduce_sum(whitening**2, [1, 2])
   return tf.reduce_sum(tf.cast(tf.shape(whitening)[1], tf.float64) * wishart + log_weights)
-
-
-def _expand(points: Tensor) -> Tensor:
-  """phi without its one: (z, z_i z_j with i <= j), [N, p + p (p + 1) / 2]."""
-  return tf.transpose(tf.concat([tf.transpose(points), _products(points)], 0))
 
 
 def _products(points: Tensor) -> Tensor:

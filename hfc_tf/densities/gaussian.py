@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from hfc_tf.densities.blocks import Blocks
+from hfc_tf.densities.blocks import Array, Blocks
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-_ROUNDING = 1e-6  # a channel whose deviation is a smaller part of its mean does not move
-_UNHEARD = 1e6  # the deviation of a channel that does not move: it has no unit, and no say
 _INTENSITIES = np.geomspace(1e-5, 1, 31)  # of the shrinkage, to choose from
 
 
@@ -27,37 +23,34 @@ class ShrunkGaussian:
   by one (Hoffbeck and Landgrebe 1996). With more images than channels V is square and nothing
   is left to the floor: a full covariance. With fewer images than channels V spans what the
   images span, and S is low-rank plus diagonal.
-
-  Attributes:
-    mean: [C]; scale: [C], D^1/2; basis: V [C, r]; eigenvalues: [r], descending; floor: the
-    variance outside of V, in units of D.
   """
 
-  mean: Array
-  scale: Array
-  basis: Array
-  eigenvalues: Array
-  floor: float
+  mean: Array  # [C]
+  scale: Array  # D^1/2 [C]
+  basis: Array  # V [C, r]
+  eigenvalues: Array  # [r], descending
+  floor: float  # the variance outside of V, in units of D
 
   @classmethod
   def fit(cls, features: Any, least: Any = 0.0) -> ShrunkGaussian:
     """Mean and shrunk covariance of features [N, C], N >= 2, given as to Blocks.
 
-    Args:
-      features: [N, C].
-      least: the smallest deviation that a channel may have, [C]. Channels that move neither here
-        nor there count for nothing.
+    No channel has a smaller deviation than `least` [C]; those that do not move count for nothing.
     """
     blocks = Blocks(features)
     count, width = blocks.count, blocks.width
-    mean, scale = mean_and_scale(blocks, least)
+    mean, scale = blocks.scale(least)
+
+    def standards() -> Iterator[Array]:
+      return ((block - mean) / scale for block in blocks)  # [n, C] each
+
     if count > width:
       products = np.zeros((width, width))
-      for standard in _standards(blocks, mean, scale):
+      for standard in standards():
         products += standard.T @ standard
       eigenvalues, basis = scipy.linalg.eigh(products / count)
     else:
-      standard = np.concatenate(list(_standards(blocks, mean, scale)))
+      standard = np.concatenate(list(standards()))
       eigenvalues, left = scipy.linalg.eigh(standard @ standard.T / count)
       eigenvalues, left = eigenvalues[1:], left[:, 1:]  # the mean took one direction
       lengths = np.sqrt(np.maximum(eigenvalues, 1e-12) * count)
@@ -65,7 +58,7 @@ class ShrunkGaussian:
     eigenvalues, basis = np.maximum(eigenvalues[::-1], 0), basis[:, ::-1]
     trace = max(float(eigenvalues.sum()) / width, 1e-12)
     losses = np.zeros(len(_INTENSITIES))
-    for standard in _standards(blocks, mean, scale):
+    for standard in standards():
       losses += _left_out(standard, basis, eigenvalues, trace, count)
     usable = np.where(np.isfinite(losses), losses, np.inf)
     intensity = float(_INTENSITIES[usable.argmin() if np.isfinite(losses).any() else -1])
@@ -80,24 +73,6 @@ class ShrunkGaussian:
     """ln |S|."""
     outside = (len(self.mean) - len(self.eigenvalues)) * np.log(self.floor)
     return float(np.log(self.eigenvalues).sum() + 2 * np.log(self.scale).sum() + outside)
-
-
-def mean_and_deviation(blocks: Blocks) -> tuple[Array, Array]:
-  """Of each channel, [C]."""
-  mean = np.sum([block.sum(0, np.float64) for block in blocks], axis=0) / blocks.count
-  squares = np.sum([((block - mean) ** 2).sum(0) for block in blocks], axis=0)
-  return mean, np.sqrt(squares / blocks.count)
-
-
-def mean_and_scale(blocks: Blocks, least: Any = 0.0) -> tuple[Array, Array]:
-  """Of each channel, [C]: the deviation is its scale, if it is at least `least` and one at all."""
-  mean, scale = mean_and_deviation(blocks)
-  scale = np.maximum(scale, least)
-  return mean, np.where(scale > _ROUNDING * np.abs(mean), scale, _UNHEARD)
-
-
-def _standards(blocks: Blocks, mean: Array, scale: Array) -> Iterator[Array]:
-  return ((block - mean) / scale for block in blocks)  # [n, C] each
 
 
 def _left_out(standard: Array, basis: Array, eigenvalues: Array, trace: float, count: int) -> Array:
@@ -117,6 +92,6 @@ def _left_out(standard: Array, basis: Array, eigenvalues: Array, trace: float, c
   spanned = eigenvalues > 1e-12 * eigenvalues.max(initial=0)
   inverse = np.where(spanned, 1 / np.where(spanned, eigenvalues, 1), 0)[:, None]  # [r, 1]
   leverage = np.minimum(turned @ inverse / (count - 1), 1)  # [n, 1]
-  kept = (1 - leverage) + turned @ (inverse * outside / values) / (count - 1)  # [n, S]
+  remaining = (1 - leverage) + turned @ (inverse * outside / values) / (count - 1)  # [n, S]
   with np.errstate(divide="ignore", invalid="ignore"):
-    return np.asarray((log_volume + np.log(kept) + ratio**2 * forms / kept).sum(0))
+    return np.asarray((log_volume + np.log(remaining) + ratio**2 * forms / remaining).sum(0))

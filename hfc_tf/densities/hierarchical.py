@@ -8,7 +8,8 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,23 @@ from absl import logging
 from sklearn.exceptions import ConvergenceWarning
 
 from hfc_tf.checked import check_count, check_seed, checked_taps
-from hfc_tf.densities.blocks import Blocks
-from hfc_tf.densities.em import fit_each, fit_mixtures
-from hfc_tf.densities.gaussian import Array, ShrunkGaussian, mean_and_deviation, mean_and_scale
-from hfc_tf.densities.mixture import GaussianMixture
+from hfc_tf.densities.blocks import Array, Blocks
+from hfc_tf.densities.gaussian import ShrunkGaussian
+from hfc_tf.densities.mixture import GaussianMixture, check_covariance
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import save_arrays, users_arrays
 from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
-_COVARIANCES = ("low_rank", "full")
 _NARROW = 128  # channels of the widest taps that have full covariances
 # absl's functions would give the root logger a handler that the program has not asked for.
 _LOG = logging.get_absl_logger()
+_AT_ONCE = 3  # fits, whose small operations would leave cores idle
 _LEAST = 1e-3  # of a channel's deviation over all classes: the least it may have in one
 
 
+@dataclasses.dataclass(eq=False, repr=False)
 class HierarchicalDensity:
   """p(f^l | c): a Gaussian mixture for every layer l and class c   (TMI Eq. 14, Algorithm 1).
 
@@ -51,32 +52,23 @@ class HierarchicalDensity:
     seed: of the starts.
   """
 
-  mixtures_: dict[str, list[GaussianMixture]]
+  components: int = 16
+  _: dataclasses.KW_ONLY
+  covariance: str = "low_rank"
+  subspace: int = 32
+  iterations: int = 100
+  tolerance: float = 1e-3
+  seed: int = 0
+  mixtures_: dict[str, list[GaussianMixture]] = dataclasses.field(init=False)
 
-  def __init__(
-    self,
-    components: int = 16,
-    *,
-    covariance: str = "low_rank",
-    subspace: int = 32,
-    iterations: int = 100,
-    tolerance: float = 1e-3,
-    seed: int = 0,
-  ) -> None:
-    check_count("component", components)
-    check_count("direction (subspace)", subspace)
-    check_count("iteration", iterations)
-    check_seed(seed)
-    if not tolerance > 0:
-      raise InputError("tolerance > 0", str(tolerance), "leave it at 1e-3")
-    if covariance not in _COVARIANCES:
-      raise InputError(f"covariance among {', '.join(_COVARIANCES)}", repr(covariance), "name one")
-    self.components = components
-    self.covariance = covariance
-    self.subspace = subspace
-    self.iterations = iterations
-    self.tolerance = tolerance
-    self.seed = seed
+  def __post_init__(self) -> None:
+    check_count("component", self.components)
+    check_count("direction (subspace)", self.subspace)
+    check_count("iteration", self.iterations)
+    check_seed(self.seed)
+    if not self.tolerance > 0:
+      raise InputError("tolerance > 0", str(self.tolerance), "leave it at 1e-3")
+    check_covariance(self.covariance)
 
   @default_settings()
   def fit(self, taps: Taps) -> HierarchicalDensity:
@@ -97,45 +89,46 @@ class HierarchicalDensity:
         "give more images or lower --components",
       )
     # A channel that does not move in one class is still measured by how it moves in all.
-    least = {
-      name: _LEAST * mean_and_deviation(Blocks(values))[1] for name, values in taps.features.items()
-    }
+    least = {name: _LEAST * Blocks(each).deviation()[1] for name, each in taps.features.items()}
 
     def fit(job: tuple[str, int]) -> GaussianMixture:
-      blocks = Blocks(taps.features[job[0]], np.flatnonzero(taps.labels == job[1]))
-      settings: Any = {
-        "iterations": self.iterations, "tolerance": self.tolerance, "seed": self.seed,
-      }  # fmt: skip
-      if self.covariance == "full" and blocks.width <= _NARROW:
-        _, scale = mean_and_scale(blocks, least[job[0]])
-        return fit_mixtures(blocks, self.components, scale=scale, **settings)
-      subspace = min(self.subspace, blocks.width, max(fewest - 1, 1))
+      name, label = job
+      blocks = Blocks(taps.features[name], np.flatnonzero(taps.labels == label))
       return GaussianMixture.fit(
-        blocks, self.components, subspace=subspace, least=least[job[0]], **settings
+        blocks,
+        self.components,
+        covariance=self.covariance if blocks.width <= _NARROW else "low_rank",
+        subspace=min(self.subspace, blocks.width, max(fewest - 1, 1)),
+        iterations=self.iterations,
+        tolerance=self.tolerance,
+        seed=self.seed,
+        least=least[name],
       )
 
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}
-    said = time.monotonic()
-    with warnings.catch_warnings():
-      warnings.simplefilter("ignore", ConvergenceWarning)  # it is said once, below
-      for number, ((name, _), mixture) in enumerate(zip(jobs, fit_each(fit, jobs), strict=True)):
+    logged = time.monotonic()
+    with warnings.catch_warnings(), ThreadPoolExecutor(_AT_ONCE) as pool:
+      warnings.simplefilter("ignore", ConvergenceWarning)  # one line below says it
+      for number, ((name, _), mixture) in enumerate(zip(jobs, pool.map(fit, jobs), strict=True)):
         self.mixtures_[name].append(mixture)
-        if time.monotonic() > said + 10:
-          said = time.monotonic()
+        if time.monotonic() > logged + 10:
+          logged = time.monotonic()
           _LOG.info("density: mixture %d of %d", number + 1, len(jobs))
-    slow = sum(not mixture.converged for _, _, mixture in self._each())
+    slow = sum(not mixture.converged for each in self.mixtures_.values() for mixture in each)
     if slow:
       _LOG.warning("density: EM stopped at %d iterations in %d fits", self.iterations, slow)
     return self
 
   def __repr__(self) -> str:
-    names = ("components", "covariance", "subspace", "iterations", "tolerance", "seed")
-    settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+    settings = ", ".join(f"{name}={value!r}" for name, value in self._settings().items())
     state = "not fitted"
     if hasattr(self, "mixtures_"):
       state = f"fitted, {len(self.layers)} layers, {self.num_classes} classes"
     return f"HierarchicalDensity({settings}): {state}"
+
+  def _settings(self) -> dict[str, Any]:
+    return {each.name: getattr(self, each.name) for each in dataclasses.fields(self) if each.init}
 
   @property
   def layers(self) -> tuple[str, ...]:
@@ -160,24 +153,15 @@ class HierarchicalDensity:
 
   def save(self, path: str | os.PathLike[str]) -> None:
     """Writes named arrays (npz, no pickle)."""
-    settings = {
-      "format": _FORMAT,
-      "components": self.components,
-      "covariance": self.covariance,
-      "subspace": self.subspace,
-      "iterations": self.iterations,
-      "tolerance": self.tolerance,
-      "seed": self.seed,
-      "layers": self.layers,
-      "classes": self.num_classes,
-    }
+    fitted = {"layers": self.layers, "classes": self.num_classes}
+    settings = {"format": _FORMAT, **self._settings(), **fitted}
     arrays: dict[str, Any] = {"settings": np.array(json.dumps(settings))}
-    for name, index, mixture in self._each():
-      values = {key: getattr(mixture, key) for key in ("weights", "means", "covariances")}
-      values |= dataclasses.asdict(mixture.base)
-      values["basis"] = values["basis"].astype(np.float32)
-      for key, value in values.items():
-        arrays[f"{self.layers.index(name)}/{index}/{key}"] = value
+    for number, mixtures in enumerate(self.mixtures_.values()):
+      for label, mixture in enumerate(mixtures):
+        values = {key: getattr(mixture, key) for key in ("weights", "means", "covariances")}
+        values |= dataclasses.asdict(mixture.base)
+        values["basis"] = values["basis"].astype(np.float32)
+        arrays |= {f"{number}/{label}/{key}": value for key, value in values.items()}
     save_arrays(path, arrays)
 
   @classmethod
@@ -203,17 +187,11 @@ class HierarchicalDensity:
       raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
     return density
 
-  def _each(self) -> Iterator[tuple[str, int, GaussianMixture]]:
-    for name, mixtures in self.mixtures_.items():
-      for index, mixture in enumerate(mixtures):
-        yield name, index, mixture
-
 
 def _read(arrays: Any, prefix: str) -> GaussianMixture:
-  def get(key: str) -> Array:
-    return np.asarray(arrays[prefix + key], np.float64)
+  def get(*keys: str) -> dict[str, Any]:
+    return {key: np.asarray(arrays[prefix + key], np.float64) for key in keys}
 
-  base = ShrunkGaussian(
-    get("mean"), get("scale"), get("basis"), get("eigenvalues"), float(get("floor"))
-  )
-  return GaussianMixture(base, get("weights"), get("means"), get("covariances"))
+  floor = float(arrays[prefix + "floor"])
+  base = ShrunkGaussian(**get("mean", "scale", "basis", "eigenvalues"), floor=floor)
+  return GaussianMixture(base, **get("weights", "means", "covariances"))

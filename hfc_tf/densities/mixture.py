@@ -7,15 +7,16 @@ import functools
 from typing import Any
 
 import numpy as np
+import sklearn.mixture
 import tensorflow as tf
-from scipy.special import logsumexp
 from sklearn.cluster import kmeans_plusplus
 
-from hfc_tf.densities.blocks import Blocks
+from hfc_tf.densities.blocks import Array, Blocks
+from hfc_tf.densities.energy import log_prob_tensor, packed
 from hfc_tf.densities.expectation import maximise
-from hfc_tf.densities.gaussian import Array, ShrunkGaussian
+from hfc_tf.densities.gaussian import ShrunkGaussian
+from hfc_tf.errors import InputError
 
-_LOG_2PI = float(np.log(2 * np.pi))
 _SAMPLE = 2**14  # points that stand for all where a start is looked for
 
 
@@ -34,20 +35,15 @@ class GaussianMixture:
   an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's covariance
   (see `expectation.maximise`). With an identity for V and p = C the S_m are dense.
 
-  Attributes:
-    base: the class's shrunk Gaussian.
-    weights: pi [M]. means: a [M, p]. covariances: B [M, p, p].
-    history: (penalised) log-likelihood a sample, one value an iteration, the start's first; of
-      scikit-learn's fits the last alone.
-    converged: whether the last gain was below the tolerance.
   """
 
   base: ShrunkGaussian
-  weights: Array
-  means: Array
-  covariances: Array
+  weights: Array  # pi [M]
+  means: Array  # a [M, p]
+  covariances: Array  # B [M, p, p]
+  # (Penalised) log-likelihoods a sample, the start's first; of scikit-learn's fits the last alone.
   history: tuple[float, ...] = ()
-  converged: bool = True
+  converged: bool = True  # whether the last gain was below the tolerance
 
   @classmethod
   def fit(
@@ -55,33 +51,52 @@ class GaussianMixture:
     features: Any,
     components: int,
     *,
+    covariance: str = "low_rank",
     subspace: int = 32,
     iterations: int = 100,
     tolerance: float = 1e-3,
     seed: int = 0,
     least: Any = 0.0,
   ) -> GaussianMixture:
-    """Fits `components` components to features [N, C] by EM from a k-means++ start.
+    """Fits M components to features [N, C], an array, an np.memmap or Blocks, by EM.
 
     Args:
-      features: [N, C]: an array, an np.memmap or Blocks.
+      features: of a class.
       components: M.
-      subspace: p, leading principal directions in which components differ.
-      iterations: EM iterations at the most.
-      tolerance: EM stops when the penalised log-likelihood a sample gains less.
-      seed: of the k-means++ start.
+      covariance: "low_rank", as above, from a k-means++ start; or "full", scikit-learn's
+        GaussianMixture of (f - mean) / deviation in float64, for few channels.
+      subspace: p, leading principal directions in which components of "low_rank" differ.
+      iterations: at the most. seed: of the start.
+      tolerance: EM stops when the (penalised) log-likelihood a sample gains less.
       least: the smallest deviation that a channel may have, [C].
 
     Raises:
-      InputError: for fewer images than components or features that are not finite.
+      InputError: for another covariance, fewer images than components or features that are not
+        finite.
     """
+    check_covariance(covariance)
     blocks = Blocks(features)
     blocks.check(components, seed)
+    if covariance == "full":
+      values = np.concatenate(list(blocks)).astype(np.float64)
+      mean, scale, one = values.mean(0), blocks.scale(least)[1], np.ones(blocks.width)
+      mixture = sklearn.mixture.GaussianMixture(
+        components, tol=tolerance, max_iter=iterations, random_state=seed
+      )
+      try:
+        mixture.fit((values - mean) / scale)
+      except ValueError as error:
+        raise InputError("features that EM can follow", str(error), "lower --components") from error
+      base = ShrunkGaussian(mean, scale, np.diag(one), one, 1.0)
+      history = (float(mixture.lower_bound_ - np.log(scale).sum()),)
+      parameters = mixture.weights_, mixture.means_, mixture.covariances_
+      return cls(base, *parameters, history, mixture.converged_)
     base = ShrunkGaussian.fit(blocks, least)
     size = min(subspace, len(base.eigenvalues))
+    axes, units = base.basis[:, :size], np.sqrt(base.eigenvalues[:size])
     leading = np.concatenate(
-      [_whiten(base, block, size).astype(blocks.dtype) for block in blocks]
-    )  # [N, p]
+      [((block - base.mean) / base.scale @ axes / units).astype(blocks.dtype) for block in blocks]
+    )  # [N, p], of unit variance
     centres, _ = kmeans_plusplus(_sample(leading, seed), components, random_state=seed)
     return cls(base, *maximise(leading, centres, tolerance, iterations))
 
@@ -110,51 +125,35 @@ class GaussianMixture:
     """The same density as a float64 tfp MixtureSameFamily over vectors [C]."""
     import tensorflow_probability as tfp  # seconds, and nothing else needs it
 
-    operator = tf.linalg
     base, size = self.base, self.means.shape[1]
     values, vectors = np.linalg.eigh(self.covariances)  # [M, p], [M, p, p]
-    basis = tf.constant(base.basis)  # [C, r]
-    axes = tf.constant(base.basis[:, :size] @ vectors)  # [M, C, p]
-    root_floor = np.sqrt(base.floor)
-    scale = operator.LinearOperatorComposition(
+    axes = base.basis[:, :size] @ vectors  # [M, C, p]
+    root = np.sqrt(base.floor)
+    identity = tf.linalg.LinearOperatorIdentity(self.width, dtype=tf.float64)
+    floor = tf.linalg.LinearOperatorScaledIdentity(self.width, tf.constant(root))
+    scale = tf.linalg.LinearOperatorComposition(
       [
-        operator.LinearOperatorDiag(tf.constant(base.scale), is_non_singular=True),
-        operator.LinearOperatorLowRankUpdate(
-          operator.LinearOperatorScaledIdentity(
-            self.width, tf.constant(root_floor), is_positive_definite=True
-          ),
-          basis,
-          tf.constant(_nonzero(np.sqrt(base.eigenvalues) - root_floor)),
-          is_non_singular=True,
-        ),
-        operator.LinearOperatorLowRankUpdate(
-          operator.LinearOperatorIdentity(self.width, dtype=tf.float64),
-          axes,
-          tf.constant(_nonzero(np.sqrt(values) - 1)),
-          is_non_singular=True,
-        ),
+        tf.linalg.LinearOperatorDiag(tf.constant(base.scale), is_non_singular=True),
+        _updated(floor, base.basis, np.sqrt(base.eigenvalues) - root),
+        _updated(identity, axes, np.sqrt(values) - 1),
       ],
       is_non_singular=True,
     )
-    distributions = tfp.distributions
-    return distributions.MixtureSameFamily(
-      distributions.Categorical(logits=tf.constant(np.log(self.weights))),
-      distributions.MultivariateNormalLinearOperator(loc=tf.constant(self.locations), scale=scale),
+    return tfp.distributions.MixtureSameFamily(
+      tfp.distributions.Categorical(logits=tf.constant(np.log(self.weights))),
+      tfp.distributions.MultivariateNormalLinearOperator(tf.constant(self.locations), scale),
     )
 
   def log_prob(self, features: np.ndarray[Any, Any]) -> Array:
     """ln p(f) of features [N, C], float64 [N]."""
-    base, size = self.base, self.means.shape[1]
-    standard = (np.asarray(features, np.float64) - base.mean) / base.scale
-    turned = standard @ base.basis  # [N, r]
-    outside = (standard**2).sum(1) - (turned**2).sum(1)
-    trailing = (turned[:, size:] ** 2 / base.eigenvalues[size:]).sum(1)
-    if len(base.eigenvalues) < self.width:
-      trailing += outside / base.floor
-    leading = turned[:, :size] / np.sqrt(base.eigenvalues[:size])
-    log_joint = _log_joint(leading, self.weights, self.means, self.covariances)
-    constant = base.log_volume + (self.width - size) * _LOG_2PI
-    return np.asarray(logsumexp(log_joint, axis=1) - 0.5 * (trailing + constant))
+    arrays = {key: tf.constant(value, tf.float64) for key, value in packed(self).items()}
+    return np.asarray(log_prob_tensor(arrays, tf.constant(features, tf.float64)))
+
+
+def check_covariance(covariance: str) -> None:
+  """Raises unless it is a kind of covariance that components may have."""
+  if covariance not in ("low_rank", "full"):
+    raise InputError("covariance among low_rank, full", repr(covariance), "name one")
 
 
 def _sample(points: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
@@ -165,25 +164,9 @@ def _sample(points: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
   return points[np.sort(rows)]
 
 
-def _nonzero(update: Array) -> Array:
-  """Low-rank updates of zero, which the operator divides by, moved by what nobody sees."""
-  return np.where(np.abs(update) < 1e-9, 1e-9, update)
-
-
-def _whiten(base: ShrunkGaussian, features: np.ndarray[Any, Any], size: int) -> Array:
-  """The leading principal coordinates in units of their standard deviation, [N, p]."""
-  standard = (np.asarray(features, np.float64) - base.mean) / base.scale
-  return standard @ base.basis[:, :size] / np.sqrt(base.eigenvalues[:size])
-
-
-def _log_joint(points: Array, weights: Array, means: Array, covariances: Array) -> Array:
-  """ln pi_m N(z_n | a_m, B_m), [N, M]."""
-  factors = np.linalg.cholesky(covariances)  # [M, p, p]
-  whitening = np.linalg.inv(factors)  # [M, p, p]
-  components, size = means.shape
-  offsets = (whitening @ means[:, :, None])[..., 0]  # [M, p]
-  turned = points @ whitening.reshape(-1, size).T  # [N, M p], one product for all
-  residuals = turned.reshape(-1, components, size) - offsets  # [N, M, p]
-  log_volume = 2 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(1)  # [M]
-  constant = np.log(weights) - 0.5 * (log_volume + size * _LOG_2PI)
-  return np.asarray(constant - 0.5 * np.einsum("nmp,nmp->nm", residuals, residuals))
+def _updated(operator: Any, axes: Array, update: Array) -> Any:
+  """operator + axes diag(update) axes^T; updates of zero, which it divides by, moved unseen."""
+  moved = np.where(np.abs(update) < 1e-9, 1e-9, update)
+  return tf.linalg.LinearOperatorLowRankUpdate(
+    operator, tf.constant(axes), tf.constant(moved), is_non_singular=True
+  )

@@ -24,10 +24,8 @@ CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv3D)
 class Convolution:
   """What a Conv2D or Conv3D layer computes with another kernel, without bias and activation.
 
-  Args:
-    layer: says strides, padding and dilation; channels last.
-    kernel: [*sizes, C_in / groups, C_out]; of a variable that changes, matrices that are made of
-      it beforehand follow by `refresh`.
+  The kernel is [*sizes, C_in / groups, C_out]; what is derived from one that changes follows by
+  `refresh`.
   """
 
   def __init__(self, layer: Any, kernel: Tensor) -> None:
@@ -45,21 +43,14 @@ class Convolution:
     if key not in self._derived:
       with tf.init_scope():
         self._derived[key] = tf.Variable(make(), trainable=False), make
-    return tf.stop_gradient(tf.convert_to_tensor(self._derived[key][0]))
-
-  def _weights(self) -> Tensor:
-    """The kernel, of which no gradient is wanted."""
-    return tf.stop_gradient(tf.convert_to_tensor(self._kernel))
+    return constant(self._derived[key][0])
 
   def __call__(self, maps: Tensor) -> Tensor:
     """Maps [B, ..., C_out] of maps [B, ..., C_in]."""
-    space, sizes = maps.shape[1:-1], self._kernel.shape[:-2]
-    strides = self._layer.strides
+    space, sizes, strides = maps.shape[1:-1], self._kernel.shape[:-2], self._layer.strides
     grouped = maps.shape[-1] != self._kernel.shape[-2]
-    if None in space or grouped or any(rate != 1 for rate in self._layer.dilation_rate):
-      return self._plain(maps)
-    skips, flat = math.prod(strides) > 1, len(space) == 2
-    if skips and not flat:
+    skips, dilated = math.prod(strides) > 1, max(self._layer.dilation_rate) > 1
+    if None in space or grouped or dilated or (skips and len(space) > 2):
       return self._plain(maps)
     if math.prod(sizes) == 1:
       return self._pointwise(_every(maps, strides) if skips else maps)
@@ -70,13 +61,14 @@ class Convolution:
 
   def _plain(self, maps: Tensor) -> Tensor:
     layer = self._layer
-    strides, dilation = list(layer.strides), list(layer.dilation_rate)
-    return keras.ops.conv(maps, self._weights(), strides, layer.padding, "channels_last", dilation)
+    kernel, strides = constant(self._kernel), list(layer.strides)
+    dilation = list(layer.dilation_rate)
+    return keras.ops.conv(maps, kernel, strides, layer.padding, "channels_last", dilation)
 
   def _pointwise(self, maps: Tensor) -> Tensor:
     if math.prod(maps.shape[1:-1]) > _FEW_POINTS:
-      return keras.ops.conv(maps, self._weights(), 1, "valid", "channels_last")
-    return tf.tensordot(maps, tf.reshape(self._weights(), self._kernel.shape[-2:]), 1)
+      return keras.ops.conv(maps, constant(self._kernel), 1, "valid", "channels_last")
+    return tf.tensordot(maps, tf.reshape(constant(self._kernel), self._kernel.shape[-2:]), 1)
 
   def _dense(self, maps: Tensor) -> Tensor:
     """Every point of a map from every other: one matrix [S C_in, S C_out]."""
@@ -128,6 +120,11 @@ class Convolution:
     return form(images)
 
 
+def constant(variable: Tensor) -> Tensor:
+  """The value of a variable, of which no gradient is wanted."""
+  return tf.stop_gradient(tf.convert_to_tensor(variable))
+
+
 def _phases(kernel: Tensor, reach: Sequence[int], steps: Sequence[int]) -> Tensor:
   """w_(s j + r), turned: from [h, w, C_in, C_out] to [J, J', C_out, s s' C_in]."""
   sizes, (inputs, outputs) = kernel.shape[:-2], kernel.shape[-2:]
@@ -141,12 +138,12 @@ def _phases(kernel: Tensor, reach: Sequence[int], steps: Sequence[int]) -> Tenso
 def _every(maps: Tensor, strides: Sequence[int]) -> Tensor:
   """Every s-th point along both axes, in whole runs of memory, unlike a strided slice."""
   space, channels, batch = maps.shape[1:-1], maps.shape[-1], tf.shape(maps)[0]
-  kept = [-(-side // step) for side, step in zip(space, strides, strict=True)]
-  missing = [[0, many * step - side] for many, step, side in zip(kept, strides, space, strict=True)]
+  sides = [-(-side // step) for side, step in zip(space, strides, strict=True)]
+  missing = [[0, n * step - side] for n, step, side in zip(sides, strides, space, strict=True)]
   if any(more for _, more in missing):
     maps = tf.pad(maps, [[0, 0], *missing, [0, 0]])
-  pairs = [number for pair in zip(kept, strides, strict=True) for number in pair]
-  first = [number for many in kept for number in (many, 1)]
+  pairs = [number for pair in zip(sides, strides, strict=True) for number in pair]
+  first = [number for many in sides for number in (many, 1)]
   split = tf.reshape(maps, [batch, *pairs, channels])
-  some = tf.slice(split, [0] * (2 * len(kept) + 2), [batch, *first, channels])
-  return tf.reshape(some, [batch, *kept, channels])
+  some = tf.slice(split, [0] * (2 * len(sides) + 2), [batch, *first, channels])
+  return tf.reshape(some, [batch, *sides, channels])

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.fast.convolution import CONVOLUTIONS, Convolution
+from hfc_tf.fast.convolution import CONVOLUTIONS, Convolution, constant
 
 Tensor = Any
 Array = np.ndarray[Any, Any]
@@ -23,8 +23,7 @@ class Forms:
       gamma (k * x + b - mean) / s + beta = (k gamma / s) * x + (b - mean) gamma / s + beta,
       s = sqrt(variance + epsilon)
 
-  exactly what inference-mode BatchNormalization computes, without its passes over the maps and
-  without the gradients for gamma and beta that TensorFlow computes beside the one for x.
+  without its passes over the maps and the gradients for gamma and beta beside the one for x.
   """
 
   def __init__(self) -> None:
@@ -33,27 +32,24 @@ class Forms:
   def __call__(self, layer: Any, before: Any) -> tuple[keras.Operation, list[Tensor]] | None:
     """The faster form of a layer's call, and what it reads instead; None if there is none.
 
-    Args:
-      layer: a Keras layer or operation.
-      before: the node (operation, inputs) that gave the layer's one input, or None.
+    `before` is the node (operation, inputs, output) that gave the layer's one input, or None.
     """
     if type(layer) is keras.layers.MaxPooling2D:
       return _MaxPooling(layer), []
-    if type(layer) in CONVOLUTIONS and _is_plain(layer):
+    if _is_convolution(layer):
       return self._fold(layer, None), []
     if type(layer) is not keras.layers.BatchNormalization or before is None:
       return None
-    convolution, last = before.operation, len(before.output.shape) - 1
-    linear = type(convolution) in CONVOLUTIONS and _is_plain(convolution)
-    linear = linear and convolution.activation is keras.activations.linear
-    if not linear or layer.axis not in (-1, last):
+    linear = keras.activations.linear
+    if not _is_convolution(before.operation) or before.operation.activation is not linear:
       return None
-    return self._fold(convolution, layer), before.inputs
+    if layer.axis not in (-1, len(before.output.shape) - 1):
+      return None
+    return self._fold(before.operation, layer), before.inputs
 
   def _fold(self, convolution: Any, norm: Any) -> _Folded:
-    folded = _Folded(convolution, norm)
-    self._folded.append(folded)
-    return folded
+    self._folded.append(_Folded(convolution, norm))
+    return self._folded[-1]
 
   def refresh(self) -> None:
     """Folds the weights that the layers have now."""
@@ -61,28 +57,40 @@ class Forms:
       folded.refresh()
 
 
+def _is_convolution(layer: Any) -> bool:
+  """Whether a layer multiplies by its kernel as it is, not quantised nor with an update."""
+  changed = getattr(layer, "quantization_mode", None) or getattr(layer, "lora_enabled", False)
+  return type(layer) in CONVOLUTIONS and not changed
+
+
 def checksum(variables: Iterable[Any]) -> int:
   """A number that changes with the variables' values: the sum of their bytes as 64-bit words."""
   total = 0
   for variable in variables:
-    value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(-1).view(np.uint8)
-    even = len(value) // 8 * 8
-    total = 31 * total + int(value[:even].view(np.uint64).sum(dtype=np.uint64))
-    total = (total + int(value[even:].sum(dtype=np.uint64))) % 2**64
+    value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).reshape(-1)
+    numbers = value.view(np.uint8 if value.nbytes % 8 else np.uint64)
+    total = (31 * total + int(numbers.sum(dtype=np.uint64))) % 2**64
   return total
 
 
-def _is_plain(layer: Any) -> bool:
-  """Whether the kernel is what the layer multiplies by: no quantisation, no low-rank update."""
-  return not getattr(layer, "quantization_mode", None) and not getattr(layer, "lora_enabled", False)
+class _Form(keras.Operation):  # type: ignore[misc]
+  """A faster form of a layer's call."""
+
+  def __init__(self, layer: Any) -> None:
+    super().__init__()
+    self._layer = layer
+
+  def compute_output_spec(self, inputs: Tensor) -> Tensor:
+    """Shape and type, as the layer tells them."""
+    return self._layer.compute_output_spec(inputs)
 
 
-class _Folded(keras.Operation):  # type: ignore[misc]
+class _Folded(_Form):
   """A convolution, normalised by `norm` unless that is None, and its activation."""
 
   def __init__(self, convolution: Any, norm: Any) -> None:
-    super().__init__()
-    self._layer, self._norm = convolution, norm
+    super().__init__(convolution)
+    self._norm = norm
     dtype = convolution.compute_dtype
     kernel, bias = _fold(convolution, norm)
     self._kernel = tf.Variable(kernel, trainable=False, dtype=dtype)
@@ -99,12 +107,7 @@ class _Folded(keras.Operation):  # type: ignore[misc]
   def call(self, inputs: Tensor) -> Tensor:
     """Maps [B, ..., C_out] of maps [B, ..., C_in]."""
     outputs = self._convolution(tf.cast(inputs, self._kernel.dtype))
-    bias = tf.stop_gradient(tf.convert_to_tensor(self._bias))
-    return self._layer.activation(tf.nn.bias_add(outputs, bias))
-
-  def compute_output_spec(self, inputs: Tensor) -> Tensor:
-    """Shape and type, as the layer tells them."""
-    return self._layer.compute_output_spec(inputs)
+    return self._layer.activation(tf.nn.bias_add(outputs, constant(self._bias)))
 
 
 def _fold(layer: Any, norm: Any) -> tuple[Array, Array]:
@@ -124,7 +127,7 @@ def _fold(layer: Any, norm: Any) -> tuple[Array, Array]:
   return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-class _MaxPooling(keras.Operation):  # type: ignore[misc]
+class _MaxPooling(_Form):
   """What a MaxPooling2D layer computes, with a gradient that is ten times faster on a CPU.
 
   oneDNN has one, but TensorFlow takes it only where a graph is little more than the pooling:
@@ -132,8 +135,7 @@ class _MaxPooling(keras.Operation):  # type: ignore[misc]
   """
 
   def __init__(self, layer: Any) -> None:
-    super().__init__()
-    self._layer = layer
+    super().__init__(layer)
     self._apart = tf.function(
       self._gradient, autograph=False, experimental_attributes={"_noinline": True}
     )
@@ -152,7 +154,3 @@ class _MaxPooling(keras.Operation):  # type: ignore[misc]
       return self._layer(maps), lambda upstream: self._apart(maps, upstream)
 
     return form(maps)
-
-  def compute_output_spec(self, maps: Tensor) -> Tensor:
-    """Shape and type, as the layer tells them."""
-    return self._layer.compute_output_spec(maps)

@@ -22,11 +22,8 @@ def check_ends(model: keras.Model, name: str) -> None:
   """Raises unless a model has one input of images and one output of classes."""
   for kind, ends in (("input", model.inputs), ("output", model.outputs)):
     if len(ends) != 1:
-      raise InputError(
-        f"a model with one {kind}",
-        f"{name} with {len(ends)} {kind}s",
-        f"wrap it in keras.Model with one {kind}",
-      )
+      remedy = f"wrap it in keras.Model with one {kind}"
+      raise InputError(f"a model with one {kind}", f"{name} with {len(ends)} {kind}s", remedy)
   shape, output = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape)
   if len(shape) not in (3, 4) or shape[-1] is None:
     raise InputError(
@@ -42,7 +39,7 @@ def check_ends(model: keras.Model, name: str) -> None:
     )
 
 
-def probabilities(model: Any, images: Array) -> Array:
+def model_outputs(model: Any, images: Array) -> Array:
   """The output [N, K] of a user's model in inference mode."""
   with contextlib.suppress(AttributeError):  # a Sequential model takes its input as it is
     images = keras.tree.pack_sequence_as(model.input, [images])
@@ -60,13 +57,13 @@ def random_images(
     images[1:] *= np.array([1.0, 0.5, 0.2]).reshape(3, *[1] * len(shape))
     images[1] = (images[1] > 0.5) * images[0].mean()
     images *= highest
-    images = np.rint(images) if "int" in dtype else images
+    images = (np.rint(images) if "int" in dtype else images).astype(np.float32)
     try:
-      keras.Function(graph.inputs, graph.outputs)([images.astype(np.float32)])
+      keras.Function(graph.inputs, graph.outputs)([images])
     except (ValueError, tf.errors.OpError) as error:
       problem = error
-      continue
-    return images.astype(np.float32)
+    else:
+      return images
   raise InputError(
     "a network that runs on random images of its input shape",
     " ".join(str(problem).split())[:300],
@@ -94,8 +91,7 @@ def reads_bytes(graph: Graph) -> bool:
     if isinstance(layer, keras.layers.Rescaling):
       return bool(np.max(np.abs(layer.scale)) < _BYTE_SCALE)
     if isinstance(layer, keras.layers.Normalization):
-      mean = keras.ops.convert_to_numpy(layer.mean)
-      return bool(np.max(mean) > _BYTE_MEAN)
+      return bool(np.max(keras.ops.convert_to_numpy(layer.mean)) > _BYTE_MEAN)
     if getattr(layer, "trainable_weights", None):
       return False
     tensor = node.output
@@ -103,24 +99,15 @@ def reads_bytes(graph: Graph) -> bool:
 
 
 def refuse_others(what: str, name: str, given: Array, ours: Array, tolerance: float) -> None:
-  """Raises unless what the taps give is what the model gives.
-
-  Args:
-    what: probabilities or logits.
-    name: of the model.
-    given: what it gives, [N, K].
-    ours: those of the taps.
-    tolerance: of the difference.
-  """
+  """Raises unless the probabilities or logits [N, K] that taps give are those of the model."""
   errors = np.abs(ours - given).max(1)  # [N]
   if not errors.max() <= tolerance:
     row = int(errors.argmax())
+    expected, ours_there = (
+      "[" + " ".join(f"{value:.4f}" for value in values[row][:6]) + "]" for values in (given, ours)
+    )
     raise InputError(
-      f"taps that give the {what} of {name}, {_text(given[row])}",
-      f"{_text(ours[row])}, {errors[row]:.2g} off",
+      f"taps that give the {what} of {name}, {expected}",
+      f"{ours_there}, {errors[row]:.2g} off",
       "rebuild the model from layers of Keras",
     )
-
-
-def _text(values: Array) -> str:
-  return "[" + " ".join(f"{value:.4f}" for value in values[:6]) + "]"

@@ -6,8 +6,10 @@ Whatever class of layer makes probabilities, and whatever stands behind it, the 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,106 +18,85 @@ from scipy.special import expit, softmax
 
 from hfc_tf.errors import InputError
 from hfc_tf.tapping.activations import activation_name
+from hfc_tf.tapping.calls import channel_mean
 from hfc_tf.tapping.graph import Graph, Node
 
 Array = np.ndarray[Any, Any]
 Tensor = Any
 _MOST_PROBED = 32768  # width of z up to which the head is read by unit vectors
 _BLOCK = 1024
-_KEEP_MEANS = (  # layers whose output has the channel means of their input
-  keras.layers.Dropout,
-  keras.layers.SpatialDropout1D,
-  keras.layers.SpatialDropout2D,
-  keras.layers.SpatialDropout3D,
-  keras.layers.GaussianDropout,
-  keras.layers.GaussianNoise,
-  keras.layers.AlphaDropout,
-  keras.layers.ActivityRegularization,
-  keras.layers.Identity,
-  keras.layers.GlobalAveragePooling1D,
-  keras.layers.GlobalAveragePooling2D,
-  keras.layers.GlobalAveragePooling3D,
-)
-_FLATTEN = (keras.layers.Flatten, keras.layers.Reshape)
 
 
 @dataclasses.dataclass(eq=False)
 class Head:
-  """The end of a network.
+  """The end of a network."""
 
-  Attributes:
-    logits: symbolic, [B, K], or [B, 1] of a single unit.
-    single: whether there is one unit, whose logit z stands for [0, z].
-    penultimate: symbolic z(x), [B, C] or [B, 1, 1, C], of which the logits are an affine function;
-      None where they are not, or z is a map.
-    source: the tapped node that has the channel means of z(x), if there is one.
-    chain: the nodes from z(x) to the logits, in order.
-  """
-
-  logits: Tensor
-  single: bool
-  penultimate: Tensor = None
-  source: Node | None = None
-  chain: tuple[Node, ...] = ()
+  logits: Tensor  # symbolic, [B, K], or [B, 1] of a single unit
+  single: bool  # whether there is one unit, whose logit z stands for [0, z]
+  # Symbolic z(x), [B, C] or [B, 1, 1, C], of which the logits are an affine function; None where
+  # they are not, or z is a map.
+  penultimate: Tensor
+  source: Node | None  # the tapped node that has the channel means of z(x)
 
 
 def find_head(graph: Graph, images: Any, name: str, tolerance: float) -> Head:
-  """The logits behind the one output of a graph.
-
-  Args:
-    graph: with one output [B, K].
-    images: what the network reads, random, [N, ...].
-    name: of the model, for messages.
-    tolerance: of probabilities.
+  """The logits behind the one output [B, K] of a graph, found on random images [N, ...].
 
   Raises:
-    InputError: for multi-label heads, and outputs that are neither logits nor probabilities whose
-      logits are a tensor of the network.
+    InputError: for multi-label heads, and outputs that are neither logits nor probabilities (within
+      the tolerance) whose logits are a tensor of the network.
   """
   output = graph.outputs[0]
-  nodes = [node for node in graph.ancestors(output) if _is_row(node.output, output.shape[-1])]
-  tensors = [node.output for node in nodes]
-  values = [
+  units = output.shape[-1]
+  nodes = [node for node in graph.ancestors(output) if _is_row(node.output, units)]
+  result, *values = (
     np.asarray(keras.ops.convert_to_numpy(value), np.float64).reshape(len(images), -1)
-    for value in keras.Function(graph.inputs, [output, *tensors])([images])
-  ]
-  result, candidates = values[0], dict(zip(map(id, tensors), values[1:], strict=True))
+    for value in keras.Function(graph.inputs, [output, *(node.output for node in nodes)])([images])
+  )
   if not np.isfinite(result).all():
     raise InputError("finite outputs", f"NaN or infinity from {name}", "check the model's weights")
 
-  def inverse(function: Any) -> Tensor | None:
-    """The last tensor of which the output is this function."""
-    for tensor in reversed(tensors):
-      value = candidates[id(tensor)]
-      if np.allclose(function(value), result, rtol=0, atol=tolerance) and not np.allclose(
-        value, result, rtol=0, atol=tolerance
-      ):
-        return tensor
-    return None
+  def equal(value: Array) -> bool:
+    return np.allclose(value, result, rtol=0, atol=tolerance)
 
-  units = output.shape[-1]
-  end = _last_operation(graph, output, candidates)
+  def inverse(function: Callable[[Array], Array]) -> Tensor | None:
+    """The last tensor of which the output is this function."""
+    pairs = zip(nodes[::-1], values[::-1], strict=True)
+    return next((n.output for n, v in pairs if equal(function(v)) and not equal(v)), None)
+
+  def refused(what: str) -> InputError:
+    return InputError(
+      "an output of shape (N, classes): logits, softmax or one sigmoid unit",
+      f"{name} with {what}",
+      "end the model in a Dense layer with one unit a class",
+    )
+
+  # What made the values of the output, whatever passed them on.
+  pairs = zip(nodes, values, strict=True)
+  end = next((node for node, value in pairs if np.array_equal(value, result)), None)
   kind = "linear" if end is None else activation_name(end.operation)
   within = bool((result >= -tolerance).all() and (result <= 1 + tolerance).all())
-  if units == 1:
-    logits = inverse(expit) if within else None
-    weights = end is not None and getattr(end.operation, "weights", None)
-    if logits is None and (kind != "linear" or (within and not weights)):
-      raise _refused(name, f"one unit that ends in {kind} and no tensor of it is its logit")
-    return _with_penultimate(graph, Head(output if logits is None else logits, True))
-  sums = within and np.allclose(result.sum(1), 1, rtol=0, atol=max(1e-3, tolerance))
-  logits = inverse(lambda value: softmax(value, 1)) if sums else None
-  if sums and logits is None:
-    raise _refused(name, "rows that are probabilities: a softmax that could not be unwrapped")
-  if logits is None and within and inverse(expit) is not None:
-    raise InputError(
-      "one label an image (softmax, logits, or a single sigmoid unit)",
-      f"{name} with {units} sigmoid units: a multi-label classifier",
-      "attack one finding at a time with a single-unit head",
-    )
-  if logits is None and kind not in ("linear", "log_softmax"):
-    raise _refused(name, f"{units} units ending in {kind}")
-  return _with_penultimate(graph, Head(output if logits is None else logits, False))
+  sums = units > 1 and np.allclose(result.sum(1), 1, rtol=0, atol=max(1e-3, tolerance))
+  logits = None
+  if within and (units == 1 or sums):
+    logits = inverse(expit if units == 1 else lambda value: softmax(value, 1))
+  if logits is None:
+    logits = output
+    if units == 1:
+      weights = end is not None and getattr(end.operation, "weights", None)
+      if kind != "linear" or (within and not weights):
+        raise refused(f"one unit that ends in {kind} and no tensor of it is its logit")
+    elif within and sums:
+      raise refused("rows that are probabilities: a softmax that could not be unwrapped")
+    elif within and inverse(expit) is not None:
+      raise InputError(
+        "one label an image (softmax, logits, or a single sigmoid unit)",
+        f"{name} with {units} sigmoid units: a multi-label classifier",
+        "attack one finding at a time with a single-unit head",
+      )
+    elif kind not in ("linear", "log_softmax"):
+      raise refused(f"{units} units ending in {kind}")
+  return Head(logits, units == 1, *_penultimate(graph, logits))
 
 
 def affine(head: Head) -> tuple[Array, Array] | None:
@@ -123,14 +104,12 @@ def affine(head: Head) -> tuple[Array, Array] | None:
   if head.penultimate is None or head.penultimate.shape[-1] > _MOST_PROBED:
     return None
   width = head.penultimate.shape[-1]
+  function = keras.Function(head.penultimate, head.logits)
 
   def values(rows: Array) -> Array:
     shape = (-1, *head.penultimate.shape[1:])
-    tensor = keras.ops.reshape(keras.ops.cast(rows, head.penultimate.dtype), shape)
-    for node in head.chain:
-      assert node.apply is not None
-      tensor = node.apply(tensor)
-    result = keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
+    result = function(keras.ops.reshape(keras.ops.cast(rows, head.penultimate.dtype), shape))
+    result = keras.ops.convert_to_numpy(keras.ops.cast(result, "float32"))
     return np.asarray(result, np.float64).reshape(len(rows), -1)
 
   bias = values(np.zeros((1, width), np.float32))[0]
@@ -146,58 +125,39 @@ def affine(head: Head) -> tuple[Array, Array] | None:
   return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def _with_penultimate(graph: Graph, head: Head) -> Head:
-  """Looks for z(x): the input of the last layer with weights, if only affine maps follow."""
-  tensor, chain = head.logits, []
-  while True:
+def _penultimate(graph: Graph, logits: Tensor) -> tuple[Tensor, Node | None]:
+  """z(x), the input of the last layer with weights, if only affine maps follow, and its source."""
+  tensor, weights = logits, None
+  while not weights:
     node = graph.producer(tensor)
-    if node is None or node.apply is None or node.means is not None:
-      return head
-    chain.append(node)
-    tensor = node.inputs[0]
-    if getattr(node.operation, "weights", None):
-      break
+    if node is None or len(node.inputs) != 1 or node.means is not None:
+      return None, None
+    tensor, weights = node.inputs[0], getattr(node.operation, "weights", None)
   if tensor.shape[-1] is None or not _is_row(tensor, tensor.shape[-1]):
-    return head
-  head.penultimate, head.chain = tensor, tuple(chain[::-1])
+    return None, None
   node = graph.producer(tensor)
   while node is not None and node.means is None and _keeps_means(node):
     node = graph.producer(node.inputs[0])
-  head.source = None if node is None or node.means is None else node
-  return head
+  return tensor, None if node is None or node.means is None else node
 
 
 def _keeps_means(node: Node) -> bool:
-  """Whether the output's channel means are those of the single input."""
-  if len(node.inputs) != 1:
+  """Whether the output's channel means are those of the single input, tried on random values."""
+  if len(node.inputs) != 1 or getattr(node.operation, "weights", None):
     return False
-  if type(node.operation) in _KEEP_MEANS:
-    return True
   before, after = node.inputs[0], node.output
-  rows = all(_is_row(tensor, before.shape[-1]) for tensor in (before, after))
-  return type(node.operation) in _FLATTEN and rows
-
-
-def _last_operation(graph: Graph, output: Tensor, values: dict[int, Array]) -> Node | None:
-  """The node that made the values of the output, whatever passed them on."""
-  node = graph.producer(output)
-  while node is not None and len(node.inputs) == 1:
-    before, after = values.get(id(node.inputs[0])), values.get(id(node.output))
-    if before is None or after is None or not np.array_equal(before, after):
-      break
-    node = graph.producer(node.inputs[0])
-  return node
+  if len(before.shape) < 2 or len(after.shape) < 2 or before.shape[-1] != after.shape[-1]:
+    return False
+  sizes = [2, *(size or 8 for size in before.shape[1:])]
+  with contextlib.suppress(Exception):  # whatever a stranger's layer raises
+    values = keras.ops.cast(np.random.default_rng(0).normal(0, 100, sizes), before.dtype)
+    means = channel_mean(keras.Function(before, after)(values))
+    rtol = 0 if after.dtype == "float32" else 2**-8  # the rounding of bfloat16
+    return bool(np.allclose(means, channel_mean(values), rtol=rtol, atol=1e-3))
+  return False
 
 
 def _is_row(tensor: Tensor, units: int) -> bool:
   """Whether a tensor holds `units` numbers an image: [B, K] or [B, 1, 1, K]."""
   sizes = tensor.shape[1:]
   return bool(sizes) and None not in sizes and sizes[-1] == math.prod(sizes) == units
-
-
-def _refused(name: str, what: str) -> InputError:
-  return InputError(
-    "an output of shape (N, classes): logits, softmax or one sigmoid unit",
-    f"{name} with {what}",
-    "end the model in a Dense layer with one unit a class",
-  )

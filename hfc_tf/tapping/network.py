@@ -13,19 +13,17 @@ from scipy.special import expit, softmax
 
 from hfc_tf import fast
 from hfc_tf.errors import InputError
-from hfc_tf.tapping.calls import functional
 from hfc_tf.tapping.checks import (
   check_ends,
   is_coarse,
-  probabilities,
+  model_outputs,
   random_images,
   reads_bytes,
   refuse_others,
 )
 from hfc_tf.tapping.graph import trace
 from hfc_tf.tapping.head import affine, find_head
-from hfc_tf.tapping.inner import expanded
-from hfc_tf.tapping.precision import copy_weights, with_bfloat16_body
+from hfc_tf.tapping.models import copy_weights, plain, with_bfloat16_body
 
 Array = np.ndarray[Any, Any]
 Tensor = Any
@@ -35,45 +33,33 @@ _FLOAT32, _COARSE = 1e-4, 0.05  # how far probabilities may be off
 class Network:
   """The functional model `inputs -> logits, channel means of every activation`.
 
-  Args:
-    model: functional or Sequential, one image input, one output of classes.
-    precision: "float32" or "bfloat16".
-    fold: whether fast CPU forms take the place of layers.
-
-  Attributes:
-    input_shape: (H, W, C) or (D, H, W, C). dtype: of what the model reads.
-    names: of the taps, in order. widths: channels of each.
-    penultimate: the tap that is the input of the head. head: kernel and bias, or None.
-    tolerance: how far its probabilities may be from the model's, by the precision of both.
-    highest: 255 where the model's first layers say that it reads 0 to 255, else None.
-
-  Raises:
-    InputError: for what cannot be tapped, naming model or layer.
+  Arguments and attributes are those of `TappedModel`; an InputError names what cannot be tapped.
   """
 
   def __init__(self, model: Any, precision: str, fold: bool) -> None:
     self._given = model
     name = f"{type(model).__name__} {getattr(model, 'name', '')!r}"
-    plain = _plain(model)
-    if plain is None:
+    graph_model = plain(model)
+    if graph_model is None:
       raise InputError(
         "a functional or built Sequential Keras model",
         f"{name}, which is subclassed or not built",
         "rebuild it as keras.Model(inputs, outputs)",
       )
-    check_ends(plain, name)
-    self.input_shape = tuple(plain.inputs[0].shape[1:])
-    self.dtype = plain.inputs[0].dtype
+    check_ends(graph_model, name)
+    self.input_shape = tuple(graph_model.inputs[0].shape[1:])
+    self.dtype = graph_model.inputs[0].dtype
     # What `predict` of KerasHub's classifiers puts before the network.
     prepare = getattr(model, "preprocessor", None)
     self._prepare: Callable[[Tensor], Tensor] | None = prepare if callable(prepare) else None
-    self._copy = with_bfloat16_body(plain, name) if precision == "bfloat16" else None
+    coarse = precision == "bfloat16"
+    self._copy = with_bfloat16_body(graph_model, name) if coarse else None
     self._forms = fast.Forms() if fold else None
-    graph = trace(self._copy or plain, self._forms)
+    graph = trace(self._copy or graph_model, self._forms)
     self.highest = 255.0 if self._prepare or reads_bytes(graph) else None
-    tolerance = _COARSE if precision == "bfloat16" or is_coarse(plain) else _FLOAT32
+    self.tolerance = _COARSE if coarse or is_coarse(graph_model) else _FLOAT32
     images = random_images(graph, self.input_shape, str(self.dtype), self.highest or 1.0)
-    head = find_head(graph, images, name, tolerance)
+    head = find_head(graph, images, name, self.tolerance)
     taps: dict[str, Tensor] = {}
     for node in graph.ancestors(head.logits):
       if node.means is not None:
@@ -95,9 +81,10 @@ class Network:
     self.widths = {key: int(each.shape[-1]) for key, each in taps.items()}
     self.single = head.single
     self.classes = 2 if head.single else int(head.logits.shape[-1])
-    self._graph, self._head, self.tolerance = graph, head, tolerance
+    self._head = head
+    self._gives_logits = head.logits is graph.outputs[0]
     self._function = keras.Function(graph.inputs, [head.logits, *taps.values()])
-    self._checksum = self._weights_checksum()
+    self._checksum = fast.checksum(model.weights)
     self.head = affine(head)
     self._check(images, name)
     if graph.opaque:
@@ -108,9 +95,11 @@ class Network:
     logging.info("%s: %d activations tapped, head %s", name, len(taps), self.penultimate)
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits [B, K] and channel means {name: [B, C_l]}, float32, of what the model reads."""
-    if self._prepare is not None:
-      images = self._prepare(images)
+    """Logits [B, K] and channel means {name: [B, C_l]}, float32, of what callers have."""
+    return self._run(images if self._prepare is None else self._prepare(images))
+
+  def _run(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The same of what the model reads."""
     dtype = tf.as_dtype(self.dtype)
     if dtype.is_floating:  # an integer cast would have no gradient; the layers take floats
       images = tf.cast(images, dtype)
@@ -126,28 +115,26 @@ class Network:
 
   def refresh(self) -> None:
     """Takes over weights that were changed since: folded kernels and copies follow them."""
-    checksum = self._weights_checksum()
+    checksum = fast.checksum(self._given.weights)
     if checksum == self._checksum:
       return
     self._checksum = checksum
     if self._copy is not None:
-      copy_weights(_plain(self._given), self._copy)
+      copy_weights(plain(self._given), self._copy)
     if self._forms is not None:
       self._forms.refresh()
     self.head = affine(self._head) if self.head is not None else None
 
-  def _weights_checksum(self) -> int:
-    return fast.checksum(self._given.weights)
+  def head_error(self, features: Any, logits: Array) -> float:
+    """How far z(x) kernel + bias is from the logits, as a share of their size; 0 without a head."""
+    if self.head is None:
+      return 0.0
+    linear = np.asarray(features[self.penultimate], np.float64) @ self.head[0] + self.head[1]
+    return float(np.abs(linear - logits).max() / max(1.0, np.abs(logits).max()))
 
   def check_head(self, features: Any, logits: Array) -> None:
-    """That the head gives the logits of these images, not of random ones alone.
-
-    Raises:
-      InputError: where it does not.
-    """
-    if self.head is not None and _distance(self.head, features[self.penultimate], logits) > (
-      10 * self.tolerance
-    ):
+    """Raises unless the head gives the logits of these images, not of random ones alone."""
+    if self.head_error(features, logits) > 10 * self.tolerance:
       raise InputError(
         f"logits that are an affine function of tap {self.penultimate!r}",
         "others on these images",
@@ -156,47 +143,33 @@ class Network:
 
   def _check(self, images: Array, name: str) -> None:
     """Compares the probabilities with those of the given model, and the head with the logits."""
-    given, again = (probabilities(self._given, images) for _ in range(2))
-    prepare, self._prepare = self._prepare, None
-    logits, features = self(tf.constant(images))
-    self._prepare = prepare
+    given, again = (model_outputs(self._given, images) for _ in range(2))
+    logits, features = self._run(tf.constant(images))
     logits = np.asarray(logits, np.float64)
-    ours = expit(logits[:, 1:] - logits[:, :1]) if self.single else softmax(logits, 1)
-    if np.allclose(given, again, rtol=0, atol=self.tolerance):
-      refuse_others("probabilities", name, self._as_probabilities(given), ours, self.tolerance)
-      if self._head.logits is self._graph.outputs[0]:  # softmax hides errors where it is saturated
-        scale = max(1.0, float(np.abs(given).max()))
-        ours = logits[:, 1:] if self.single else logits
-        refuse_others("logits", name, given, ours, self.tolerance * scale)
-    else:
-      logging.warning("%s draws at random in inference mode; its taps do not", name)
-    if self.head is not None:
-      distance = _distance(self.head, features[self.penultimate], logits)
-      self.head = self.head if distance <= self.tolerance else None
+    ours = logits[:, 1:] if self.single else logits
 
-  def _as_probabilities(self, outputs: Array) -> Array:
-    """The model's outputs, or their probabilities where they are logits."""
-    if self._head.logits is not self._graph.outputs[0]:
-      return outputs
-    return expit(outputs) if self.single else np.asarray(softmax(outputs, 1))
+    def probabilities(values: Array) -> Array:
+      return np.asarray(expit(values) if self.single else softmax(values, 1))
+
+    if not np.allclose(given, again, rtol=0, atol=self.tolerance):
+      logging.warning("%s draws at random in inference mode; its taps do not", name)
+    elif self._gives_logits:  # softmax hides errors where it is saturated
+      both = probabilities(given), probabilities(ours)
+      refuse_others("probabilities", name, *both, self.tolerance)
+      scale = max(1.0, float(np.abs(given).max()))
+      refuse_others("logits", name, given, ours, self.tolerance * scale)
+    else:
+      refuse_others("probabilities", name, given, probabilities(ours), self.tolerance)
+    if self.head_error(features, logits) > self.tolerance:
+      self.head = None
 
 
 def highest(model: keras.Model) -> float | None:
   """255.0 where the model's own first layers tell that it reads 0 to 255, else None."""
-  plain = _plain(model)
+  graph_model = plain(model)
   prepared = callable(getattr(model, "preprocessor", None))
-  reads = plain is not None and (prepared or reads_bytes(trace(plain)))
+  reads = graph_model is not None and (prepared or reads_bytes(trace(graph_model)))
   return 255.0 if reads else None
-
-
-def _plain(model: Any) -> keras.Model | None:
-  """The functional model that computes what the given one does; its own `call` is followed."""
-  plain = functional(model)
-  if plain is not None or not isinstance(model, keras.Model):
-    return plain
-  inputs = getattr(model, "inputs", None) or []
-  followed = expanded(model, inputs) if len(inputs) == 1 else None
-  return None if followed is None else followed[0]
 
 
 def _unique(name: str, names: Any) -> str:
@@ -205,9 +178,3 @@ def _unique(name: str, names: Any) -> str:
     count += 1
     unique = f"{name}:{count}"
   return unique
-
-
-def _distance(head: tuple[Array, Array], features: Any, logits: Array) -> float:
-  """How far z(x) kernel + bias is from the logits, as a part of their size."""
-  linear = np.asarray(features, np.float64) @ head[0] + head[1]
-  return float(np.abs(linear - logits).max() / max(1.0, np.abs(logits).max()))

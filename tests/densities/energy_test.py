@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf.densities import GaussianMixture
-from hfc_tf.densities.em import fit_mixtures
 from hfc_tf.densities.energy import LayerEnergy, comparable, energy, log_prob_tensor
 
 CASES = [("low_rank", 300, 8), ("low_rank", 40, 60), ("full", 300, 8)]
@@ -17,7 +16,7 @@ def _case(covariance, count, width):
   features = generator.normal(size=(count, width)) @ mixing
   features += 2 * generator.normal(size=(3, width))[generator.integers(3, size=count)]
   mixtures = [
-    GaussianMixture.fit(half, 4, subspace=5) if covariance == "low_rank" else fit_mixtures(half, 4)
+    GaussianMixture.fit(half, 4, covariance=covariance, subspace=5)
     for half in (features, features + 1)
   ]
   return mixtures, LayerEnergy(mixtures, tf.float64).of_class(tf.constant(1)), features[:11]

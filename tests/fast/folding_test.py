@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf.errors import InputError
-from hfc_tf.tapping.precision import with_bfloat16_body
+from hfc_tf.tapping.models import with_bfloat16_body
 from hfc_tf.taps import TappedModel
 from tests.networks import tiny
 
