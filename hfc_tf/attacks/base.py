@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
@@ -38,6 +39,8 @@ class Attack:
     targeted: `targets` are classes to reach; otherwise classes to leave.
     seed: of every random draw, which are keyed by (purpose, seed, sample, step); 0 ... 2^31 - 1.
     batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.
+    free_channels: whether the channels of a grey image may be changed apart, as the papers do;
+      otherwise an image whose three channels are equal stays grey, as its file is.
     jit_compile: XLA; None: on accelerators only, since a CPU's plain graph is several times faster.
 
   Attributes:
@@ -66,8 +69,10 @@ class Attack:
     targeted: bool = True,
     seed: int = 0,
     batch_size: int | None = None,
+    free_channels: bool = False,
     jit_compile: bool | None = None,
   ) -> None:
+    self.free_channels = free_channels
     self.model = inputs.tapped(model)
     self.targeted = targeted
     self.seed = checked_seed(seed)
@@ -112,10 +117,19 @@ class Attack:
     """Makes the tf.functions of the present objective."""
     self._loop = self._function(self._run)
 
-  def _function(self, function: Callable[..., Any]) -> Any:
-    return tf.function(
-      function, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
-    )
+  def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of a batch and tensors, compiled: once for each number of channels.
+
+    One tf.function for grey and colour images would trace a graph that knows of neither.
+    """
+
+    @functools.cache
+    def compiled(channels: int) -> Any:
+      return tf.function(
+        function, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
+      )
+
+    return lambda batch, *tensors: compiled(batch.images.shape[-1])(batch, *tensors)
 
   def _attack(self, batch: Batch) -> Attacked:
     """Adversarial images of one full chunk."""
@@ -160,6 +174,30 @@ class Attack:
     other = copy.copy(self)
     other._join(objective)
     return other
+
+  def balanced(
+    self, objective: Objective, kappa: float = 1.0, levels: int | None = None
+  ) -> Self:
+    """The same attack, the least of `objective` at which each image still reaches its target.
+
+    Of the attack remain its budget, steps, start and direction; see `updates.Balanced`.
+
+    Args:
+      objective: one or more terms, e.g. HFC(density).
+      kappa: the lead of the target's logit that is asked for; cw keeps the kappa it has.
+      levels: 2^bits - 1 of the file that the image will be; None for floats.
+
+    Raises:
+      InputError: for an attack of one step, or one without a budget or with a step rule of its own.
+    """
+    other = copy.copy(self)
+    other._balance(objective, kappa, levels)
+    return other
+
+  def _balance(self, objective: Objective, kappa: float, levels: int | None) -> None:
+    raise InputError(
+      "bim, pgd, mim, tim, cw or apgd to balance", self._label(), "choose another base"
+    )
 
   def _join(self, objective: Objective) -> None:
     """Adds a term, or puts what it aims at in the place of the objective."""
@@ -222,10 +260,12 @@ class Attack:
     made = unit.copy()
     silent, reached = np.zeros((2, len(unit)), bool)
     size = self.batch_size or max(1, min(32, len(unit)))
-    for label, rows in _chunks(classes, size):
+    grey = np.zeros(len(unit), bool) if self.free_channels else inputs.grey(unit)
+    for label, one_channel, rows in _chunks(classes, grey, size):
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
+      pixels = unit[padded][..., :1] if one_channel else unit[padded]
       aims = tf.fill([size], tf.constant(label, tf.int32))
-      batch = Batch(tf.constant(unit[padded]), aims, tf.constant(keys[padded], tf.int32), seed)
+      batch = Batch(tf.constant(pixels), aims, tf.constant(keys[padded], tf.int32), seed)
       with COMPUTE_LOCK:
         moved, *first = (value.numpy()[: len(rows)] for value in self._attack(batch))
       finite = np.isfinite(moved)
@@ -241,9 +281,12 @@ class Attack:
     return adversarials
 
 
-def _chunks(classes: np.ndarray[Any, Any], size: int) -> Iterator[tuple[Any, np.ndarray[Any, Any]]]:
-  """Each class, and at most `size` rows that share it."""
+def _chunks(
+  classes: np.ndarray[Any, Any], grey: np.ndarray[Any, Any], size: int
+) -> Iterator[tuple[Any, bool, np.ndarray[Any, Any]]]:
+  """Each class, grey images apart from others, and at most `size` rows of both."""
   for label in np.unique(classes):
-    rows = np.flatnonzero(classes == label)
-    for first in range(0, len(rows), size):
-      yield label, rows[first : first + size]
+    for one_channel in (False, True):
+      rows = np.flatnonzero((classes == label) & (grey == one_channel))
+      for first in range(0, len(rows), size):
+        yield label, one_channel, rows[first : first + size]

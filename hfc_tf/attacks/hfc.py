@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from hfc_tf.attacks import AIMS, named
 from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.budget import number
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
@@ -25,13 +26,15 @@ class HFCAttack(Attack):
     model: the attacked classifier.
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
-    weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode").
+    weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode");
+      "balanced": each image sets its own, see `Attack.balanced`.
     eps, step_size: in units of the model's bounds. steps: iterations. As in the base attack.
     seed, batch_size: see `Attack`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
     train: labelled taps of clean Train images; for "typical", as `scale` and `margin` are.
     scale: of the residuals of clean images that the features are to have.
     margin: lead of the target's logit from which on nothing pushes it further.
+    levels: of a balanced attack, 2^bits - 1 of the file that the image will be; None for floats.
     settings: of the base attack alone (random_start, restarts, decay, kernel, kappa, ...).
 
   Raises:
@@ -51,7 +54,7 @@ class HFCAttack(Attack):
     model: TappedModel,
     density: HierarchicalDensity,
     base: str = "bim",
-    weight: float = 1.0,
+    weight: float | str = 1.0,
     *,
     eps: float | None = None,
     step_size: float | None = None,
@@ -62,6 +65,7 @@ class HFCAttack(Attack):
     train: Taps | None = None,
     scale: float = 1.0,
     margin: float = 1.0,
+    levels: int | None = None,
     **settings: Any,
   ) -> None:
     if aim not in AIMS:
@@ -76,10 +80,15 @@ class HFCAttack(Attack):
     settings |= {"eps": eps, "step_size": step_size, "seed": seed, "batch_size": batch_size}
     start: Any = super().__init__  # of the base
     start(model, **settings)
-    self._join(
-      HFC(density, weight) if train is None or aim == "mode"
-      else TypicalHFC(density, train, weight, scale, margin)
-    )  # fmt: skip
+    balanced = weight == "balanced"
+    share = 1.0 if balanced else number("weight", weight, "pass weight=1.0 or 'balanced'")
+    term = HFC(density, share)
+    if train is not None and aim == "typical":
+      term = TypicalHFC(density, train, share, scale, margin)
+    if balanced:
+      self._balance(term, margin, levels)
+    else:
+      self._join(term)
 
   def _label(self) -> str:
     return f"HFCAttack on {self._kind}"

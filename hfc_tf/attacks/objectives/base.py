@@ -25,6 +25,7 @@ class Batch(NamedTuple):
     ids: int32 [B]; every random draw of a sample is keyed by its id.
     seed: int32, of all draws.
     features: channel means of the clean images {layer: [B, C_l]}, where a term `reads_clean`.
+    shown: the images that the model sees at this step, [B, ...]; None before the first.
   """
 
   images: Tensor
@@ -32,6 +33,7 @@ class Batch(NamedTuple):
   ids: Tensor
   seed: Tensor = 0
   features: Any = None
+  shown: Any = None
 
 
 class Objective:

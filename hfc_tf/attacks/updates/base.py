@@ -23,7 +23,9 @@ class Here(NamedTuple):
       update `compares`.
     success: where the class is reached (untargeted: left), bool [B].
     step: t. steps: how many there are. step_size: alpha.
+    eps: the budget, in image units.
     project: Pi_eps.
+    shown: what the model saw of x_t, see `Update.view`, [B, ...].
   """
 
   images: Tensor
@@ -34,6 +36,8 @@ class Here(NamedTuple):
   steps: Tensor
   step_size: Tensor
   project: Callable[[Tensor], Tensor]
+  eps: Tensor = None
+  shown: Tensor = None
 
 
 class Update:
@@ -52,9 +56,13 @@ class Update:
     """The state before the first step, for a start [B, ...]; this one keeps none."""
     return ()
 
-  def view(self, images: Tensor, batch: Batch, step: Tensor) -> Tensor:
+  def view(self, images: Tensor, batch: Batch, step: Tensor, eps: Tensor = None) -> Tensor:
     """What the model is shown in place of x_t, [B, ...]."""
     return images
+
+  def weigh(self, terms: list[Tensor], state: Any) -> list[Tensor]:
+    """The objective's weighted terms [B], as this update weighs them in turn."""
+    return terms
 
   def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
     """The next point [B, ...], which the loop projects, and the new state."""
