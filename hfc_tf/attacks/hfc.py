@@ -35,6 +35,7 @@ class HFCAttack(Attack):
     scale: of the residuals of clean images that the features are to have.
     margin: lead of the target's logit from which on nothing pushes it further.
     levels: of a balanced attack, 2^bits - 1 of the file that the image will be; None for floats.
+    squeezing: of a balanced attack, whether squeezed copies must reach the target too.
     settings: of the base attack alone (random_start, restarts, decay, kernel, kappa, ...).
 
   Raises:
@@ -66,6 +67,7 @@ class HFCAttack(Attack):
     scale: float = 1.0,
     margin: float = 1.0,
     levels: int | None = None,
+    squeezing: bool = False,
     **settings: Any,
   ) -> None:
     if aim not in AIMS:
@@ -81,12 +83,14 @@ class HFCAttack(Attack):
     start: Any = super().__init__  # of the base
     start(model, **settings)
     balanced = weight == "balanced"
+    if not balanced and (levels is not None or squeezing):
+      raise InputError("weight='balanced' with levels or squeezing", f"{weight}", "leave them out")
     share = 1.0 if balanced else number("weight", weight, "pass weight=1.0 or 'balanced'")
     term = HFC(density, share)
     if train is not None and aim == "typical":
       term = TypicalHFC(density, train, share, scale, margin)
     if balanced:
-      self._balance(term, margin, levels)
+      self._balance(term, margin, levels, squeezing)
     else:
       self._join(term)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hfc_tf.attacks.balls import Linf
 from hfc_tf.attacks.base import BUDGET, Attack
 from hfc_tf.attacks.budget import budget, schedule, warn_of_reach
-from hfc_tf.attacks.objectives import Batch, Margin, Objective, classification
+from hfc_tf.attacks.objectives import Batch, Margin, Objective, SqueezedMargin, classification
 from hfc_tf.attacks.outcome import Attacked, dead
 from hfc_tf.attacks.updates.auto_step import AutoStep
 from hfc_tf.attacks.updates.balanced import Balanced
@@ -96,10 +96,14 @@ class GradientAttack(Attack):
     """Step size and number of steps."""
     return schedule(eps, step_size, steps, self.model.bounds)
 
-  def _balance(self, objective: Objective, kappa: float, levels: int | None) -> None:
-    margin = self.objective if isinstance(self.objective, Margin) else Margin(kappa)
+  def _balance(
+    self, objective: Objective, kappa: float, levels: int | None, squeezing: bool
+  ) -> None:
+    if isinstance(self.objective, Margin) and self.objective.kappa is not None:
+      kappa = self.objective.kappa
+    margin = SqueezedMargin(self.model, kappa) if squeezing else Margin(kappa)
     inner = Sign() if isinstance(self.update, AutoStep) else self.update
-    update = Balanced(inner, margin.kappa, levels)
+    update = Balanced(inner, kappa, levels)
     if self.steps < 2 or not self.targeted:
       raise InputError(
         "a targeted attack of several steps to balance", self._label(), "choose another base"

@@ -2,9 +2,11 @@
 
 from hfc_tf.attacks.objectives.base import Batch, Objective, Sum
 from hfc_tf.attacks.objectives.classification import (
+  Change,
   CrossEntropy,
   LogOdds,
   Margin,
+  SqueezedMargin,
   classification,
   mean_gap,
 )
@@ -13,6 +15,7 @@ from hfc_tf.attacks.objectives.neighbours import KDE, LID, Guide
 from hfc_tf.attacks.objectives.readings import DetectorScore, FeatureMean
 
 __all__ = [
-  "HFC", "KDE", "LID", "Batch", "CrossEntropy", "DetectorScore", "FeatureMean", "Guide", "LogOdds",
-  "Margin", "Objective", "Sum", "TypicalHFC", "classification", "mean_gap",
+  "HFC", "KDE", "LID", "Batch", "Change", "CrossEntropy", "DetectorScore", "FeatureMean", "Guide",
+  "LogOdds",
+  "Margin", "Objective", "SqueezedMargin", "Sum", "TypicalHFC", "classification", "mean_gap",
 ]  # fmt: skip

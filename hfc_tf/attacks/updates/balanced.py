@@ -28,6 +28,7 @@ class _State(NamedTuple):
   best: Tensor  # as the model was shown it, [B, ...]
   lowest: Tensor  # the other terms at `best`, [B]; infinite until the target is reached
   nearest: Tensor  # the first term at `best`, [B]
+  success: Tensor  # whether the class is that of the target at `best`, bool [B]
 
 
 class Balanced(Update):
@@ -73,7 +74,7 @@ class Balanced(Update):
     unknown = tf.fill(tf.shape(start)[:1], float("inf"))
     return _State(
       self.inner.init(start, terms, step_size, steps), tf.ones_like(unknown) * _FIRST_WEIGHT,
-      tf.zeros_like(start), start, lowest=unknown, nearest=unknown,
+      tf.zeros_like(start), start, lowest=unknown, nearest=unknown, success=unknown < 0,
     )  # fmt: skip
 
   def view(self, images: Tensor, batch: Batch, step: Tensor, eps: Tensor = None) -> Tensor:
@@ -90,8 +91,8 @@ class Balanced(Update):
     """The next point, and what was learnt at this one."""
     margin, cost = here.values[0], tf.reduce_sum(here.values[1:], 0)  # max(-lead, -kappa), [B]
     reached = margin <= -_REACHED * self.kappa
-    nearer = tf.math.is_inf(state.lowest) & (margin < state.nearest)
-    better = tf.where(reached, cost < state.lowest, nearer)
+    nearer = tf.where(here.success == state.success, margin < state.nearest, here.success)
+    better = tf.where(reached, cost < state.lowest, tf.math.is_inf(state.lowest) & nearer)
 
     direction, inner = self.inner.direction(here, state.inner)
     momentum = _DECAY * state.momentum + _scaled(direction)
@@ -104,6 +105,7 @@ class Balanced(Update):
       best=pick(better, here.shown, state.best),
       lowest=tf.where(better & reached, cost, state.lowest),
       nearest=tf.where(better, margin, state.nearest),
+      success=tf.where(better, here.success, state.success),
     )  # fmt: skip
 
   def result(self, last: Tensor, state: _State) -> Tensor:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.attacks import BIM, CW, DI, FGSM, MIM, PGD, DeepFool, HFCAttack
-from hfc_tf.attacks.objectives import HFC, Batch, Margin
+from hfc_tf.attacks import BIM, CW, DI, FGSM, MIM, PGD, DeepFool, HFCAttack, Least
+from hfc_tf.attacks.objectives import HFC, Batch, Margin, SqueezedMargin
 from hfc_tf.densities import HierarchicalDensity
+from hfc_tf.detectors.squeezing import median, reduce_depth
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import balanced, random_images, train_taps
@@ -119,3 +120,35 @@ def test_what_cannot_be_balanced_is_refused(model, hfc, attack):
     BIM(model, targeted=False, steps=4).balanced(hfc)
   with pytest.raises(InputError, match="kappa"):
     BIM(model, steps=4).balanced(hfc, kappa=0.0)
+
+
+def test_squeezed_copies_must_reach_the_target_too(model, hfc, images):
+  targets = 1 - model.taps(images).predictions
+  term = SqueezedMargin(model, 0.2)
+  batch = Batch(None, tf.constant(targets), None, shown=tf.constant(images))
+  copies = [images, reduce_depth(images, 4), median(images, 2), median(images, 3)]
+  logits = np.stack([model.taps(np.asarray(copy)).logits for copy in copies])  # [4, N, 2]
+  rows = np.arange(len(images))
+  leads = (logits[:, rows, targets] - logits[:, rows, 1 - targets]).min(0)
+  expected = np.maximum(-leads, -0.2)
+  actual = term.term((), batch, model(tf.constant(images))[0], {})
+  np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
+  base = BIM(model, eps=EPS, steps=20)
+  plain = base.balanced(hfc, kappa=0.2)(images, targets)
+  agreeing = base.balanced(hfc, kappa=0.2, squeezing=True)(images, targets)
+  passes = [
+    sum((model.taps(np.asarray(squeeze)).predictions == targets).sum()
+        for squeeze in (reduce_depth(each, 4), median(each, 2), median(each, 3)))
+    for each in (plain, agreeing)
+  ]  # fmt: skip
+  assert passes[1] > passes[0]
+
+
+def test_the_least_change_reaches_what_bim_reaches(model, images):
+  targets = 1 - model.taps(images).predictions
+  bim, least = (kind(model, eps=EPS, steps=40)(images, targets) for kind in (BIM, Least))
+  reached = [model.taps(each).predictions == targets for each in (bim, least)]
+  assert reached[1].sum() >= reached[0].sum()
+  both = reached[0] & reached[1]
+  sizes = [((each - images)[both] ** 2).sum() for each in (bim, least)]
+  assert both.any() and sizes[1] < 0.8 * sizes[0]
