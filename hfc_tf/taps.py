@@ -157,9 +157,14 @@ class TappedModel:
     return TappedModel(self._model, self.preprocessing, self.bounds, precision, fold)
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors."""
+    """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors.
+
+    A grey image [B, ..., 1] on a model of three channels is copied to them.
+    """
     if images.shape[0] is not None:
       images = tf.reshape(images, images.shape)  # so that the gradient has this shape, not any
+    if images.shape[-1] == 1 and self.input_shape[-1] == 3:
+      images = tf.repeat(images, 3, -1)
     logits, features = self._function(images)
     for tensor in (logits, *features.values()):
       tensor.set_shape([images.shape[0], tensor.shape[1]])
@@ -187,7 +192,10 @@ class TappedModel:
       InputError: for a wrong shape, values outside the bounds (beyond rounding) or NaN.
     """
     self._network.refresh()
-    return unit_images(images, self.input_shape, self.bounds)
+    shape = self.input_shape
+    if np.ndim(images) == len(shape) + 1 and np.shape(images)[-1] == 1 and shape[-1] == 3:
+      shape = (*shape[:-1], 1)
+    return unit_images(images, shape, self.bounds)
 
   def taps(
     self, images: Any, labels: Any = None, *, groups: Any = None, batch_size: int = 64
@@ -217,7 +225,7 @@ class TappedModel:
       count = len(unit)
       padded = np.pad(unit, [(0, batch_size - count)] + [(0, 0)] * (unit.ndim - 1))
       with COMPUTE_LOCK:
-        logits, features = self._function(tf.constant(padded))
+        logits, features = self(tf.constant(padded))
       labelled = np.full(count, -1) if batch_labels is None else batch_labels
       several.append(
         Taps(

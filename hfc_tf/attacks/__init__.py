@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     MIM,
     PGD,
     TIM,
+    Least,
     OrthogonalPGD,
     SelectivePGD,
   )
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
   from hfc_tf.attacks.objectives import mean_gap
   from hfc_tf.attacks.targets import choose_targets
 else:
-  _LINF = ("APGD", "BIM", "CW", "DI", "FGSM", "MIM", "OrthogonalPGD", "PGD", "SelectivePGD", "TIM")
+  _LINF = (
+    "APGD", "BIM", "CW", "DI", "FGSM", "Least", "MIM", "OrthogonalPGD", "PGD", "SelectivePGD", "TIM"
+  )  # fmt: skip
   __getattr__, __dir__ = exports(__name__, {
     **dict.fromkeys(_LINF, "linf"),
     "Attack": "base",
@@ -44,14 +47,15 @@ else:
 
 __all__ = [
   "APGD", "ATTACKS", "BIM", "CW", "CWL2", "DI", "FGSM", "MIM", "PGD", "TIM", "Attack", "DeepFool",
-  "GradientAttack", "HFCAttack", "OrthogonalPGD", "SelectivePGD", "choose_targets", "mean_gap",
-  "named", "schedule", "sign_noise",
+  "GradientAttack", "HFCAttack", "Least", "OrthogonalPGD", "SelectivePGD", "choose_targets",
+  "mean_gap", "named", "schedule", "sign_noise",
 ]  # fmt: skip
 
 AIMS = ("mode", "typical")  # of the hierarchical feature constraint
 ATTACKS: Registry[type[Attack]] = Registry({
   **{name: f"hfc_tf.attacks.linf:{name.upper()}"
      for name in ("fgsm", "bim", "pgd", "mim", "tim", "di", "cw", "apgd")},
+  "least": "hfc_tf.attacks.linf:Least",
   "deepfool": "hfc_tf.attacks.l2:DeepFool",
   "cw_l2": "hfc_tf.attacks.l2:CWL2",
 })  # fmt: skip

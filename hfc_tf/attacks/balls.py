@@ -30,6 +30,20 @@ class Linf:
     return self.project(origin + eps * noise, origin, eps)
 
 
+def to_grid(images: Tensor, clean: Tensor, eps: Tensor, levels: int) -> Tensor:
+  """clean + k / levels, k the nearest whole number within eps: images as a file holds them.
+
+  Args:
+    images: [B, ...] within eps of the clean ones, which are on the grid themselves.
+    clean: [B, ...] in [0, 1].
+    eps: L-infinity radius; its part below a whole level is not used.
+    levels: 2^bits - 1.
+  """
+  most = tf.floor(eps * levels + 1e-3)
+  change = tf.clip_by_value(tf.round((images - clean) * levels), -most, most)
+  return tf.clip_by_value(clean + change / levels, 0.0, 1.0)
+
+
 def rounded(
   adversarials: Array, given: Array, eps: float | None, bounds: tuple[float, float]
 ) -> Array:

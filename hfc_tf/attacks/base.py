@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -35,6 +36,8 @@ class Attack:
     targeted: `targets` are classes to reach; otherwise classes to leave.
     seed: of every random draw, which are keyed by (purpose, seed, sample, step); 0 ... 2^31 - 1.
     batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.
+    free_channels: whether the channels of a grey image may be changed apart, as the papers do;
+      otherwise an image whose three channels are equal stays grey, as its file is.
     jit_compile: XLA; None: on accelerators only, since a CPU's plain graph is several times faster.
 
   Attributes:
@@ -63,12 +66,14 @@ class Attack:
     targeted: bool = True,
     seed: int = 0,
     batch_size: int | None = None,
+    free_channels: bool = False,
     jit_compile: bool | None = None,
   ) -> None:
     if not isinstance(model, TappedModel):
       remedy = "wrap the model: hfc_tf.TappedModel(model)"
       raise InputError("a TappedModel", type(model).__name__, remedy)
     self.model = model
+    self.free_channels = free_channels
     self.targeted = targeted
     self.seed = checked_seed(seed)
     if batch_size is not None:
@@ -111,10 +116,19 @@ class Attack:
     """Makes the tf.functions of the present objective."""
     self._loop = self._function(self._run)
 
-  def _function(self, function: Callable[..., Any]) -> Any:
-    return tf.function(
-      function, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
-    )
+  def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of a batch and tensors, compiled: once for each number of channels.
+
+    One tf.function for grey and colour images would trace a graph that knows of neither.
+    """
+
+    @functools.cache
+    def compiled(channels: int) -> Any:
+      return tf.function(
+        function, autograph=False, jit_compile=self._jit_compile, reduce_retracing=True
+      )
+
+    return lambda batch, *tensors: compiled(batch.images.shape[-1])(batch, *tensors)
 
   def _attack(self, batch: Batch) -> Attacked:
     """Adversarial images of one full chunk."""
@@ -159,6 +173,37 @@ class Attack:
     other = copy.copy(self)
     other._join(objective)
     return other
+
+  def balanced(
+    self,
+    objective: Objective,
+    kappa: float = 1.0,
+    levels: int | None = None,
+    squeezing: bool = False,
+  ) -> Self:
+    """The same attack, the least of `objective` at which each image still reaches its target.
+
+    Of the attack remain its budget, steps, start and direction; see `updates.Balanced`.
+
+    Args:
+      objective: one or more terms, e.g. HFC(density).
+      kappa: the lead of the target's logit that is asked for; cw keeps the kappa it has.
+      levels: 2^bits - 1 of the file that the image will be; None for floats.
+      squeezing: whether squeezed copies must reach the target too, see `SqueezedMargin`.
+
+    Raises:
+      InputError: for an attack of one step, or one without a budget or with a step rule of its own.
+    """
+    other = copy.copy(self)
+    other._balance(objective, kappa, levels, squeezing)
+    return other
+
+  def _balance(
+    self, objective: Objective, kappa: float, levels: int | None, squeezing: bool
+  ) -> None:
+    raise InputError(
+      "bim, pgd, mim, tim, cw or apgd to balance", self._label(), "choose another base"
+    )
 
   def _join(self, objective: Objective) -> None:
     """Adds a term, or puts what it aims at in the place of the objective."""
@@ -221,11 +266,13 @@ class Attack:
     made = unit.copy()
     silent, reached = np.zeros((2, len(unit)), bool)
     size = self.batch_size or max(1, min(32, len(unit)))
-    alike = [np.flatnonzero(classes == label) for label in np.unique(classes)]
+    grey = np.zeros(len(unit), bool) if self.free_channels else inputs.grey(unit)
+    kinds = 2 * classes + grey  # a class, grey images apart from others
+    alike = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
     for rows in (some[i : i + size] for some in alike for i in range(0, len(some), size)):
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
       chunk, aims, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
-      batch = Batch(chunk, aims, samples, seed)
+      batch = Batch(chunk[..., :1] if grey[rows[0]] else chunk, aims, samples, seed)
       with COMPUTE_LOCK:
         moved, *first = (value.numpy()[: len(rows)] for value in self._attack(batch))
       finite = np.isfinite(moved)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from hfc_tf.attacks import AIMS, named
 from hfc_tf.attacks.base import Attack
+from hfc_tf.attacks.budget import number
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
@@ -24,11 +25,14 @@ class HFCAttack(Attack):
   Args:
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
-    weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode").
+    weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode");
+      "balanced": each image sets its own, see `Attack.balanced`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
     train: labelled taps of clean Train images; for "typical", as `scale` and `margin` are.
     scale: of the residuals of clean images that the features are to have.
     margin: lead of the target's logit from which on nothing pushes it further.
+    levels: of a balanced attack, 2^bits - 1 of the file that the image will be; None for floats.
+    squeezing: of a balanced attack, whether squeezed copies must reach the target too.
     settings: of the base attack: eps and step_size in units of the model's bounds, steps, seed,
       batch_size (see `Attack`), and what it alone has (restarts, decay, kernel, kappa, ...).
 
@@ -49,12 +53,14 @@ class HFCAttack(Attack):
     model: TappedModel,
     density: HierarchicalDensity,
     base: str = "bim",
-    weight: float = 1.0,
+    weight: float | str = 1.0,
     *,
     aim: str = "mode",
     train: Taps | None = None,
     scale: float = 1.0,
     margin: float = 1.0,
+    levels: int | None = None,
+    squeezing: bool = False,
     **settings: Any,
   ) -> None:
     if aim not in AIMS:
@@ -66,10 +72,17 @@ class HFCAttack(Attack):
       raise InputError("clean Train taps with aim='typical'", "none", "pass train=model.taps(...)")
     start: Any = super().__init__  # of the base
     start(model, **settings)
-    if train is None or aim == "mode":
-      self._join(HFC(density, weight))
+    balanced = weight == "balanced"
+    if not balanced and (levels is not None or squeezing):
+      raise InputError("weight='balanced' with levels or squeezing", f"{weight}", "leave them out")
+    share = 1.0 if balanced else number("weight", weight, "pass weight=1.0 or 'balanced'")
+    term = HFC(density, share)
+    if train is not None and aim == "typical":
+      term = TypicalHFC(density, train, share, scale, margin)
+    if balanced:
+      self._balance(term, margin, levels, squeezing)
     else:
-      self._join(TypicalHFC(density, train, weight, scale, margin))
+      self._join(term)
 
   def _label(self) -> str:
     return f"HFCAttack on {self._kind}"

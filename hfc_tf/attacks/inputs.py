@@ -24,6 +24,13 @@ def array(images: Any) -> Array:
   return given
 
 
+def grey(images: Array) -> Array:
+  """Which images [N, ..., C] have several channels that are all equal, bool [N]."""
+  if images.shape[-1] == 1 or not len(images):
+    return np.zeros(len(images), bool)
+  return np.array([bool((image == image[..., :1]).all()) for image in images])
+
+
 def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:
   """Images and targets; of a tf.data.Dataset, all its batches of images or of (images, targets).
 

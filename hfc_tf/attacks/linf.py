@@ -6,7 +6,7 @@ from typing import Any
 
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.loop import GradientAttack
-from hfc_tf.attacks.objectives import DetectorScore, Margin, Objective, classification
+from hfc_tf.attacks.objectives import Change, DetectorScore, Margin, Objective, classification
 from hfc_tf.attacks.updates import (
   AutoStep,
   InputDiversity,
@@ -98,6 +98,21 @@ class APGD(PGD):
 
   def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
     return 2 * eps, schedule(eps, step_size, steps, self.model.bounds)[1]
+
+
+class Least(BIM):
+  """The smallest change that reaches the target: `BIM.balanced` on `Change`, without HFC.
+
+  Args:
+    model, settings: see `GradientAttack`.
+    kappa, levels: see `Attack.balanced`.
+  """
+
+  def __init__(
+    self, model: TappedModel, *, kappa: float = 1.0, levels: int | None = None, **settings: Any
+  ) -> None:
+    super().__init__(model, **settings)
+    self._balance(Change(), kappa, levels, squeezing=False)
 
 
 def SelectivePGD(

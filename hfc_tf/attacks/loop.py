@@ -12,9 +12,11 @@ import tensorflow as tf
 from hfc_tf.attacks.balls import Linf
 from hfc_tf.attacks.base import BUDGET, Attack
 from hfc_tf.attacks.budget import budget, schedule, warn_of_reach
-from hfc_tf.attacks.objectives import Batch, Objective, classification
+from hfc_tf.attacks.objectives import Batch, Margin, Objective, SqueezedMargin, classification
 from hfc_tf.attacks.outcome import Attacked, dead
+from hfc_tf.attacks.updates.balanced import Balanced
 from hfc_tf.attacks.updates.base import Here, Tensor, Update, pick
+from hfc_tf.attacks.updates.comparing import AutoStep
 from hfc_tf.attacks.updates.sign import Sign
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
@@ -97,11 +99,26 @@ class GradientAttack(Attack):
     """Step size and number of steps."""
     return schedule(eps, step_size, steps, self.model.bounds)
 
+  def _balance(
+    self, objective: Objective, kappa: float, levels: int | None, squeezing: bool
+  ) -> None:
+    if isinstance(self.objective, Margin) and self.objective.kappa is not None:
+      kappa = self.objective.kappa
+    margin = SqueezedMargin(self.model, kappa) if squeezing else Margin(kappa)
+    inner = Sign() if isinstance(self.update, AutoStep) else self.update
+    update = Balanced(inner, kappa, levels)
+    if self.steps < 2 or not self.targeted:
+      raise InputError(
+        "a targeted attack of several steps to balance", self._label(), "choose another base"
+      )
+    self._aim(margin + objective)
+    self.update = update
+
   def _compile(self) -> None:
     super()._compile()
     self._choose = self._function(self._better)
     # Never compiled by XLA, whose float draws for the same key are others.
-    self._start = tf.function(self.ball.random_start, autograph=False, reduce_retracing=True)
+    self._start = tf.function(self.ball.random_start, autograph=False)
 
   def _attack(self, batch: Batch) -> Attacked:
     numbers = self._numbers()
@@ -134,9 +151,10 @@ class GradientAttack(Attack):
     def body(step: Tensor, current: Tensor, first: Any, state: Any) -> tuple[Tensor, ...]:
       with tf.GradientTape(update.separate, watch_accessed_variables=False) as tape:
         tape.watch(current)
-        logits, features = self.model(update.view(current, batch, step))
-        terms = self._terms(states, batch, logits, features)
-        weighted = [weights[i] * term for i, term in enumerate(terms)]
+        shown = update.view(current, batch, step, eps)
+        logits, features = self.model(shown)
+        terms = self._terms(states, batch._replace(shown=shown), logits, features)
+        weighted = update.weigh([weights[i] * term for i, term in enumerate(terms)], state)
         loss = tf.add_n(weighted)  # [B]
       wanted = weighted if update.separate else [loss]
       gradients = [tape.gradient(each, current) for each in wanted]
@@ -145,7 +163,9 @@ class GradientAttack(Attack):
       values = self._values(terms, states, features, weights) if update.compares else None
       success = self._success(logits, batch)
       first = self._first(step, lambda: (dead(gradients) & ~success, success), first)
-      here = Here(current, gradients, values, success, step, steps, alpha, project)
+      here = Here(
+        current, gradients, values, success, step, steps, alpha, project, eps, shown
+      )
       following, state = update.step(here, state)
       return step + 1, project(following), first, state
 
@@ -183,7 +203,7 @@ class GradientAttack(Attack):
 
     def judged(images: Tensor) -> tuple[Tensor, Tensor]:
       logits, features = self.model(images)
-      terms = self._terms(states, batch, logits, features)
+      terms = self._terms(states, batch._replace(shown=images), logits, features)
       values = self._values(terms, states, features, weights)
       return self._success(logits, batch), tf.reduce_sum(values, 0)
 

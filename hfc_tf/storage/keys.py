@@ -2,7 +2,7 @@
 
 # A change of the code that changes an artefact's content is a new number here.
 VERSIONS = {
-  "adversarials": 2,
+  "adversarials": 3,
   "batch_size": 1,
   "classifier": 2,
   "decoded": 1,
@@ -11,5 +11,5 @@ VERSIONS = {
   "lesions": 1,
   "split": 1,
   "stress": 1,
-  "taps": 2,
+  "taps": 3,
 }

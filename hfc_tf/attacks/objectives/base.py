@@ -23,6 +23,7 @@ class Batch(NamedTuple):
   ids: Tensor  # every random draw of a sample is keyed by its id, int32 [B]
   seed: Tensor = 0  # of all draws, int32
   features: Any = None  # of the clean images {layer: [B, C_l]}, where a term `reads_clean`
+  shown: Any = None  # the images that the model sees at this step, [B, ...]; None before the first
 
 
 class Objective:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
+from hfc_tf.detectors.squeezing import median, reduce_depth
 from hfc_tf.errors import InputError
+from hfc_tf.taps import TappedModel
 
 
 class CrossEntropy(Objective):
@@ -72,11 +75,58 @@ class Margin(Objective):
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
-    of_class, lowest = _one_hot(batch, logits), logits.dtype.min
-    rest = tf.reduce_max(tf.where(of_class, lowest, logits), 1)  # [B]
-    lead = tf.reduce_max(tf.where(of_class, logits, lowest), 1) - rest
+    lead = self._lead(batch, logits)
     margin = -lead if self.targeted else lead
     return margin if self.kappa is None else tf.maximum(margin, -self.kappa)
+
+  def _lead(self, batch: Batch, logits: Tensor) -> Tensor:
+    """l_c - max_{k != c} l_k, [B]."""
+    of_class, lowest = _one_hot(batch, logits), logits.dtype.min
+    rest = tf.reduce_max(tf.where(of_class, lowest, logits), 1)  # [B]
+    return tf.reduce_max(tf.where(of_class, logits, lowest), 1) - rest
+
+
+class SqueezedMargin(Margin):
+  """`Margin` of the least lead among the image and its squeezed copies, which must agree with it.
+
+  Feature squeezing (Xu et al., NDSS 2018) compares the prediction on an image with those on copies
+  of fewer bits or of median-filtered pixels; so the attack that knows of it asks for its class
+  there too. Each copy costs one more pass of the network a step.
+
+  Args:
+    model: the attacked classifier.
+    kappa: see `Margin`.
+    bit_depths: bits of the copies. medians: widths in pixels of the copies' filters.
+  """
+
+  def __init__(
+    self,
+    model: TappedModel,
+    kappa: float,
+    bit_depths: Sequence[int] = (4,),
+    medians: Sequence[int] = (2, 3),
+  ) -> None:
+    super().__init__(kappa)
+    self._model = model
+    self.bit_depths, self.medians = tuple(bit_depths), tuple(medians)
+
+  def _lead(self, batch: Batch, logits: Tensor) -> Tensor:
+    images = batch.images if batch.shown is None else batch.shown
+    copies = [reduce_depth(images, depth) for depth in self.bit_depths]
+    copies += [median(images, size) for size in self.medians]
+    logits_of = [logits, *(self._model(copy)[0] for copy in copies)]
+    return tf.reduce_min([super(SqueezedMargin, self)._lead(batch, each) for each in logits_of], 0)
+
+
+class Change(Objective):
+  """J = mean (256 (x - x_0))^2, how much the image is changed, in 1/256 of its range."""
+
+  name = "change"
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J, [B]."""
+    change = 256.0 * (batch.shown - batch.images)
+    return tf.reduce_mean(change**2, list(range(1, len(change.shape))))
 
 
 def _one_hot(batch: Batch, logits: Tensor) -> Tensor:

@@ -23,6 +23,8 @@ class Here(NamedTuple):
   steps: Tensor  # how many there are
   step_size: Tensor  # alpha
   project: Callable[[Tensor], Tensor]  # Pi_eps
+  eps: Tensor = None  # in image units
+  shown: Tensor = None  # what the model saw of x_t, see `Update.view`, [B, ...]
 
 
 class Update:
@@ -36,9 +38,13 @@ class Update:
     """The state before the first step, for a start [B, ...]; this one keeps none."""
     return ()
 
-  def view(self, images: Tensor, batch: Batch, step: Tensor) -> Tensor:
+  def view(self, images: Tensor, batch: Batch, step: Tensor, eps: Tensor = None) -> Tensor:
     """What the model is shown in place of x_t, [B, ...]."""
     return images
+
+  def weigh(self, terms: list[Tensor], state: Any) -> list[Tensor]:
+    """The objective's weighted terms [B], as this update weighs them in turn."""
+    return terms
 
   def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
     """The next point [B, ...], which the loop projects, and the new state."""

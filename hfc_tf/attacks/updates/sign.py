@@ -16,12 +16,17 @@ from hfc_tf.errors import InputError
 class Sign(Update):
   """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
 
+  def direction(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """What is followed downhill, [B, ...], and the new state."""
+    return here.gradients[0], state
+
   def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
-    """The next point; no state."""
-    return here.images - here.step_size * tf.sign(here.gradients[0]), state
+    """The next point and the new state."""
+    direction, state = self.direction(here, state)
+    return here.images - here.step_size * tf.sign(direction), state
 
 
-class Momentum(Update):
+class Momentum(Sign):
   """m_{t+1} = decay m_t + g / |g|_1, x - alpha sign(m_{t+1})   (Dong et al., CVPR 2018)."""
 
   def __init__(self, decay: float = 1.0) -> None:
@@ -31,12 +36,12 @@ class Momentum(Update):
     """m_0 = 0, [B, ...]."""
     return tf.zeros_like(start)
 
-  def step(self, here: Here, state: Tensor) -> tuple[Tensor, Tensor]:
-    """The next point and m_{t+1}."""
+  def direction(self, here: Here, state: Tensor) -> tuple[Tensor, Tensor]:
+    """m_{t+1}, twice."""
     gradient = here.gradients[0]
     norm = tf.reduce_sum(tf.abs(gradient), pixels(gradient), keepdims=True)  # [B, 1, ...]
     momentum = self.decay * state + tf.math.divide_no_nan(gradient, norm)
-    return here.images - here.step_size * tf.sign(momentum), momentum
+    return momentum, momentum
 
 
 class TranslationInvariant(Sign):
@@ -56,12 +61,12 @@ class TranslationInvariant(Sign):
     self.kernel = kernel
     self.reach = reach
 
-  def step(self, here: Here, state: Any) -> tuple[Tensor, Any]:
-    """The next point; no state."""
+  def direction(self, here: Here, state: Any) -> tuple[Tensor, Any]:
+    """W * g; no state."""
     (gradient,) = here.gradients
     for axis in pixels(gradient)[:-1]:
       gradient = _along(gradient, axis, self._kernel(tf.shape(gradient)[axis]))
-    return super().step(here._replace(gradients=[gradient]), state)
+    return gradient, state
 
   def _kernel(self, length: Tensor) -> Tensor:
     """The kernel as a matrix [S, S]."""
@@ -91,7 +96,7 @@ class InputDiversity(Sign):
     self.probability = probability
     self.smallest = smallest
 
-  def view(self, images: Tensor, batch: Batch, step: Tensor) -> Tensor:
+  def view(self, images: Tensor, batch: Batch, step: Tensor, eps: Tensor = None) -> Tensor:
     """T(x), [B, ...]."""
     axes = pixels(images)[:-1]
     draws = uniform(batch.ids, 2 + len(axes), batch.seed, step)  # [B, 2 + rank]
