@@ -15,5 +15,6 @@ from hfc_tf.attacks.objectives.hfc import HFC, TypicalHFC
 
 __all__ = [
   "HFC", "KDE", "LID", "Batch", "Change", "CrossEntropy", "DetectorScore", "FeatureMean", "Guide",
-  "LogOdds", "Margin", "Objective", "SqueezedMargin", "Sum", "TypicalHFC", "classification", "mean_gap",
+  "LogOdds", "Margin", "Objective", "SqueezedMargin", "Sum", "TypicalHFC", "classification",
+  "mean_gap",
 ]  # fmt: skip
