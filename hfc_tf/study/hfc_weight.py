@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from hfc_tf.attacks import Attack
-from hfc_tf.attacks.objectives import Batch, TypicalHFC
+from hfc_tf.attacks import BALANCED, Attack
+from hfc_tf.attacks.objectives import Batch, Margin, TypicalHFC
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
+KAPPA = 1.0  # the lead of the target's logit that a balanced attack asks for
 ADV_ACC = 0.95  # what an attack must keep on AdvTrain
 _SCALES = (1.0, 3.0)  # of residuals, tried
 _MOST = 5.0  # of them
@@ -32,6 +33,13 @@ def hfc_attacks(
   attack = study.attack(name, term, eps=eps)
   attacks = {}
   for given in study.config.hfc_weights:
+    if given == "balanced":
+      if name in BALANCED:
+        kappa = term.goal.kappa if isinstance(term.goal, Margin) else KAPPA
+        attacks[given] = study.attack(name, term, eps=eps, kappa=kappa)
+      else:
+        study.warn(f"{name} has no balanced form, which is left out: {', '.join(BALANCED)} do.")
+      continue
     auto = given == "auto"
     weight = tune_weight(study, name, attack, "hfc", start) if auto else float(given)
     if weight is not None:
@@ -63,8 +71,8 @@ def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHF
 
 
 def weight_rule(given: str, aim: str = "mode") -> str:
-  """What rows call a weight on HFC: "auto", "paper" (1, at the papers' aim) or "weight 0.3"."""
-  if given == "auto":
+  """What rows call a weight on HFC: its rule, "paper" (1, at the papers' aim) or "weight 0.3"."""
+  if given in ("auto", "balanced"):
     return given
   return "paper" if float(given) == 1 and aim == "mode" else f"weight {float(given):g}"
 

@@ -131,3 +131,14 @@ def test_work_that_is_distributed_ends_alike(study, compared, kind, tmp_path):
   apart.executor.close()
   assert np.mean(images == compared.results["attack"].images) > 0.99
   assert np.array_equal(taps.predictions, compared.results["attack"].taps.predictions)
+
+
+def test_balanced_attacks_end_on_the_grid_of_the_study(study):
+  config = dataclasses.replace(study.config, hfc_weights=("1", "balanced"))
+  other = Study(config)
+  attacks = hfc_weight.hfc_attacks(other, "bim")
+  assert list(attacks) == ["paper", "balanced"]
+  assert attacks["balanced"].update.levels == other.levels
+  assert [term.name for term in attacks["balanced"].objective.terms] == ["margin", "hfc"]
+  assert list(hfc_weight.hfc_attacks(other, "cw_l2")) == ["paper"]
+  assert any("cw_l2 has no balanced form" in text for text in other.warnings)
