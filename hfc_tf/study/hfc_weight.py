@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from hfc_tf.attacks import BALANCED, Attack
-from hfc_tf.attacks.objectives import Batch, Margin, TypicalHFC
+from hfc_tf.attacks.objectives import HFC, Batch, Margin, TypicalHFC
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
@@ -30,21 +30,27 @@ def hfc_attacks(
   """
   aim = aim or study.config.aim
   term = typical_term(study, name, eps) if aim == "typical" else study.hfc
+  attacks = {
+    weight_rule(given, aim): hfc_attack(study, name, term, given, eps, start)
+    for given in study.config.hfc_weights
+  }
+  return {rule: attack for rule, attack in attacks.items() if attack is not None}
+
+
+def hfc_attack(
+  study: Study, name: str, term: HFC, given: str, eps: float | None = None, start: float = 1.0
+) -> Attack | None:
+  """The attack with this term at one of `Config.hfc_weights`; None, and why, where none works."""
+  if given == "balanced":
+    if name in BALANCED:
+      kappa = term.goal.kappa if isinstance(term.goal, Margin) else KAPPA
+      return study.attack(name, term, eps=eps, kappa=kappa)
+    study.warn(f"{name} has no balanced form, which is left out: {', '.join(BALANCED)} do.")
+    return None
   attack = study.attack(name, term, eps=eps)
-  attacks = {}
-  for given in study.config.hfc_weights:
-    if given == "balanced":
-      if name in BALANCED:
-        kappa = term.goal.kappa if isinstance(term.goal, Margin) else KAPPA
-        attacks[given] = study.attack(name, term, eps=eps, kappa=kappa)
-      else:
-        study.warn(f"{name} has no balanced form, which is left out: {', '.join(BALANCED)} do.")
-      continue
-    auto = given == "auto"
-    weight = tune_weight(study, name, attack, "hfc", start) if auto else float(given)
-    if weight is not None:
-      attacks[weight_rule(given, aim)] = with_weight(attack, "hfc", weight)
-  return attacks
+  auto = given == "auto"
+  weight = tune_weight(study, name, attack, "hfc", start) if auto else float(given)
+  return None if weight is None else with_weight(attack, "hfc", weight)
 
 
 def typical_term(study: Study, name: str, eps: float | None = None) -> TypicalHFC:
