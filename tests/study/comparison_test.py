@@ -85,13 +85,12 @@ def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
   assert other.weights["hfc"] == study.hfc.weight == 1.0
 
 
-def test_the_typical_aim_takes_its_margin_and_scale_from_adv_train(study):
+def test_the_typical_aim_takes_its_margin_from_adv_train(study):
   attacks = hfc_weight.hfc_attacks(study, "bim", aim="typical")
   assert list(attacks) == ["weight 1", "weight 0.25"]
   term = next(iter(attacks.values())).objective.terms[1]
   ordered = np.sort(study.clean["adv_train"].logits, 1)
-  assert term.goal.kappa == pytest.approx(np.median(ordered[:, -1] - ordered[:, -2]))
-  assert 0 <= term.scale <= 5
+  assert term.goal.kappa == pytest.approx(0.5 * np.median(ordered[:, -1] - ordered[:, -2]))
   assert all(list(attack.weights) == ["margin", "hfc"] for attack in attacks.values())
 
 
