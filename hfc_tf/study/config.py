@@ -10,10 +10,11 @@ from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.data import DATASETS, VOLUMES
+from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
-from hfc_tf.study import values
+from hfc_tf.study import grid, values
 
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 # auto: none or raw255, as the first layers of the model tell; torch, tf, caffe: preprocess_input of
@@ -92,6 +93,14 @@ class Config:
   eps_256: float | None = _flag(
     None, "Budget in 1/256; none: 1 from 128 px on, else 4.", values.budget, flag="eps"
   )
+  grid: str = _flag(
+    "auto",
+    "Of images and attacks: auto, the bits of the files; 8, 12 or 16 bits; float, no files. On a "
+    "grid 1/256 is 2^bits / 256 grey levels, in 8 bits one.", values.among, GRIDS,
+  )  # fmt: skip
+  free_channels: bool = _flag(
+    False, "Let attacks colour grey images, as the papers do: outside the threat model."
+  )
   step_size_256: float | None = _flag(
     None, "Step in 1/256; the papers': 0.02.", values.budget, flag="step_size"
   )
@@ -153,6 +162,8 @@ class Config:
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
     model = self.model or ("small_resnet" if self.synthetic else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256
+    if self.grid != "auto" or self.synthetic:  # else the files tell, once they are read
+      grid.check("--eps", eps, levels(self.grid, 8))
     steps, step = self.steps, self.step_size_256
     if steps is None and step is None:
       steps = min(schedule(eps / 256)[1], _MOST_STEPS)

@@ -25,7 +25,10 @@ def case(tmp_path):
   pixels = np.random.default_rng(0).uniform(size=(40, 8, 8, 3)).astype(np.float32)
   labels = np.zeros(40, np.int32)
   labels[ROWS] = 1 - TARGETS
-  dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows], labels=labels)
+  dataset = types.SimpleNamespace(
+    images=lambda rows, channels: pixels[rows], labels=labels,
+    grey=lambda rows: (pixels[rows] == pixels[rows][..., :1]).all((1, 2, 3)), pixels=pixels,
+  )  # fmt: skip
   sources = types.SimpleNamespace(dataset=dataset, key="images")
   attack = PGD(MODEL, eps=8 / 256, steps=3)
   return Store(tmp_path), sources, Victim(MODEL, "network", 3), attack
