@@ -33,7 +33,7 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
     models: keys of MODELS; none: that of `config`.
     budgets_256: values of eps in 1/256; none: a quarter, half, once and twice config's.
   """
-  study, name = hfc_study(config)
+  study, name = hfc_study(config, budgets_256)
   wanted = budgets(study, budgets_256, FRACTIONS)
   rows: list[BudgetRow] = []
   for model in models or [str(study.config.model)]:

@@ -20,8 +20,12 @@ from hfc_tf.study.study import Study
 _BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
 
 
-def hfc_study(config: Config) -> tuple[Study, str]:
-  """The study with HFC, whatever `config` says of it, and its first attack."""
+def hfc_study(config: Config, budgets_256: Sequence[float] = ()) -> tuple[Study, str]:
+  """The study with HFC, whatever `config` says of it, and its first attack.
+
+  Other budgets that it is to have are refused as early as can be, see `budgets`.
+  """
+  config.check_budgets("a budget", budgets_256)
   study = Study(dataclasses.replace(config, hfc=True).resolved())
   return study, study.config.attacks[0]
 

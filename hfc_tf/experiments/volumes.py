@@ -49,7 +49,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   Raises:
     InputError: for images that are no volumes.
   """
-  study, _ = hfc_study(config)
+  study, _ = hfc_study(config, budgets_256)
   wanted, volumes = budgets(study, budgets_256, FRACTIONS), study.sources.dataset
   if volumes.pixels.ndim != 5:
     raise InputError(

@@ -103,8 +103,7 @@ def attack_images(
 
         def made(members: list[Array]) -> Iterator[tuple[Array, dict[str, Array]]]:
           given = (
-            {"images": chunk(some), "targets": targets[some], "ids": rows[some]}
-            for some in members
+            {"images": chunk(some), "targets": targets[some], "ids": rows[some]} for some in members
           )
           shape = chunk(members[0][:1]).shape[1:]
           numbered = _attacked(victim, attack, given, size, shape, executor)

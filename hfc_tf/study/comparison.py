@@ -12,6 +12,7 @@ from absl import logging
 
 from hfc_tf.attacks import Attack, sign_noise
 from hfc_tf.detectors.base import Detector
+from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.evaluation.protocol import AttackResult, detection_rows
 from hfc_tf.results.labels import attack_label, hfc_label
@@ -23,6 +24,7 @@ from hfc_tf.study.study import Study
 from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
+_FEWEST = 10  # attacked images of AdvTrain that detectors learn from
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +67,10 @@ class Comparison:
         name, threshold, self.clean, results, self.scores[name], self.float_scores.get(name)
       )
     ]
+
+
+class LostAsFilesError(InputError):
+  """Attacked images that reach their target as floats, and too few of them as files."""
 
 
 def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
@@ -113,6 +119,9 @@ def fit_detectors(
   """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
 
   Several attacks make a mixture; settings are of a detector's constructor, by its name.
+
+  Raises:
+    LostAsFilesError: too few attacked images survive being stored.
   """
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
@@ -121,6 +130,14 @@ def fit_detectors(
     evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
   ]
+  files, floats = (sum(int(r.success.sum()) for r in some) for some in (
+    results, [each.floats or each for each in results]
+  ))  # fmt: skip
+  if files < _FEWEST <= floats:
+    raise LostAsFilesError(
+      f"at least {_FEWEST} attacked AdvTrain images that reach their target as files of "
+      f"{results[0].grid}", f"{files}, and {floats} as floats", "raise --eps, or add --grid=float",
+    )  # fmt: skip
   training_set = stages.TrainingSet(
     taps={
       "train": study.train,
@@ -161,7 +178,7 @@ def evaluate(
   by: Study | None = None,
   subset: str = "adv_test",
 ) -> AttackResult:
-  """The study's images under an attack, as files; AdvTest as floats too.
+  """The study's images under an attack, as files and, beside, as floats.
 
   Without a budget, eps is the largest change of any pixel.
 
@@ -190,12 +207,12 @@ def evaluate(
     images=images,
     grid=grid.label(study.levels),
   )
-  if study.levels is not None and subset == "adv_test":
+  if study.levels is not None:
     before = dataclasses.replace(result, taps=study.taps_of(floats, subset)[0], images=floats)
     result = dataclasses.replace(result, floats=before)
     label = attack_label(name) + (f" {hfc_label(rule)}" if rule else "")
     lost = sanity.lost_as_files(label, before.adv_acc, result.adv_acc, result.grid)
-    study.warn(*lost, first=True)
+    study.warn(*(lost if subset == "adv_test" else ()), first=True)
   logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", subset, result.adv_acc)
   return result
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hfc_tf.attacks import AIMS as AIMS
@@ -151,6 +151,12 @@ class Config:
     """Whether the images are drawn."""
     return self.data_dir is None
 
+  def check_budgets(self, flag: str, budgets_256: Sequence[float]) -> None:
+    """Refuses budgets that images have none of, as far as flags tell what their files hold."""
+    if self.grid != "auto" or self.synthetic:
+      for budget in budgets_256:
+        grid.check(flag, budget, levels(self.grid, 8))
+
   def resolved(self) -> Config:
     """The same study with every default filled in and every value checked."""
     for field in dataclasses.fields(self):
@@ -162,8 +168,7 @@ class Config:
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
     model = self.model or ("small_resnet" if self.synthetic else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256
-    if self.grid != "auto" or self.synthetic:  # else the files tell, once they are read
-      grid.check("--eps", eps, levels(self.grid, 8))
+    self.check_budgets("--eps", [eps])
     steps, step = self.steps, self.step_size_256
     if steps is None and step is None:
       steps = min(schedule(eps / 256)[1], _MOST_STEPS)
