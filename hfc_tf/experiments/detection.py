@@ -50,13 +50,7 @@ def run(config: Config) -> Result:
   compared: dict[str, Comparison] = {}
   start = 1.0
   for attack in study.config.attacks:
-    try:
-      compared[attack] = comparison.compare(study, attack, start=start)
-    except comparison.LostAsFilesError as error:
-      if len(study.config.attacks) == 1:
-        raise
-      study.warn(f"{attack_label(attack)} is left out: {error}", first=True)
-      continue
+    compared[attack] = comparison.compare(study, attack, start=start)
     start = compared[attack].auto_weight or start
   rows = [row for each in compared.values() for row in each.rows()]
   successful = [row for row in rows if row.population == "successful"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,6 @@ from absl import logging
 
 from hfc_tf.attacks import Attack, sign_noise
 from hfc_tf.detectors.base import Detector
-from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.evaluation.protocol import AttackResult, detection_rows
 from hfc_tf.results.labels import attack_label, hfc_label
@@ -69,10 +68,6 @@ class Comparison:
     ]
 
 
-class LostAsFilesError(InputError):
-  """Attacked images that reach their target as floats, and too few of them as files."""
-
-
 def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
   """An attack without HFC and, if the study asks for it, with HFC; detectors learn the former.
 
@@ -119,9 +114,7 @@ def fit_detectors(
   """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
 
   Several attacks make a mixture; settings are of a detector's constructor, by its name.
-
-  Raises:
-    LostAsFilesError: too few attacked images survive being stored.
+  Where nearly none of the attacked images survive being stored, they learn from the floats.
   """
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
@@ -130,14 +123,13 @@ def fit_detectors(
     evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
   ]
-  files, floats = (sum(int(r.success.sum()) for r in some) for some in (
-    results, [each.floats or each for each in results]
-  ))  # fmt: skip
-  if files < _FEWEST <= floats:
-    raise LostAsFilesError(
-      f"at least {_FEWEST} attacked AdvTrain images that reach their target as files of "
-      f"{results[0].grid}", f"{files}, and {floats} as floats", "raise --eps, or add --grid=float",
-    )  # fmt: skip
+  before = [each.floats or each for each in results]
+  if _fooled(results) < _FEWEST <= _fooled(before):
+    study.warn(
+      f"Of AdvTrain images attacked by {attack_label(name)} {_fooled(results)} reach their target "
+      f"as files, {_fooled(before)} as floats: detectors learnt from the floats."
+    )
+    results = before
   training_set = stages.TrainingSet(
     taps={
       "train": study.train,
@@ -157,6 +149,10 @@ def fit_detectors(
     return stages.detector(study.store, detector, given, study.victim, training_set)
 
   return study.timed("detectors", lambda: {each: fit(each) for each in config.detectors})
+
+
+def _fooled(results: Iterable[AttackResult]) -> int:
+  return sum(int(each.success.sum()) for each in results)
 
 
 def _noisy(study: Study, clean: Array, eps: float) -> Array:
@@ -193,6 +189,7 @@ def evaluate(
   if eps is None:
     pairs = zip(study.images(subset), images, strict=True)
     eps = float(max(np.abs(clean - attacked).max() for clean, attacked in pairs))
+    eps = eps if study.levels is None else round(eps * study.levels) / study.levels
   result = AttackResult(
     attack=name,
     hfc="hfc" in attack.weights,
