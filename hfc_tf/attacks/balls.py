@@ -44,6 +44,22 @@ def to_grid(images: Tensor, clean: Tensor, eps: Tensor, levels: int) -> Tensor:
   return tf.clip_by_value(clean + change / levels, 0.0, 1.0)
 
 
+def on_grid(images: Array, clean: Array, eps: float | None, levels: int) -> Array:
+  """clean + k / levels, k the nearest whole number: attacked images as a file holds them.
+
+  Where that would leave the ball or [0, 1], the level towards the clean image is taken.
+
+  Args:
+    images: float32 [N, ...] in [0, 1].
+    clean: [N, ...], on the grid themselves.
+    eps: L-infinity radius; None for no ball.
+    levels: 2^bits - 1.
+  """
+  made = to_grid(tf.constant(images), tf.constant(clean), 1.0 if eps is None else eps, levels)
+  top = np.float32(levels)
+  return np.asarray(np.rint(made.numpy() * top) / top)  # the very values that a reader gives
+
+
 def rounded(
   adversarials: Array, given: Array, eps: float | None, bounds: tuple[float, float]
 ) -> Array:

@@ -9,7 +9,7 @@ from typing import IO
 
 import numpy as np
 
-from hfc_tf.data.dataset import Listing
+from hfc_tf.data.dataset import Listing, widened
 from hfc_tf.data.decode import resize
 from hfc_tf.data.files import readable, require_folder, visible
 from hfc_tf.errors import InputError
@@ -181,12 +181,19 @@ def _form(array: np.ndarray, path: Path) -> str:
 
 def _decoded(
   images: np.ndarray, path: Path, rows: list[int], image_size: int, cache: Path | None
-) -> np.ndarray:
-  """Rows of the images as uint16 [n, (D,) image_size, image_size, C]; too quick for the cache."""
+) -> tuple[np.ndarray, int]:
+  """Rows of the images as uint16 [n, (D,) image_size, image_size, C], and their bits.
+
+  As in `decode_images`, uint16 up to 4095 is 12-bit; floating point is 16-bit. Too quick for the
+  cache.
+  """
   chosen = images[rows]
   if chosen.dtype.kind != "f":
-    scale = {"uint8": 257, "uint16": 1, "bool": 65535}[chosen.dtype.name]
-    return resize(chosen.astype(np.uint16) * np.uint16(scale), image_size)
+    if chosen.dtype == np.uint16:
+      narrow = chosen.max() <= 4095
+      return resize(widened(chosen) if narrow else chosen, image_size), 12 if narrow else 16
+    scale = {"uint8": 257, "bool": 65535}[chosen.dtype.name]
+    return resize(chosen.astype(np.uint16) * np.uint16(scale), image_size), 8
   if not np.isfinite(chosen).all():
     raise InputError("finite images", f"NaN or infinity in {path}", "repair or remove them")
   if chosen.min() < 0 or chosen.max() > 1:
@@ -195,4 +202,4 @@ def _decoded(
   pixels = np.empty(chosen.shape, np.uint16)
   for index, image in enumerate(chosen):  # one at a time: no second copy in floating point
     pixels[index] = np.rint(image.astype(np.float64) * 65535)
-  return resize(pixels, image_size)
+  return resize(pixels, image_size), 16

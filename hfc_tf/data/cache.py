@@ -15,27 +15,28 @@ from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import keep
 
 Item = TypeVar("Item")
-Decoded = tuple[tuple[int, ...], Iterator[np.ndarray]]
+# The shape of all, the images in order, and the bits of their files, asked for when all are read.
+Decoded = tuple[tuple[int, ...], Iterator[np.ndarray], Callable[[], int]]
 
 
 def cached(
   cache: Path | None, files: Sequence[Path], made_of: list[Any], decode: Callable[[], Decoded]
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
   """Opens what a cache folder holds of these files, or decodes them and keeps it there.
 
   Without a cache they are decoded every time. `made_of` is what else decides the result, `decode`
-  gives its shape and its uint16 images in order.
+  gives its shape, its uint16 images in order and the bits of their files.
   """
   if cache is not None:
     entry = cache / key(files, made_of)
-    keep(entry, lambda folder: _write(folder / "pixels.npy", *decode()), made_from="image files")
+    keep(entry, lambda folder: _write(folder, *decode()), made_from="image files")
     stored: np.ndarray = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
-    return stored
-  shape, images = decode()
+    return stored, int((entry / "bits").read_text())
+  shape, images, bits = decode()
   pixels = np.empty(shape, np.uint16)
   for index, image in enumerate(images):
     pixels[index] = image
-  return pixels
+  return pixels, bits()
 
 
 def key(paths: Sequence[Path], made_of: list[Any]) -> str:
@@ -58,9 +59,12 @@ def in_order(
         yield image
 
 
-def _write(path: Path, shape: tuple[int, ...], images: Iterator[np.ndarray]) -> None:
+def _write(
+  folder: Path, shape: tuple[int, ...], images: Iterator[np.ndarray], bits: Callable[[], int]
+) -> None:
   layout = {"descr": "<u2", "fortran_order": False, "shape": shape}
-  with path.open("wb") as file:
+  with (folder / "pixels.npy").open("wb") as file:
     np.lib.format.write_array_header_1_0(file, layout)
     # Written piece by piece: a full disk is an error here and a crash in a memory map.
     file.writelines(image.tobytes() for image in images)
+  (folder / "bits").write_text(str(bits()))

@@ -9,6 +9,7 @@ import numpy as np
 
 from hfc_tf.errors import InputError
 
+GRIDS = ("auto", "8", "12", "16", "float")  # of images: that of their files, or another
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -25,6 +26,8 @@ class Dataset:
     ids: N names, unique: relative file names with forward slashes, or "row 17".
     groups: int64 [N], equal for images that must not straddle a split (one patient), or None.
     class_names: K names.
+    bits: what the source's files hold a value: 8, 12 or 16.
+    grid: of the images that are given out, one of GRIDS; "auto" is that of `bits`.
   """
 
   name: str
@@ -34,6 +37,8 @@ class Dataset:
   ids: list[str]
   groups: np.ndarray | None
   class_names: tuple[str, ...]
+  bits: int = 8
+  grid: str = "auto"
 
   def __len__(self) -> int:
     """The number of images N."""
@@ -44,10 +49,22 @@ class Dataset:
     """The number of classes K."""
     return len(self.class_names)
 
+  @property
+  def levels(self) -> int | None:
+    """2^bits - 1 of the grid on which images lie, as files hold them; None for floats."""
+    return levels(self.grid, self.bits)
+
+  def grey(self, indices: np.ndarray | Sequence[int]) -> np.ndarray:
+    """Which images have one channel, or channels that are all equal, bool [n]."""
+    if self.pixels.shape[-1] == 1:
+      return np.ones(len(indices), bool)
+    each = (self.images([index])[0] for index in indices)
+    return np.array([bool((image == image[..., :1]).all()) for image in each], bool)
+
   def images(
     self, indices: np.ndarray | Sequence[int] | slice, channels: int | None = None
   ) -> np.ndarray:
-    """Returns float32 images [n, (D,) H, W, channels] in [0, 1].
+    """Returns float32 images [n, (D,) H, W, channels] in [0, 1], as k / levels on a grid.
 
     Args:
       indices: which images, integers [n], a mask [N] or a slice.
@@ -57,13 +74,14 @@ class Dataset:
       InputError: `channels` is neither 1 nor 3.
     """
     values = self.pixels[indices].astype(np.float32) / np.float32(65535)  # [n, (D,) H, W, C]
-    if channels in (None, values.shape[-1]):
-      return values
-    if channels == 3:
-      return np.repeat(values, 3, axis=-1)
-    if channels == 1:
-      return np.clip(values @ _LUMINANCE, 0, 1)[..., None]
-    raise InputError("1 or 3 channels", str(channels), "use a model with 1 or 3 input channels")
+    if channels not in (None, 1, 3):
+      raise InputError("1 or 3 channels", str(channels), "use a model with 1 or 3 input channels")
+    if channels == 1 and values.shape[-1] == 3:
+      values = np.clip(values @ _LUMINANCE, 0, 1)[..., None]
+    if self.levels is not None:
+      top = np.float32(self.levels)
+      values = np.rint(values * top) / top
+    return np.repeat(values, 3, axis=-1) if channels == 3 > values.shape[-1] else values
 
 
 class View:
@@ -90,7 +108,7 @@ class Listing:
     where: the folder or the file.
     labels: int [N].
     items: N files below `where`, or rows of an array.
-    read: (items, image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C].
+    read: (items, image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C], and bits.
     patients: items -> n names, equal for images of one patient; None where nothing tells.
   """
 
@@ -100,7 +118,7 @@ class Listing:
   labels: np.ndarray | Sequence[int]
   class_names: tuple[str, ...]
   items: Sequence[Any]
-  read: Callable[[list[Any], int, Path | None], np.ndarray]
+  read: Callable[[list[Any], int, Path | None], tuple[np.ndarray, int]]
   patients: Callable[[list[Any]], Sequence[object] | np.ndarray] | None = None
 
   def dataset(self, image_size: int, seed: int, num_images: int | None, cache: Any) -> Dataset:
@@ -112,10 +130,11 @@ class Listing:
     rows = stratified_subset(labels, num_images, seed)
     items, labels = [self.items[row] for row in rows], labels[rows]
     check_labels(labels, self.class_names, f"the {len(rows)} images drawn from {self.where}")
+    pixels, bits = self.read(items, image_size, cache and Path(cache))
     return Dataset(
       name=self.name,
       source=self.source,
-      pixels=self.read(items, image_size, cache and Path(cache)),
+      pixels=pixels,
       labels=labels,
       ids=[
         item.relative_to(self.where).as_posix() if isinstance(item, Path) else f"row {item}"
@@ -123,7 +142,19 @@ class Listing:
       ],
       groups=self.patients and group_numbers(self.patients(items)),
       class_names=self.class_names,
+      bits=bits,
     )
+
+
+def levels(grid: str, bits: int) -> int | None:
+  """2^b - 1 of a grid, one of GRIDS; None for floats. `bits` are those of the files."""
+  return None if grid == "float" else 2 ** (bits if grid == "auto" else int(grid)) - 1
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+  """12-bit values in 16 bits, uint16: v -> 65535 v / 4095, rounded, from which v comes back."""
+  wide: np.ndarray = np.rint(values.astype(np.float32) * np.float32(65535 / 4095))
+  return wide.astype(np.uint16)
 
 
 def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) -> None:

@@ -1,7 +1,7 @@
 """Image files of many kinds to one array: checked, decoded in parallel, resized."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
 from hfc_tf.data.cache import Decoded, cached, in_order
+from hfc_tf.data.dataset import widened
 from hfc_tf.data.files import readable
 from hfc_tf.errors import InputError
 
@@ -17,16 +18,17 @@ MAX_PIXELS = 2**27
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 _KIND = f"a readable image file ({' '.join(_FORMATS)})"
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 
 def decode_images(
   paths: Sequence[Path], image_size: int, cache: Path | None = None, channels: int | None = None
-) -> np.ndarray:
+) -> tuple[np.ndarray, int]:
   """Decodes files to 16-bit images of one size.
 
   Grey, RGB, RGBA (alpha dropped), palette and CMYK files are read; 16-bit ones keep their
-  precision. Images of another size are resized in float32, bilinear and antialiased.
+  precision. Where no value of all 16-bit files is above 4095, they are 12-bit: 4095 is white.
+  Images of another size are resized in float32, bilinear and antialiased.
 
   Args:
     paths: N files.
@@ -35,18 +37,27 @@ def decode_images(
     channels: 1 or 3; None takes 1 if every file is grey, else 3.
 
   Returns:
-    uint16 [N, image_size, image_size, channels].
+    uint16 [N, image_size, image_size, channels], and the bits of the files: 8, 12 or 16.
   """
 
   def decode() -> Decoded:
-    grey = [_is_grey(path) for path in paths]  # every header, before any pixel
+    grey, wide = zip(*map(_look, paths), strict=True)  # every header, before any pixel
     depth = channels or (1 if all(grey) else 3)
 
-    def read(path: Path) -> np.ndarray:
+    def whole(path: Path) -> np.ndarray:
       with readable(_KIND, path):
-        return resize(_read(path, depth), image_size)
+        return _read(path, depth)
 
-    return (len(paths), image_size, image_size, depth), in_order(read, paths)
+    deep = [path for path, is_wide in zip(paths, wide, strict=True) if is_wide]
+    bits = _bits(in_order(whole, deep)) if deep else 8
+    narrow = set(deep) if bits == 12 else set()
+
+    def read(path: Path) -> np.ndarray:
+      pixels = whole(path)
+      return resize(widened(pixels) if path in narrow else pixels, image_size)
+
+    shape = (len(paths), image_size, image_size, depth)
+    return shape, in_order(read, paths), lambda: bits
 
   return cached(cache, paths, [_CACHE_VERSION, image_size, channels], decode)
 
@@ -71,9 +82,16 @@ def resized_planes(planes: np.ndarray, height: int, width: int) -> np.ndarray:
   return resized
 
 
-def _is_grey(path: Path) -> bool:
-  """Reads the header alone: is the file grey? Refuses what must not be decoded."""
+def _bits(wide: Iterable[np.ndarray]) -> int:
+  """Of files that hold 16 bits: 12 where no value of any needs more, else 16."""
+  return 12 if all(values.max() <= 4095 for values in wide) else 16
+
+
+def _look(path: Path) -> tuple[bool, bool]:
+  """Reads the header alone: is the file grey, does it hold 16 bits? Refuses what is too large."""
   with readable(_KIND, path):
+    with path.open("rb") as file:
+      deep = _is_deep_png(file.read(25))
     try:
       with Image.open(path, formats=_FORMATS) as image:
         pixels, mode = image.width * image.height, image.mode
@@ -86,13 +104,17 @@ def _is_grey(path: Path) -> bool:
     raise InputError(expected, f"{path} with more", "scale it down")
   if mode == "F":
     raise InputError("8- or 16-bit integer images", f"{path} in floating point", "convert it")
-  return mode in _GREY_MODES
+  return mode in _GREY_MODES, deep or mode.startswith("I")
+
+
+def _is_deep_png(data: bytes) -> bool:
+  return data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10"
 
 
 def _read(path: Path, channels: int) -> np.ndarray:
   """Reads one file: uint16 [H, W, channels]."""
   data = path.read_bytes()
-  if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24] == 16:
+  if _is_deep_png(data):
     # Pillow would cut 16-bit colour to 8 bits.
     image: np.ndarray = tf.io.decode_png(data, channels=channels, dtype=tf.uint16).numpy()
     return image

@@ -21,10 +21,10 @@ _MAX_BYTES = 2**29  # of one slice's file
 _HEADER = [
   "ImageOrientationPatient", "ImagePositionPatient", "InstanceNumber", "Modality", "NumberOfFrames",
   "PatientID", "PhotometricInterpretation", "SamplesPerPixel", "SeriesInstanceUID", "Rows",
-  "Columns",
+  "Columns", "BitsStored",
 ]  # fmt: skip
 _PIXELS = [
-  "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "RescaleSlope",
+  "BitsAllocated", "HighBit", "PixelRepresentation", "PixelData", "RescaleSlope",
   "RescaleIntercept",
 ]  # fmt: skip
 
@@ -66,7 +66,9 @@ def look(paths: Sequence[Path]) -> Volume:
   shape = (len(paths), int(headers[0].Rows), int(headers[0].Columns))
   check_size(shape, paths[0].parent)
   read = partial(_read, [paths[index] for index in order], shape)
-  return Volume(shape, read, hounsfield=getattr(headers[0], "Modality", "") == "CT")
+  stored = max(int(getattr(header, "BitsStored", 16)) for header in headers)
+  bits = next((bits for bits in (8, 12) if stored <= bits), 16)
+  return Volume(shape, read, getattr(headers[0], "Modality", "") == "CT", bits)
 
 
 def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:

@@ -20,11 +20,13 @@ class Volume:
     shape: (D, H, W): slices, rows, columns.
     read: reads the voxels, float32 [D, H, W] in the scanner's units; for CT Hounsfield units.
     hounsfield: whether the header says that this is CT.
+    bits: of a stored voxel, by the header; None where only the voxels tell.
   """
 
   shape: tuple[int, int, int]
   read: Callable[[], np.ndarray]
   hounsfield: bool
+  bits: int | None = None
 
 
 def check_size(shape: tuple[int, ...], path: Path) -> None:

@@ -18,7 +18,7 @@ from hfc_tf.errors import InputError
 CT_WINDOW = (40.0, 400.0)  # soft tissue: level and width in Hounsfield units
 BRAIN_WINDOW = (40.0, 80.0)
 _LAYOUT = "one sub-folder per class of .nii, .nii.gz and folders of DICOM slices"
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 
 Window = Sequence[float | str]
 
@@ -46,7 +46,7 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   def look(path: Path) -> Volume:
     return dicom.look(files[path]) if path.is_dir() else nifti.look(path)
 
-  def read(drawn: list[Path], image_size: int, cache_dir: Path | None) -> np.ndarray:
+  def read(drawn: list[Path], image_size: int, cache_dir: Path | None) -> tuple[np.ndarray, int]:
     slices = [file for path in drawn for file in files[path]]
     made_of = [_CACHE_VERSION, "volumes", image_size, depth, limits]
     headers = map(look, drawn)
@@ -88,12 +88,15 @@ def _decoded(
   if limits is None and any(volume.hounsfield for volume in looked):
     logging.info("CT without --window: level %g, width %g", *CT_WINDOW)
 
+  bits = [8]
+
   def read(volume: Volume) -> np.ndarray:
     values = volume.read()  # [D, h, w]
+    bits.append(volume.bits or _bits(values))
     window = limits or (CT_WINDOW if volume.hounsfield else _range(values))
     return resize(windowed(values, *window)[..., None], image_size, depth)
 
-  return shape, in_order(read, looked, threads=4)
+  return shape, in_order(read, looked, threads=4), lambda: max(bits)
 
 
 def windowed(values: np.ndarray, level: float, width: float) -> np.ndarray:
@@ -110,6 +113,11 @@ def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
   resized = decode.resized_planes(table, depth, table.shape[2])
   return resized.reshape(depth, image_size, image_size, 1)
+
+
+def _bits(values: np.ndarray) -> int:
+  """12 where voxels are whole numbers whose range fits 4096 levels, as CT's do; else 16."""
+  return 12 if np.ptp(values) <= 4095 and (values == np.rint(values)).all() else 16
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,9 @@ from hfc_tf.results.rows import DetectionRow
 from hfc_tf.taps import Taps
 
 Scores = npt.NDArray[np.float32]
-_SHARED = ("attack", "hfc", "hfc_weight", "weight_rule", "eps_256", "step_size_256", "steps")
+_SHARED = (
+  "attack", "hfc", "hfc_weight", "weight_rule", "eps_256", "step_size_256", "steps", "grid",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class AttackResult:
     targets: classes the attack aimed at `[N]`; an image of its target's class was not attacked.
     predictions_8bit: predictions on the attacked images rounded to 8 bits `[N]`.
     images: the attacked images `[N, ...]`.
+    grid: of the files that these are, e.g. "8 bits"; "float" for none.
+    floats: the same before the images were stored; None for what they are now.
   """
 
   attack: str
@@ -44,6 +48,8 @@ class AttackResult:
   targets: npt.NDArray[np.integer]
   predictions_8bit: npt.NDArray[np.integer]
   images: npt.NDArray[np.float32]
+  grid: str = "float"
+  floats: AttackResult | None = None
 
   @property
   def attacked(self) -> npt.NDArray[np.bool_]:
@@ -67,6 +73,7 @@ def detection_rows(
   clean: Taps,
   results: Mapping[str, AttackResult],
   scores: Mapping[str, Scores],
+  float_scores: Mapping[str, Scores] | None = None,
 ) -> list[DetectionRow]:
   """A row per attack and population: attacked AdvTest images against the clean ones.
 
@@ -75,6 +82,7 @@ def detection_rows(
     clean: taps of the clean AdvTest images `[N]`; their `groups` are the patients of the intervals.
     results: attacks on the same images in the same order, by any labels.
     scores: `[N]` of "clean" and of each label.
+    float_scores: `[N]` of each label whose result has `floats`.
 
   Raises:
     InputError: an attack does not hold all AdvTest images.
@@ -87,18 +95,45 @@ def detection_rows(
         f"{len(result.taps)} under {result.attack}",
         "attack all AdvTest images, in their order",
       )
-    populations = {"successful": result.success}
     peers = [
       other
       for other in results.values()
       if (other.attack, other.eps_256) == (result.attack, result.eps_256)
     ]
-    if {peer.hfc for peer in peers} == {False, True}:
-      populations["both_arms"] = np.logical_and.reduce([peer.success for peer in peers])
-    for population, chosen in populations.items():
-      measured = _measured(clean, scores["clean"], result, scores[label], chosen, threshold)
-      rows.append(DetectionRow(detector=detector, population=population, **measured))
+    chosen, before = _populations(result, peers), result.floats or result
+    floats = _populations(before, [peer.floats or peer for peer in peers])
+    by_float = float_scores[label] if result.floats and float_scores else scores[label]
+    for name, some in chosen.items():
+      measured = _measured(clean, scores["clean"], result, scores[label], some, threshold)
+      measured |= _measured_floats(clean, scores["clean"], before, by_float, floats[name])
+      rows.append(DetectionRow(detector=detector, population=name, **measured))
   return rows
+
+
+def _populations(
+  result: AttackResult, peers: list[AttackResult]
+) -> dict[str, npt.NDArray[np.bool_]]:
+  """Which images `[N]` of an attack are scored, by population; see `DetectionRow`."""
+  populations = {"successful": result.success}
+  if {peer.hfc for peer in peers} == {False, True}:
+    populations["both_arms"] = np.logical_and.reduce([peer.success for peer in peers])
+  return populations
+
+
+def _measured_floats(
+  clean: Taps,
+  clean_scores: Scores,
+  result: AttackResult,
+  scores: Scores,
+  chosen: npt.NDArray[np.bool_],
+) -> dict[str, Any]:
+  """The figures of attacked images before they were stored."""
+  predictions = result.taps.predictions[chosen]
+  sides = (clean_scores, clean.predictions, scores[chosen], predictions)
+  return {
+    "adv_acc_float": result.adv_acc,
+    "auc_within_class_float": metrics.auc_within_class(*sides),
+  }
 
 
 def _measured(

@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 _ROUNDING = 1e-6  # of float32 sums in [0, 1]
 _ABOVE_CHANCE = 0.1  # of the way from chance to a balanced accuracy of 1
 _SILENT = 0.05  # share of images without a gradient from which on it is said
+_LOST = 0.1  # share of images that do not survive being stored before it is said
 _WEAKER = 0.05  # how much better half the steps may do before it is said
 
 
@@ -71,6 +72,27 @@ def outside(name: str, clean: Array, attacked: Array, eps: float | None) -> Iter
     yield (
       f"{name}: attacked images leave the ball, by {256 * largest:.4g}/256 where "
       f"{256 * eps:.4g}/256 was allowed."
+    )
+
+
+def lost_as_files(attack: str, floats: float, files: float, grid: str) -> Iterator[str]:
+  """Says when many attacked images, shares as floats and as files, no longer reach their target.
+
+  `grid` is that of the files, e.g. "8 bits".
+  """
+  if floats - files > _LOST:
+    yield (
+      f"{attack} reaches its target on {floats:.0%} of images as floats, on {files:.0%} as "
+      f"{grid.removesuffix('s').replace(' ', '-')} files."
+    )
+
+
+def coloured(grey: int) -> Iterator[str]:
+  """Says when attacks change the channels of so many grey AdvTest images apart."""
+  if grey:
+    yield (
+      f"Attacks colour {grey} grey AdvTest images (--free_channels), as in the papers: outside the "
+      "threat model, since comparing two channels finds every one of them."
     )
 
 

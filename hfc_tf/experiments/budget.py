@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hfc_tf.errors import InputError
-from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
+from hfc_tf.experiments.common import budgets, hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.figures import LineChart
 from hfc_tf.results.labels import attack_label, hfc_label, model_label, number
@@ -33,14 +33,14 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
     models: keys of MODELS; none: that of `config`.
     budgets_256: values of eps in 1/256; none: a quarter, half, once and twice config's.
   """
-  study, name = hfc_study(config)
-  eps = float(study.config.eps_256 or 0)
+  study, name = hfc_study(config, budgets_256)
+  wanted = budgets(study, budgets_256, FRACTIONS)
   rows: list[BudgetRow] = []
   for model in models or [str(study.config.model)]:
     same = model == study.config.model
     victim = study if same else study.beside(model, model=model, model_path=None)
     start = 1.0
-    for budget in sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]:
+    for budget in wanted:
       try:
         compared = comparison.compare(victim, name, eps=budget / 256, start=start)
       except InputError as error:  # too few adversarials for detectors to learn from

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.results.result import Result
+from hfc_tf.study import grid
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
@@ -19,10 +20,34 @@ from hfc_tf.study.study import Study
 _BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
 
 
-def hfc_study(config: Config) -> tuple[Study, str]:
-  """The study with HFC, whatever `config` says of it, and its first attack."""
+def hfc_study(config: Config, budgets_256: Sequence[float] = ()) -> tuple[Study, str]:
+  """The study with HFC, whatever `config` says of it, and its first attack.
+
+  Other budgets that it is to have are refused as early as can be, see `budgets`.
+  """
+  config.check_budgets("a budget", budgets_256)
   study = Study(dataclasses.replace(config, hfc=True).resolved())
   return study, study.config.attacks[0]
+
+
+def budgets(study: Study, given: Sequence[float], fractions: Sequence[float]) -> list[float]:
+  """Values of eps in 1/256 in rising order: given ones, else these fractions of the study's.
+
+  Fractions that are no budgets of the study's files are left out with a warning.
+
+  Raises:
+    InputError: for a given one that is none.
+  """
+  for budget in given:
+    grid.check("a budget", budget, study.levels)
+  if given:
+    return sorted(given)
+  wanted = sorted(fraction * float(study.config.eps_256 or 0) for fraction in fractions)
+  there = grid.existing(wanted, study.levels)
+  if lost := [f"{budget:g}/256" for budget in wanted if budget not in there]:
+    files = grid.label(study.levels)
+    study.warn(f"Budgets of {', '.join(lost)} do not exist in files of {files}: left out.")
+  return there
 
 
 def block_ends(taps: Iterable[str]) -> list[str]:
@@ -68,6 +93,8 @@ def summary(study: Study) -> dict[str, Any]:
       "title": dataset.name,
       "source": dataset.source,
       "image_size": config.image_size,
+      "bits": dataset.bits,
+      "grid": grid.label(study.levels),
       "train": len(study.split.train),
       **{subset: len(rows) for subset, rows in study.rows_of.items()},
       "dropped_misclassified": study.dropped,

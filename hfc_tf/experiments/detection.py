@@ -120,7 +120,8 @@ def _success_table(rows: Sequence[DetectionRow]) -> Table:
     {
       "Attack": _ATTACK["Attack"], "Budget": lambda row: budget(row.eps_256), "Steps": "steps",
       "HFC": tables.weight_label, "Adv. Acc": tables.interval("adv_acc"),
-      "rounded to 8 bits": "adv_acc_8bit", "Adversarials": "n_adversarial",
+      "as floats": "adv_acc_float", "rounded to 8 bits": "adv_acc_8bit",
+      "Adversarials": "n_adversarial",
     },
   )  # fmt: skip
 
@@ -133,6 +134,7 @@ def _detail_tables(rows: Sequence[DetectionRow]) -> Iterator[Table]:
       {
         "Detector": lambda row: detector_label(row.detector), **_ATTACK,
         "AUC within class": tables.interval("auc_within_class"),
+        "as floats": "auc_within_class_float",
         "two-sided": "auc_within_class_two_sided", "AUC pooled": tables.interval("auc"),
         "TPR@90": "tpr_at_90_tnr", "Adversarials": "n_adversarial", "Clean": "n_clean",
       },

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
+from hfc_tf.experiments.common import budgets, hfc_study, labelled_rows, study_result
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, dataset_label, hfc_label, number
@@ -44,8 +44,9 @@ def run(
   rows = list(_rows(medical, "medical", name, [float(medical.config.eps_256 or 0)]))
   if natural is not None:
     other = natural.beside(medical, eps_256=budgets_256[0], step_size_256=None)
+    wanted = budgets(other, budgets_256, ())
     smallest["natural"] = _smallest(other, name)
-    rows += _rows(other, "natural", name, budgets_256)
+    rows += _rows(other, "natural", name, wanted)
     medical.warn(*(f"Natural images: {warning}" for warning in other.warnings))
   lead = [tables.means(
     rows, lambda row: f"{row.domain} {hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256"
@@ -71,8 +72,8 @@ def _smallest(study: Study, name: str) -> float | None:
   return None if eps is None else 256 * eps
 
 
-def _rows(study: Study, domain: str, name: str, budgets: Sequence[float]) -> Iterator[DomainRow]:
-  for budget in budgets:
+def _rows(study: Study, domain: str, name: str, sizes: Sequence[float]) -> Iterator[DomainRow]:
+  for budget in sizes:
     for _, row in labelled_rows(comparison.compare(study, name, eps=budget / 256)):
       yield DomainRow(**row, domain=domain, dataset=study.config.dataset)
 

@@ -26,6 +26,7 @@ from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import StressRow
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
+from hfc_tf.study import grid
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
 from hfc_tf.study.study import Study
@@ -92,6 +93,7 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
   def compute() -> Arrays:
     # The class is of no account; one for all fills the chunks.
     changed = attack(study.images("adv_test", some), 0, ids=rows)
+    changed = study.stored(changed, "adv_test", attack.eps, some)
     return {"mean": study.victim.model.taps(changed).features[layer].mean(dtype=float)}
 
   stage = ("stress", VERSIONS["stress"], inputs)
@@ -107,7 +109,8 @@ def _rows(
   # One compiled loop for all: a layer and a direction are a choice of weights.
   attack = BIM(
     study.attacked_model, functools.reduce(operator.add, map(FeatureMean, layers)),
-    eps=eps_256 / 256, steps=steps, batch_size=study.config.batch_size,
+    **{**study.attack_settings(), "eps": grid.unit(eps_256, study.levels), "steps": steps,
+       "step_size": None},
   )  # fmt: skip
   for layer, term in zip(layers, attack.weights, strict=True):
     before = float(clean.features[layer][some].mean(dtype=float))

@@ -16,7 +16,7 @@ import numpy as np
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
-from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
+from hfc_tf.experiments.common import budgets, hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
 from hfc_tf.results.labels import attack_label, budget, number
@@ -49,8 +49,8 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   Raises:
     InputError: for images that are no volumes.
   """
-  study, _ = hfc_study(config)
-  volumes = study.sources.dataset
+  study, _ = hfc_study(config, budgets_256)
+  wanted, volumes = budgets(study, budgets_256, FRACTIONS), study.sources.dataset
   if volumes.pixels.ndim != 5:
     raise InputError(
       "volumes [N, D, H, W, C]", f"images of shape {volumes.pixels.shape[1:]}",
@@ -71,9 +71,7 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
     "slices": study.beside("slices", slices(volumes), model=flat, **apart),
     "halved": study.beside("halved", halved(volumes), model=model, **apart),
   }
-  eps = float(study.config.eps_256 or 0)
-  budgets = sorted(budgets_256) or [fraction * eps for fraction in FRACTIONS]
-  points = [point for form, each in forms.items() for point in _success(form, each, budgets)]
+  points = [point for form, each in forms.items() for point in _success(form, each, wanted)]
   study.warn(*(f"{form}: {w}" for form, each in forms.items() if each is not study
                for w in each.warnings))  # fmt: skip
   lead = tables.means(points, lambda row: row.form, "success over the budgets", "adv_acc")
@@ -109,10 +107,10 @@ def halved(volumes: Dataset) -> Dataset:
   return dataclasses.replace(volumes, name=f"{volumes.name}, halved", pixels=pixels)
 
 
-def _success(form: str, study: Study, budgets: Sequence[float]) -> Iterator[SuccessRow]:
+def _success(form: str, study: Study, wanted: Sequence[float]) -> Iterator[SuccessRow]:
   name, aimed = study.config.attacks[0], study.aimed("adv_test")
   targets = study.targets["adv_test"][aimed]
-  for eps in budgets:
+  for eps in wanted:
     images = study.attacked(name, study.attack(name, eps=eps / 256), "adv_test")
     hits = int((study.victim.model.taps(images).predictions[aimed] == targets).sum())
     low, high = wilson(hits, len(targets)) or (0.0, 1.0)
@@ -137,10 +135,10 @@ def _figure(points: Sequence[SuccessRow]) -> LineChart:
          marker=marker)
     for ((form,), group), color, marker in zip(by_form, PALETTE, MARKERS, strict=False)
   ]  # fmt: skip
-  budgets = dict.fromkeys(point.eps_256 for point in points)
+  sizes = dict.fromkeys(point.eps_256 for point in points)
   return LineChart(
     "success_over_budget", "Success over the budget", lines=lines, y_range=(0, 101),
-    x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(budgets)},
+    x_label="ε (1/256)", x_ticks={i: number(eps, 4) for i, eps in enumerate(sizes)},
     y_label="Adv. Acc (%)",
     caption="The share of AdvTest images that reach their target; more means more vulnerable.",
   )  # fmt: skip

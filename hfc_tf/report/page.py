@@ -46,6 +46,7 @@ def page_files(
     warnings=results.get("warnings") or [],
     synthetic=(results.get("data") or {}).get("source") == "synthetic",
     facts=_facts(results),
+    files=_files(results),
     sections=sections,
     page_width=page_width,
     base64=lambda figure: b64encode(figure.png).decode(),
@@ -98,6 +99,20 @@ def _facts(results: Mapping[str, Any]) -> list[str]:
     ("seed {}", config.get("seed")),
   )
   return [form.format(fact) for form, fact in facts if fact not in (None, "")]
+
+
+def _files(results: Mapping[str, Any]) -> str:
+  """What the line under a title leaves open: what a budget is in files of the images."""
+  bits = str((results.get("data") or {}).get("grid") or "float").removesuffix(" bits")
+  if bits == "float":
+    return ""
+  top = 2 ** int(bits) - 1
+  levels = "one grey level" if top == 255 else f"{(top + 1) // 256} grey levels"
+  return (
+    f"Images and attacked images are {bits}-bit files: 1/256 of ε is {levels}, of which the range "
+    f"has {top}; a grey level is 1/{top} where the papers say 1/{top + 1}. Figures as floats are "
+    "of the images before they were stored."
+  )
 
 
 def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -12,7 +12,8 @@ class DetectionRow:
   `population` says which adversarials were scored, always against all clean AdvTest images:
   "successful" are all that fooled the classifier under this attack; "both_arms" those whose image
   fooled it without HFC and with it at each weight. `tpr_at_90_tnr` and `tnr_at_threshold` are at
-  the threshold learnt on AdvTrain.
+  the threshold learnt on AdvTrain. Attacked images are files of that `grid` ("8 bits"); figures
+  `_float` are of the images before they were stored.
   """
 
   attack: str
@@ -41,6 +42,9 @@ class DetectionRow:
   adv_acc_8bit: float
   n_adversarial: int
   n_clean: int
+  grid: str
+  adv_acc_float: float
+  auc_within_class_float: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

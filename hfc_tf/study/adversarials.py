@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from absl import logging
 
 from hfc_tf.attacks import Attack
+from hfc_tf.attacks.balls import on_grid
 from hfc_tf.attacks.export import NUMBERS, numbers
 from hfc_tf.distribute import Executor, jobs
 from hfc_tf.distribute.executors import Chunk
@@ -43,9 +45,10 @@ def attack_images(
 ) -> Array:
   """Attacked images float32 [N, ...] in [0, 1], made and stored chunk by chunk.
 
-  A chunk holds images that share a target, so that a run that was killed goes on with the next.
-  Where memory runs out, chunks of half the size are made. The images lie in a temporary file,
-  mapped into memory. An image that is of its target's class stays as it is.
+  A chunk holds images that share a target, grey ones (attacked in one channel) apart from others,
+  so that a run that was killed goes on with the next. Where memory runs out, chunks of half the
+  size are made. The images lie in a temporary file, mapped into memory. An image that is of its
+  target's class stays as it is.
 
   Args:
     described: the attack's "label", and what the result depends on beside attack and classifier.
@@ -56,9 +59,13 @@ def attack_images(
   if not len(rows):
     raise InputError("at least one image to attack", "none", "give more Test images")
   aimed = targets != sources.dataset.labels[rows]
+  grey = grey_images(sources, victim, rows, attack.free_channels)
 
   def images(some: Array) -> Array:
     return sources.dataset.images(rows[some], victim.channels)
+
+  def chunk(members: Array) -> Array:
+    return images(members)[..., : 1 if grey[members[0]] else None]
 
   def run(size: int) -> Array:
     result = mapped_array(store.root, (len(rows), *images(np.arange(1)).shape[1:]))
@@ -67,7 +74,8 @@ def attack_images(
     chunks = [
       members[start : start + size]
       for target in np.unique(targets)
-      for members in [np.flatnonzero((targets == target) & aimed)]
+      for kind in (False, True)
+      for members in [np.flatnonzero((targets == target) & (grey == kind) & aimed)]
       for start in range(0, len(members), size)
     ]
     inputs = {
@@ -78,26 +86,31 @@ def attack_images(
     }
 
     def place(members: Array) -> tuple[str, int, dict[str, Any]]:
-      chunk = {"rows": rows[members], "targets": targets[members]}
-      return "adversarials", VERSIONS["adversarials"], {**inputs, **chunk}
+      own = {"rows": rows[members], "targets": targets[members]}
+      return "adversarials", VERSIONS["adversarials"], {**inputs, **own}
 
     def read(members: Array) -> bool:
       stored = store.kept_arrays(*place(members))
       if stored is not None:
-        result[members] = stored["images"]
+        result[members] = stored["images"]  # one channel fills three
       return stored is not None
 
     missing = [members for members in chunks if not read(members)]
     if missing:
       with store.lock("adversarials", {**inputs, "rows": rows, "targets": targets}):
         missing, begun = [each for each in missing if not read(each)], time.monotonic()
-        given = (
-          {"images": images(members), "targets": targets[members], "ids": rows[members]}
-          for members in missing
-        )
-        made = _attacked(victim, attack, given, size, result.shape[1:], executor)
-        for done, (number, arrays) in enumerate(made if missing else (), 1):
-          members = missing[number]
+        alike = [[each for each in missing if grey[each[0]] == kind] for kind in (False, True)]
+
+        def made(members: list[Array]) -> Iterator[tuple[Array, dict[str, Array]]]:
+          given = (
+            {"images": chunk(some), "targets": targets[some], "ids": rows[some]} for some in members
+          )
+          shape = chunk(members[0][:1]).shape[1:]
+          numbered = _attacked(victim, attack, given, size, shape, executor)
+          yield from ((members[number], arrays) for number, arrays in numbered)
+
+        everything = itertools.chain.from_iterable(made(kind) for kind in alike if kind)
+        for done, (members, arrays) in enumerate(everything, 1):
           stored, _ = store.arrays(*place(members), functools.partial(dict, arrays))
           result[members] = stored["images"]
           left = (time.monotonic() - begun) / done * (len(missing) - done)
@@ -108,6 +121,26 @@ def attack_images(
     return result
 
   return halve_on_oom(run, batch_size)[0]
+
+
+def grey_images(sources: Sources, victim: Victim, rows: Array, free_channels: bool) -> Array:
+  """Which images an attack changes in one channel for the three of the classifier, bool [N]."""
+  if free_channels or victim.channels == 1:
+    return np.zeros(len(rows), bool)
+  return sources.dataset.grey(rows)
+
+
+def stored_images(
+  store: Store, images: Array, clean: Callable[[Array], Array], eps: float | None, levels: int
+) -> Array:
+  """Attacked images [N, ...] as files hold them, see `on_grid`, in a temporary file.
+
+  `clean` gives clean images by their number.
+  """
+  stored = mapped_array(store.root, images.shape)
+  for some in np.array_split(np.arange(len(images)), 1 + len(images) // _BLOCK):
+    stored[some] = on_grid(images[some], clean(some), eps, levels)
+  return stored
 
 
 def _attacked(
@@ -161,13 +194,19 @@ def image_taps(
   labels: Array,
   groups: Array | None,
   executor: Executor | None = None,
+  levels: int | None = None,
 ) -> tuple[Taps, Array]:
-  """Taps of images [N, ...] in [0, 1], and the classes predicted once rounded to 8 bits."""
+  """Taps of images [N, ...] in [0, 1], and the classes predicted once rounded to 8 bits.
+
+  Images on a grid of 255 `levels` are rounded already.
+  """
   model, shape = victim.model, images.shape[1:]
   blocks = (images[start : start + _BLOCK] for start in range(0, len(images), _BLOCK))
   rounded = ((np.rint(block * 255) / 255).astype(np.float32) for block in blocks)
   if executor is None:
     taps = model.taps(images, labels, groups=groups, batch_size=BATCH_SIZE)
+    if levels == 255:
+      return taps, taps.predictions
     predictions = [model.taps(block, batch_size=BATCH_SIZE).predictions for block in rounded]
     return taps, np.concatenate(predictions)
   job = executor.job(
@@ -175,4 +214,6 @@ def image_taps(
     lambda: jobs.taps_job(model, BATCH_SIZE, shape),
   )
   taps = jobs.taps(executor, job, model, images, labels, groups=groups, batch_size=BATCH_SIZE)
+  if levels == 255:
+    return taps, taps.predictions
   return taps, jobs.taps(executor, job, model, rounded, batch_size=BATCH_SIZE).predictions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,16 @@ from hfc_tf.attacks import Attack, sign_noise
 from hfc_tf.detectors.base import Detector
 from hfc_tf.evaluation import sanity
 from hfc_tf.evaluation.protocol import AttackResult, detection_rows
+from hfc_tf.results.labels import attack_label, hfc_label
 from hfc_tf.results.rows import DetectionRow
-from hfc_tf.study import stages
+from hfc_tf.study import grid, stages
+from hfc_tf.study.adversarials import grey_images
 from hfc_tf.study.hfc_weight import hfc_attacks
 from hfc_tf.study.study import Study
-from hfc_tf.taps import Taps
+from hfc_tf.taps import TappedModel, Taps
 
 Array = np.ndarray[Any, Any]
+_FEWEST = 10  # attacked images of AdvTrain that detectors learn from
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Comparison:
     results: AdvTest under each attack, by its label ("attack", "paper", "auto", "weight 0.3"); in a
       comparison of `compare` first without HFC.
     scores: by detector, then "clean" and the labels.
+    float_scores: by detector and label, of the images before they were stored; where they were.
     detectors: by name.
   """
 
@@ -39,6 +43,7 @@ class Comparison:
   results: dict[str, AttackResult]
   scores: dict[str, dict[str, Array]]
   detectors: dict[str, Detector]
+  float_scores: dict[str, dict[str, Array]] = dataclasses.field(default_factory=dict)
 
   @property
   def thresholds(self) -> dict[str, float]:
@@ -57,14 +62,17 @@ class Comparison:
     return [
       row
       for name, threshold in self.thresholds.items()
-      for row in detection_rows(name, threshold, self.clean, results, self.scores[name])
+      for row in detection_rows(
+        name, threshold, self.clean, results, self.scores[name], self.float_scores.get(name)
+      )
     ]
 
 
 def compare(study: Study, name: str, *, eps: float | None = None, start: float = 1.0) -> Comparison:
   """An attack without HFC and, if the study asks for it, with HFC; detectors learn the former.
 
-  `eps` is another budget than the study's, in image units; `start` the first weight "auto" tries.
+  `eps` is another budget than the study's, N / 256 as that of --eps; `start` the first weight that
+  "auto" tries.
   """
   plain = study.attack(name, eps=eps)
   _warn_of_weakness(study, name, plain)
@@ -106,15 +114,22 @@ def fit_detectors(
   """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
 
   Several attacks make a mixture; settings are of a detector's constructor, by its name.
+  Where nearly none of the attacked images survive being stored, they learn from the floats.
   """
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
-  eps = max(budgets, default=float(config.eps_256 or 0) / 256)
-  noisy = sign_noise(clean, eps, study.rows_of["adv_train"], config.seed)
+  noisy = _noisy(study, clean, max(budgets, default=study.attack_settings()["eps"]))
   results = [
     evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
   ]
+  before = [each.floats or each for each in results]
+  if _fooled(results) < _FEWEST <= _fooled(before):
+    study.warn(
+      f"Of AdvTrain images attacked by {attack_label(name)} {_fooled(results)} reach their target "
+      f"as files, {_fooled(before)} as floats: detectors learnt from the floats."
+    )
+    results = before
   training_set = stages.TrainingSet(
     taps={
       "train": study.train,
@@ -136,6 +151,21 @@ def fit_detectors(
   return study.timed("detectors", lambda: {each: fit(each) for each in config.detectors})
 
 
+def _fooled(results: Iterable[AttackResult]) -> int:
+  return sum(int(each.success.sum()) for each in results)
+
+
+def _noisy(study: Study, clean: Array, eps: float) -> Array:
+  """AdvTrain images with noise of the attack's size, as files: grey ones stay grey."""
+  rows, free = study.rows_of["adv_train"], study.config.free_channels
+  grey = grey_images(study.sources, study.victim, rows, free)
+  noisy = np.empty_like(clean)
+  for some, channels in ((grey, 1), (~grey, None)):
+    given = clean[some][..., :channels]
+    noisy[some] = sign_noise(given, eps, rows[some], study.config.seed)
+  return study.stored(noisy, "adv_train", eps)
+
+
 def evaluate(
   study: Study,
   name: str,
@@ -144,31 +174,42 @@ def evaluate(
   by: Study | None = None,
   subset: str = "adv_test",
 ) -> AttackResult:
-  """The study's images under an attack; without a budget, eps is the largest change of any pixel.
+  """The study's images under an attack, as files and, beside, as floats.
+
+  Without a budget, eps is the largest change of any pixel.
 
   Args:
     rule: how its weight on HFC came about; None without HFC.
     by: the study on whose classifier the attack was made; None for `study`.
     subset: "adv_test" or "adv_train".
   """
-  images, eps = study.attacked(name, attack, subset, by=by), attack.eps
+  floats, eps = study.attacked(name, attack, subset, by=by, stored=False), attack.eps
+  images = study.stored(floats, subset, eps)
   taps, predictions_8bit = study.taps_of(images, subset)
   if eps is None:
     pairs = zip(study.images(subset), images, strict=True)
     eps = float(max(np.abs(clean - attacked).max() for clean, attacked in pairs))
+    eps = eps if study.levels is None else round(eps * study.levels) / study.levels
   result = AttackResult(
     attack=name,
     hfc="hfc" in attack.weights,
     hfc_weight=attack.weights.get("hfc", 0.0),
     weight_rule=rule,
-    eps_256=256 * eps,
-    step_size_256=256 * (attack.step_size or 0.0),
+    eps_256=grid.budget(eps, study.levels),
+    step_size_256=grid.budget(attack.step_size or 0.0, study.levels),
     steps=attack.steps,
     taps=taps,
     targets=study.targets[subset],
     predictions_8bit=predictions_8bit,
     images=images,
+    grid=grid.label(study.levels),
   )
+  if study.levels is not None:
+    before = dataclasses.replace(result, taps=study.taps_of(floats, subset)[0], images=floats)
+    result = dataclasses.replace(result, floats=before)
+    label = attack_label(name) + (f" {hfc_label(rule)}" if rule else "")
+    lost = sanity.lost_as_files(label, before.adv_acc, result.adv_acc, result.grid)
+    study.warn(*(lost if subset == "adv_test" else ()), first=True)
   logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", subset, result.adv_acc)
   return result
 
@@ -177,13 +218,22 @@ def score(
   study: Study, detectors: dict[str, Detector], results: dict[str, AttackResult]
 ) -> Comparison:
   """What detectors say of clean AdvTest images and of these attacks, by their labels."""
-  clean, model, scores = study.clean["adv_test"], study.victim.model, {}
+  clean, model = study.clean["adv_test"], study.victim.model
+  floats = {label: result.floats for label, result in results.items() if result.floats}
+  scores, float_scores = {}, {}
   for name, detector in detectors.items():
     if detector.reads == "images":
-      images = {label: result.images for label, result in results.items()}
-      images["clean"] = study.images("adv_test")
-      scores[name] = {label: detector.score_images(model, each) for label, each in images.items()}
+      normal = detector.score_images(model, study.images("adv_test"))
     else:
-      taps = {"clean": clean, **{label: result.taps for label, result in results.items()}}
-      scores[name] = {label: detector.score(each) for label, each in taps.items()}
-  return Comparison(clean, results, scores, detectors)
+      normal = detector.score(clean)
+    scores[name] = {"clean": normal, **_scored(detector, model, results)}
+    float_scores[name] = _scored(detector, model, floats)
+  return Comparison(clean, results, scores, detectors, float_scores)
+
+
+def _scored(
+  detector: Detector, model: TappedModel, results: Mapping[str, AttackResult]
+) -> dict[str, Array]:
+  if detector.reads == "images":
+    return {name: detector.score_images(model, each.images) for name, each in results.items()}
+  return {name: detector.score(each.taps) for name, each in results.items()}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.data import DATASETS, VOLUMES
+from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
-from hfc_tf.study import values
+from hfc_tf.study import grid, values
 
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 # auto: none or raw255, as the first layers of the model tell; torch, tf, caffe: preprocess_input of
@@ -97,6 +98,14 @@ class Config:
   eps_256: float | None = _flag(
     None, "Budget in 1/256; none: 1 from 128 px on, else 4.", values.budget, flag="eps"
   )
+  grid: str = _flag(
+    "auto",
+    "Of images and attacks: auto, the bits of the files; 8, 12 or 16 bits; float, no files. On a "
+    "grid 1/256 is 2^bits / 256 grey levels, in 8 bits one.", values.among, GRIDS,
+  )  # fmt: skip
+  free_channels: bool = _flag(
+    False, "Let attacks colour grey images, as the papers do: outside the threat model."
+  )
   step_size_256: float | None = _flag(
     None, "Step in 1/256; the papers': 0.02.", values.budget, flag="step_size"
   )
@@ -147,6 +156,12 @@ class Config:
     """Whether the images are drawn."""
     return self.data_dir is None
 
+  def check_budgets(self, flag: str, budgets_256: Sequence[float]) -> None:
+    """Refuses budgets that images have none of, as far as flags tell what their files hold."""
+    if self.grid != "auto" or self.synthetic:
+      for budget in budgets_256:
+        grid.check(flag, budget, levels(self.grid, 8))
+
   def resolved(self) -> Config:
     """The same study with every default filled in and every value checked."""
     for field in dataclasses.fields(self):
@@ -158,6 +173,7 @@ class Config:
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
     model = self.model or ("small_resnet" if self.synthetic else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256
+    self.check_budgets("--eps", [eps])
     steps, step = self.steps, self.step_size_256
     if steps is None and step is None:
       steps = min(schedule(eps / 256)[1], _MOST_STEPS)

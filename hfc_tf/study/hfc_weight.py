@@ -12,6 +12,7 @@ from absl import logging
 
 from hfc_tf.attacks import BALANCED, Attack
 from hfc_tf.attacks.objectives import HFC, Batch, Margin, TypicalHFC
+from hfc_tf.study import grid
 from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
@@ -24,7 +25,8 @@ def hfc_attacks(
 ) -> dict[str, Attack]:
   """The attack with HFC at each of the study's weights, by the weight's rule.
 
-  `eps` in image units and `aim` are the study's where None; `start` is the first that "auto" tries.
+  `eps` (N / 256 as that of --eps) and `aim` are the study's where None; `start` is the first that
+  "auto" tries.
   """
   aim = aim or study.config.aim
   term = typical_term(study) if aim == "typical" else study.hfc
@@ -123,18 +125,21 @@ def largest_weight(
 
 
 def smallest_budget(study: Study, name: str) -> float | None:
-  """The smallest eps, in image units, at which Adv. Acc is 95 % or more on AdvTrain.
+  """The smallest eps, N / 256 as that of --eps, at which Adv. Acc is 95 % or more on AdvTrain.
 
-  To a factor of 2^(1/4), with the study's number of steps; None where 64 times the study's budget
-  does not do.
+  To a factor of 2^(1/4), in whole grey levels of files, with the study's number of steps; None
+  where 64 times the study's budget does not do.
   """
-  most = float(study.config.eps_256 or 0) / 256
+  most = float(study.config.eps_256 or 0)
+
+  def eps(fraction: float) -> float:
+    return grid.nearest(most / fraction, study.levels) / 256
 
   def keeps(fraction: float) -> bool:
-    return succeeds(study, name, study.attack(name, eps=most / fraction))
+    return succeeds(study, name, study.attack(name, eps=eps(fraction)))
 
   fraction = largest_weight(keeps, precision=2**0.25)
-  return None if fraction is None else most / fraction
+  return None if fraction is None else eps(fraction)
 
 
 def succeeds(study: Study, name: str, attack: Attack) -> bool:

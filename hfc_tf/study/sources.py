@@ -18,6 +18,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.storage.hashing import digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
+from hfc_tf.study import grid
 from hfc_tf.study.config import Config
 from hfc_tf.taps import Taps
 
@@ -45,6 +46,8 @@ def load_sources(
     config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
     store.root / "decoded", window=config.window, depth=config.depth,
   )  # fmt: skip
+  dataset = dataclasses.replace(dataset, grid=config.grid)
+  grid.check("--eps", float(config.eps_256 or 0), dataset.levels)
   key = content(dataset)
   split = split or train_test(config, dataset, store, key)
   if shared := splits.straddling_groups(dataset, split.train, split.test):
@@ -60,8 +63,9 @@ def load_sources(
 
 
 def content(dataset: Dataset) -> str:
-  """Hashes every pixel and label, and the images' names, groups and classes."""
-  return digest(dataset.pixels, dataset.labels, dataset.ids, dataset.groups, dataset.class_names)
+  """Hashes every pixel and label, the grid, and the images' names, groups and classes."""
+  given = (dataset.pixels, dataset.levels, dataset.labels, dataset.ids, dataset.groups)
+  return digest(*given, dataset.class_names)
 
 
 def train_test(config: Config, dataset: Dataset, store: Store, key: str) -> splits.Split:
@@ -114,6 +118,16 @@ def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
     for name, count in named
     if count < least
   ]
+
+
+def check_accuracy(config: Config, accuracy: float) -> None:
+  """Refuses a classifier that is wrong too often on Test."""
+  if accuracy < config.min_accuracy:
+    raise InputError(
+      f"a classifier with an accuracy of at least {config.min_accuracy:.2f} on Test",
+      f"{accuracy:.3f}",
+      "check --preprocessing, train longer, or lower --min_accuracy",
+    )
 
 
 def select(

@@ -20,14 +20,13 @@ from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor, executor
-from hfc_tf.errors import InputError
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
-from hfc_tf.study import adversarials, stages
+from hfc_tf.study import adversarials, grid, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.sources import check, load_sources, select
+from hfc_tf.study.sources import check, check_accuracy, load_sources, select
 from hfc_tf.study.victim import load_victim
 from hfc_tf.taps import TappedModel, Taps
 
@@ -43,6 +42,7 @@ class Study:
     store, dataset, split: those at hand already, instead of what the configuration names.
 
   Attributes:
+    levels: 2^bits - 1 of the files that images are; None for floats.
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     train, train_key: taps of clean Train images, and their key.
@@ -67,6 +67,7 @@ class Study:
     self.store = store or Store(config.artefacts or out / "artefacts")
     given = (self.store, config, self.warn)
     self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
+    self.levels = self.sources.dataset.levels
     self.warn(*check(config, self.sources.dataset, self.sources.split))
     self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
     if not config.batch_size:
@@ -98,9 +99,10 @@ class Study:
     """The split as a file that --split takes, by its name."""
     return {"split.json": splits.manifest(self.sources.dataset, self.split)}
 
-  def warn(self, *warnings: str) -> None:
-    """Adds what a reader of the results must know, once."""
-    self.warnings += [warning for warning in warnings if warning not in self.warnings]
+  def warn(self, *warnings: str, first: bool = False) -> None:
+    """Adds what a reader of the results must know, once, if so `first` of all."""
+    new = [warning for warning in warnings if warning not in self.warnings]
+    self.warnings[:] = [*new, *self.warnings] if first else [*self.warnings, *new]
 
   def timed(self, name: str, make: Callable[[], Made]) -> Made:
     """What `make` returns; its seconds are added to `timing`."""
@@ -118,12 +120,7 @@ class Study:
     self.classifier = training.evaluate(test.logits, test.labels)
     logging.info("classifier on Test: %s", self.classifier)
     accuracy = float(self.classifier["accuracy"] or 0)
-    if accuracy < config.min_accuracy:
-      raise InputError(
-        f"a classifier with an accuracy of at least {config.min_accuracy:.2f} on Test",
-        f"{accuracy:.3f}",
-        "check --preprocessing, train longer, or lower --min_accuracy",
-      )
+    check_accuracy(config, accuracy)
     self.warn(*sanity.untrained(accuracy, test.labels))
     self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
     self.rows_of, self.targets, left_out = select(config, dataset, split, test)
@@ -131,6 +128,8 @@ class Study:
     self.dropped = int((test.predictions != test.labels).sum())
     self.split = dataclasses.replace(split, **self.rows_of, seed=config.seed)
     self.clean = {subset: self._taps(rows)[0] for subset, rows in self.rows_of.items()}
+    if config.free_channels and self.victim.channels == 3:
+      self.warn(*sanity.coloured(int(dataset.grey(self.rows_of["adv_test"]).sum())))
 
   @functools.cached_property
   def density(self) -> HierarchicalDensity:
@@ -147,20 +146,17 @@ class Study:
     """The hierarchical feature constraint of the study's density, at weight 1."""
     return HFC(self.density)
 
-  @property
-  def levels(self) -> int | None:
-    """2^bits - 1 of the files that images are; None for floats."""
-    return 255
-
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
     config = self.config
+    free = {"free_channels": True} if config.free_channels else {}
     return {
-      "eps": float(config.eps_256 or 0) / 256,
-      "step_size": float(config.step_size_256 or 0) / 256,
+      "eps": grid.unit(float(config.eps_256 or 0), self.levels),
+      "step_size": grid.unit(float(config.step_size_256 or 0), self.levels),
       "steps": config.steps,
       "seed": config.seed,
       "batch_size": config.batch_size,
+      **free,
     }
 
   @functools.cached_property
@@ -184,8 +180,11 @@ class Study:
     Args:
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
       kappa: balances the terms against this lead of the target, see `Attack.balanced`.
-      eps: another budget in image units; the step grows with it, the number of steps stays. Not
-        heard by attacks that look for the smallest perturbation.
+      eps: another budget, N / 256 as that of --eps; the step grows with it, the number of steps
+        stays. Not heard by attacks that look for the smallest perturbation.
+
+    Raises:
+      InputError: for a budget that images have none of, see `grid.check`.
     """
     if (name, kappa, *terms) not in self._attacks:
       settings = self.attack_settings()
@@ -201,7 +200,8 @@ class Study:
     attack = copy.copy(self._attacks[name, kappa, *terms])
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
-      attack.eps = eps
+      grid.check("a budget", 256 * eps, self.levels)
+      attack.eps = grid.unit(256 * eps, self.levels)
     return attack
 
   def aimed(self, subset: str) -> Array:
@@ -215,13 +215,20 @@ class Study:
     return np.flatnonzero(aimed & (targets == commonest))[: self.config.batch_size]
 
   def attacked(
-    self, name: str, attack: Attack, subset: str, some: Array | None = None, by: Study | None = None
+    self,
+    name: str,
+    attack: Attack,
+    subset: str,
+    some: Array | None = None,
+    by: Study | None = None,
+    stored: bool = True,
   ) -> Array:
-    """Images under the attack, at the attack's present weights.
+    """Images under the attack, at the attack's present weights, as files hold them.
 
     Args:
       subset: "adv_train" or "adv_test". some: numbers of its images; None for all.
       by: the study whose classifier the attack was made on; None for this one.
+      stored: False for the floats that the attack returns.
     """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[subset][chosen], self.targets[subset][chosen]
@@ -234,12 +241,23 @@ class Study:
     )
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 512):
       self.warn(*sanity.outside(name, self.images_of(rows[block]), images[block], attack.eps))
-    return images
+    return self.stored(images, subset, attack.eps, some) if stored else images
+
+  def stored(
+    self, images: Array, subset: str, eps: float | None, some: Array | None = None
+  ) -> Array:
+    """Attacked images of AdvTrain or AdvTest, all or some, as files hold them, see `on_grid`."""
+    if self.levels is None:
+      return images
+    rows = self.rows_of[subset][slice(None) if some is None else some]
+    return adversarials.stored_images(
+      self.store, images, lambda place: self.images_of(rows[place]), eps, self.levels
+    )
 
   def taps_of(self, images: Array, subset: str) -> tuple[Taps, Array]:
     """Taps of attacked AdvTrain or AdvTest, and their predictions after rounding to 8 bits."""
-    clean = self.clean[subset]
-    return adversarials.image_taps(self.victim, images, clean.labels, clean.groups, self.executor)
+    clean, work = self.clean[subset], (self.executor, self.levels)
+    return adversarials.image_taps(self.victim, images, clean.labels, clean.groups, *work)
 
   def images(self, subset: str, some: Array | None = None) -> Array:
     """Clean images of AdvTrain or AdvTest, all or some of them by their number."""

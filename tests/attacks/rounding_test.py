@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf.attacks import ATTACKS, BIM
-from hfc_tf.attacks.balls import rounded
+from hfc_tf.attacks.balls import on_grid, rounded
 from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import attack, random_images
 from tests.networks import tiny
@@ -78,3 +78,21 @@ def test_a_budget_below_one_level_is_told(caplog):
   caplog.clear()
   BIM(model, eps=4, steps=4)(given, 1)
   assert "rounding" not in caplog.text
+
+
+@pytest.mark.parametrize("levels", [255, 4095, 65535])
+@pytest.mark.parametrize("reach", [1.0, 3.4, None])
+def test_images_as_a_file_holds_them(levels, reach):
+  rng = np.random.default_rng(0)
+  whole = rng.integers(0, levels + 1, (3, 7, 7, 1))
+  clean = (whole / levels).astype(np.float32)
+  eps = None if reach is None else reach / levels
+  wanted = (reach or 9.3) * rng.uniform(-1, 1, clean.shape)
+  images = np.clip(clean + wanted / levels, 0, 1).astype(np.float32)
+  made = on_grid(images, clean, eps, levels)
+  # By hand, in whole numbers: the nearest one, not beyond the ball, not beyond the range.
+  k = np.rint(np.clip(whole + wanted, 0, levels) - whole)
+  k = k if reach is None else np.clip(k, -np.floor(reach), np.floor(reach))
+  np.testing.assert_array_equal(made, ((whole + k) / levels).astype(np.float32))
+  assert made.dtype == np.float32 and 0 <= made.min() <= made.max() <= 1
+  np.testing.assert_array_equal(on_grid(made, clean, eps, levels), made)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,9 +27,35 @@ def test_channels_are_repeated_or_reduced():
   assert three.shape == (1, 3, 4, 4, 3)
   np.testing.assert_array_equal(three[..., 0], three[..., 2])
   back = _dataset(np.repeat(grey, 3, axis=-1)).images([1], channels=1)
-  np.testing.assert_allclose(back, one.images([1]), atol=1e-6)
+  np.testing.assert_array_equal(back, one.images([1]))
   with pytest.raises(InputError, match="1 or 3 channels"):
     one.images([0], channels=2)
+
+
+@pytest.mark.parametrize(
+  ("bits", "grid", "levels"),
+  [(8, "auto", 255), (12, "auto", 4095), (16, "auto", 65535), (16, "8", 255), (8, "12", 4095)],
+)
+def test_images_are_files_of_their_grid(bits, grid, levels):
+  pixels = np.random.default_rng(0).integers(0, 65536, (2, 9, 9, 3), dtype=np.uint16)
+  dataset = dataclasses.replace(_dataset(pixels), bits=bits, grid=grid)
+  assert dataset.levels == levels
+  for channels in (3, 1):
+    images = dataset.images([0, 1], channels)
+    whole = np.rint(images.astype(np.float64) * levels)
+    np.testing.assert_array_equal(images, (whole / levels).astype(np.float32))
+  assert np.abs(dataset.images([0, 1]) - pixels / 65535).max() <= 0.5001 / levels
+  floats = dataclasses.replace(dataset, grid="float")
+  assert floats.levels is None
+  np.testing.assert_array_equal(floats.images([0]), pixels[:1].astype(np.float32) / 65535)
+
+
+def test_grey_is_told_image_by_image():
+  pixels = np.random.default_rng(0).integers(0, 65536, (2, 4, 4, 3), dtype=np.uint16)
+  pixels[1] = pixels[1, ..., :1]
+  assert _dataset(pixels).grey([0, 1, 1]).tolist() == [False, True, True]
+  assert _dataset(pixels[..., :1]).grey([1, 0]).tolist() == [True, True]
+  assert _dataset(pixels).grey([]).shape == (0,)
 
 
 def test_size_and_classes():

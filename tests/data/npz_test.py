@@ -47,6 +47,16 @@ def test_dtypes_hold_the_same_picture(tmp_path, dtype):
   np.testing.assert_array_equal(_load(tmp_path, images=images).pixels[..., 0], ones * 65535)
 
 
+@pytest.mark.parametrize(
+  ("dtype", "top", "bits"),
+  [(np.uint8, 255, 8), (np.bool_, 1, 8), (np.uint16, 4095, 12), (np.uint16, 4096, 16),
+   (np.float32, 1, 16)],
+)  # fmt: skip
+def test_bits(tmp_path, dtype, top, bits):
+  dataset = _load(tmp_path, images=(GREY / 255 * top).astype(dtype), size=5)
+  assert dataset.bits == bits
+
+
 def test_in_plane_resize_keeps_the_depth(tmp_path):
   dataset = _load(tmp_path, 4, images=RNG.integers(0, 256, (6, 5, 8, 8), dtype=np.uint8))
   assert dataset.pixels.shape == (6, 5, 4, 4, 1)

@@ -39,6 +39,26 @@ def test_folder_per_class_of_both_kinds(folder):
   assert dataset.pixels[:3].reshape(3, -1).max(1).tolist() == [0, 32768, 65535]
 
 
+def test_bits_are_those_of_scanners(tmp_path):
+  for name, series, voxels, bits in (
+    ("dicom", {"BitsStored": 12, "HighBit": 11}, None, 12),
+    ("deep", {}, None, 16),
+    ("ct", None, [-1024, 3071], 12),
+    ("counts", None, [0, 4096], 16),
+    ("floats", None, [0.5, 1.0], 16),
+  ):  # fmt: skip
+    for kind in "ab":
+      place = tmp_path / name / kind / "1"
+      if series is None:
+        array = np.resize(np.array(voxels), (4, 6, 6))
+        scans.nifti(place.with_suffix(".nii"), array.astype(np.int16 if bits < 16 else np.float32))
+      else:
+        scans.series(place, **series)
+    for _ in range(2):
+      dataset = data.load("volumes", tmp_path / name, 6, cache_dir=tmp_path / "cache")
+      assert (dataset.bits, dataset.levels) == (bits, 2**bits - 1), name
+
+
 def test_windowing_by_hand():
   values = np.array([-100.0, 0, 20, 40, 80, 500])
   # (v - 40) / 80 + 1/2 = 0, 0, 1/4, 1/2, 1, 1

@@ -51,6 +51,16 @@ def test_a_model_without_gradients():
   assert "no gradient at 100% of 12 images" in text
 
 
+def test_what_is_lost_when_images_are_stored():
+  (text,) = sanity.lost_as_files("DeepFool", 0.97, 0.05, "8 bits")
+  assert text == "DeepFool reaches its target on 97% of images as floats, on 5% as 8-bit files."
+  assert not list(sanity.lost_as_files("BIM", 0.97, 0.88, "8 bits"))
+
+
+def test_attacks_that_colour_grey_images():
+  assert "3 grey AdvTest images" in next(sanity.coloured(3)) and not list(sanity.coloured(0))
+
+
 def test_half_of_the_steps_do_better():
   some, more = np.arange(20) < 12, np.arange(20) < 14
   assert list(sanity.weaker_than_half("bim", more, some)) == []

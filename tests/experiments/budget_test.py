@@ -1,9 +1,14 @@
-from hfc_tf.experiments import budget
+import dataclasses
+
+import pytest
+
+from hfc_tf.errors import InputError
+from hfc_tf.experiments import budget, common
 from tests.experiments import shared
 
 
 def test_experiment():
-  config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
+  config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"), grid="float")
   found = shared.run(budget, config, budgets_256=[16.0, 0.001, 8.0])
   rows = found["rows"]
   assert [(r["eps_256"], r["hfc"], r["detector"]) for r in rows] == [
@@ -21,3 +26,12 @@ def test_experiment():
   assert len({row["model"] for row in rows}) == 1
   page = shared.page(found)
   assert "Detection over the budget" in page and "dotted with HFC" in page
+
+
+def test_budgets_that_files_do_not_have_are_refused_or_left_out():
+  config = shared.config(hfc_weights=("1",), detectors=("maha",), eps_256=4.0)
+  with pytest.raises(InputError, match=r"a whole number of grey levels .*found 0\.5/256"):
+    budget.run(config, budgets_256=[4.0, 0.5])
+  study, _ = common.hfc_study(dataclasses.replace(config, eps_256=2.0))
+  assert common.budgets(study, (), budget.FRACTIONS) == [1.0, 2.0, 4.0]
+  assert "Budgets of 0.5/256 do not exist in files of 8 bits: left out." in study.warnings

@@ -1,11 +1,13 @@
 """Chunks of attacked images: what is kept, what is made again, who makes it."""
 
+import io
 import logging
 import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from hfc_tf.attacks import PGD
 from hfc_tf.distribute import Executor
@@ -25,7 +27,10 @@ def case(tmp_path):
   pixels = np.random.default_rng(0).uniform(size=(40, 8, 8, 3)).astype(np.float32)
   labels = np.zeros(40, np.int32)
   labels[ROWS] = 1 - TARGETS
-  dataset = types.SimpleNamespace(images=lambda rows, channels: pixels[rows], labels=labels)
+  dataset = types.SimpleNamespace(
+    images=lambda rows, channels: pixels[rows], labels=labels,
+    grey=lambda rows: (pixels[rows] == pixels[rows][..., :1]).all((1, 2, 3)), pixels=pixels,
+  )  # fmt: skip
   sources = types.SimpleNamespace(dataset=dataset, key="images")
   attack = PGD(MODEL, eps=8 / 256, steps=3)
   return Store(tmp_path), sources, Victim(MODEL, "network", 3), attack
@@ -159,3 +164,54 @@ def test_a_batch_size_is_found_once(case, monkeypatch):
     assert adversarials.batch_size(store, victim, attack, (8, 8, 3)) == 8
   assert tried == [1, 8]
   assert attack.steps == 3 and attack.batch_size is None
+
+
+def _grey_world(case, rows=(3, 15, 9, 0)):
+  for row in rows:
+    case[1].dataset.pixels[row] = case[1].dataset.pixels[row][..., :1]
+  return np.isin(ROWS, rows)
+
+
+def test_grey_images_stay_grey_in_chunks_of_their_own(case, tmp_path):
+  grey = _grey_world(case)
+  images = _run(case)
+  clean = case[1].dataset.images(ROWS, 3)
+  assert (images[grey] == images[grey][..., :1]).all()
+  assert (images[grey] != clean[grey]).any((1, 2, 3)).all()
+  assert (images[~grey] != images[~grey][..., :1]).any((1, 2, 3)).all()
+  shapes = []
+  for path in _chunks(case[0]):
+    shapes.append(np.load(path)["images"].shape)
+  # Of those that aim at 1 four are grey, of the three that aim at 0 none is.
+  assert sorted(shapes) == [(3, 8, 8, 3), (3, 8, 8, 3), (4, 8, 8, 1)]
+  case[3].batch_size = 4
+  one = case[3](clean[grey][..., :1], TARGETS[grey], ids=ROWS[grey])
+  np.testing.assert_array_equal(images[grey], np.repeat(one, 3, -1))
+  with Backwards() as executor:
+    again = _run((Store(tmp_path / "other"), *case[1:]), executor=executor)
+  np.testing.assert_array_equal(again, images)
+
+
+def test_free_channels_are_attacked_as_the_papers_do(case):
+  grey = _grey_world(case)
+  store, sources, victim, _ = case
+  free = PGD(MODEL, eps=8 / 256, steps=3, free_channels=True)
+  images = _run((store, sources, victim, free))
+  assert (images[grey] != images[grey][..., :1]).any((1, 2, 3)).all()
+
+
+def test_stored_images_are_files(case):
+  dataset, store = case[1].dataset, case[0]
+  dataset.pixels[:] = (np.rint(dataset.pixels * 255) / 255).astype(np.float32)
+  images, eps = _run(case), 8 / 255
+  stored = adversarials.stored_images(
+    store, images, lambda place: dataset.images(ROWS[place], 3), eps, 255
+  )
+  assert isinstance(stored, np.memmap)
+  clean = dataset.images(ROWS, 3)
+  for image, attacked, before in zip(stored, images, clean, strict=True):
+    file = io.BytesIO()
+    Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(file, "PNG")
+    np.testing.assert_array_equal(np.asarray(Image.open(file), np.float32) / 255, image)
+    assert np.abs(image - before).max() <= eps + 1e-6
+    assert np.abs(image - attacked).max() <= 0.5001 / 255

@@ -31,7 +31,8 @@ def test_results_are_of_the_attack_without_and_with_hfc(study, compared):
   assert len({result.images.tobytes() for result in compared.results.values()}) == 3
   clean = study.images("adv_test")
   for result in compared.results.values():
-    assert np.abs(result.images - clean).max() <= 8 / 256 + 1e-6
+    assert np.abs(result.images - clean).max() <= 8 / 255 + 1e-6
+    assert (result.eps_256, result.step_size_256, result.grid) == (8.0, 4.0, "8 bits")
     again = study.victim.model.taps(result.images).predictions
     assert np.array_equal(result.success, again == study.targets["adv_test"])
 
@@ -79,7 +80,7 @@ def test_retraining_is_a_flag(study, compared):
 def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
   one, other = study.attack("bim", study.hfc), study.attack("bim", study.hfc, eps=4 / 256)
   assert one._loop is other._loop
-  assert (one.eps, other.eps) == (8 / 256, 4 / 256)
+  assert (one.eps, other.eps) == (8 / 255, 4 / 255)
   assert other.step_size == pytest.approx(one.step_size / 2) and one.steps == other.steps
   one.weights["hfc"] = 3.0
   assert other.weights["hfc"] == study.hfc.weight == 1.0

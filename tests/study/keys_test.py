@@ -42,6 +42,8 @@ def test_data():
     "ids": [DATASET.ids[::-1]],
     "groups": [np.arange(60), np.arange(60) // 2],
     "class_names": [("ill", "well")],
+    "bits": [12],
+    "grid": ["16", "float"],
   }
   assert set(changes) | {"name", "source"} == {f.name for f in dataclasses.fields(Dataset)}
   found = [
