@@ -12,13 +12,14 @@ import numpy as np
 
 from hfc_tf.experiments import pictures
 from hfc_tf.experiments.common import study_result
+from hfc_tf.experiments.layers import best_layers, layer_label
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Chart, Line, LineChart
 from hfc_tf.results.labels import attack_label, budget, detector_label, hfc_label
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import DetectionRow
-from hfc_tf.results.verdict import rule_label, verdict
+from hfc_tf.results.rows import DetectionRow, LayerRow
+from hfc_tf.results.verdict import best, rule_label, verdict
 from hfc_tf.study import comparison
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
@@ -55,10 +56,12 @@ def run(config: Config) -> Result:
     start = compared[attack].auto_weight or start
   rows = [row for each in compared.values() for row in each.rows()]
   successful = [row for row in rows if row.population == "successful"]
+  layers = [row for each in compared.values() for row in best_layers(study, each)]
   figures = [figure for name, each in compared.items() for figure in _figures(study, name, each)]
   return study_result(
-    "detection", study, rows,
-    title=f"Detectors against {', '.join(map(attack_label, compared))}", lead=verdict(rows),
+    "detection", study, rows, {"best_layers": layers},
+    title=f"Detectors against {', '.join(map(attack_label, compared))}",
+    lead=[*verdict(rows), *_layer_finding(layers)],
     tables=[
       tables.detector_table(
         "AUC within class / two-sided with its 95 % interval, percent.", successful, _ATTACK,
@@ -69,6 +72,18 @@ def run(config: Config) -> Result:
     ],
     figures=[*_overview(successful), *figures], notes=_NOTES,
   )  # fmt: skip
+
+
+def _layer_finding(rows: Sequence[LayerRow]) -> list[str]:
+  """Which single layer gives the attacks away most, without and with HFC."""
+  several = len({row.attack for row in rows}) > 1
+
+  def label(row: LayerRow) -> str:
+    return layer_label(row) + (f" under {attack_label(row.attack)}" if several else "")
+
+  groups = tables.grouped(rows, "weight_rule").items()
+  seen = [f"{hfc_label(rule)} by {best(group, label)}" for (rule,), group in groups]
+  return [f"Of single layers, most is seen {'; '.join(seen)}."] if seen else []
 
 
 def _success_table(rows: Sequence[DetectionRow]) -> Table:

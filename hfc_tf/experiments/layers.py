@@ -15,7 +15,7 @@ from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
 from hfc_tf.evaluation.protocol import AttackResult
-from hfc_tf.evaluation.within_class import within_class
+from hfc_tf.evaluation.within_class import class_areas, two_sided, within_class
 from hfc_tf.experiments.common import hfc_study, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, detector_label, hfc_label
@@ -26,6 +26,7 @@ from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
+Array = np.ndarray[Any, Any]
 Scores = Mapping[str, Any]  # [N] by layer
 _NOTES = (
   "The detectors learnt from the attack without HFC. The papers draw this figure for ResNet-50 on "
@@ -63,7 +64,7 @@ def run(config: Config) -> Result:
     for each in results:
       rows += _rows(study, key, each, clean_scores, detectors[key].layer_scores(each.taps))
   findings = [
-    f"Most is seen {hfc_label(rule)} by {best(group, _layer)}."
+    f"Most is seen {hfc_label(rule)} by {best(group, layer_label)}."
     for (rule,), group in tables.grouped(rows, "weight_rule").items()
     if any(row.auc_within_class_two_sided is not None for row in group)
   ]
@@ -87,24 +88,56 @@ def run(config: Config) -> Result:
   )  # fmt: skip
 
 
-def _layer(row: LayerRow) -> str:
+def layer_label(row: LayerRow) -> str:
+  """ "MAHA on layer 7 (conv3_block4_out)"."""
   return f"{detector_label(row.detector)} on layer {row.layer} ({row.layer_name})"
+
+
+def best_layers(study: Study, compared: comparison.Comparison) -> Iterator[LayerRow]:
+  """Of each attack the single layer, and the detector, with the largest two-sided AUC.
+
+  Asked are the detectors that score layers alone; an attack with too few images has no such layer.
+  """
+  able = {k: d for k, d in compared.detectors.items() if d.per_layer and d.reads != "images"}
+  clean = {key: detector.layer_scores(compared.clean) for key, detector in able.items()}
+  for result in compared.results.values():
+    best_row, most = None, 0.0
+    for key, detector in able.items():
+      scores = detector.layer_scores(result.taps)
+      for layer, normal in clean[key].items():
+        area = two_sided(class_areas(*_sides(study, result, normal, scores[layer])))
+        if area is not None and area > most:
+          most, best_row = area, (key, layer, result, normal, scores[layer])
+    if best_row is not None:
+      yield _row(study, *best_row)
 
 
 def _rows(
   study: Study, name: str, result: AttackResult, clean_scores: Scores, scores: Scores
 ) -> Iterator[LayerRow]:
-  clean, predictions = study.clean["adv_test"], result.taps.predictions[result.success]
-  groups = np.arange(len(clean)) if clean.groups is None else clean.groups
-  for number, layer in enumerate(study.victim.model.layers, start=1):
+  for layer in study.victim.model.layers:
     if layer in clean_scores:
-      normal, attacked = clean_scores[layer], scores[layer][result.success]
-      sides = normal, clean.predictions, attacked, predictions
-      yield LayerRow(
-        attack=result.attack, hfc=result.hfc, hfc_weight=result.hfc_weight,
-        weight_rule=result.weight_rule, eps_256=result.eps_256, steps=result.steps, detector=name,
-        layer=number, layer_name=layer, channels=study.victim.model.widths[layer],
-        auc=metrics.auc(normal, attacked), adv_acc=result.adv_acc,
-        n_adversarial=len(attacked), n_clean=len(normal),
-        **within_class(*sides, groups, groups[result.success]),
-      )  # fmt: skip
+      yield _row(study, name, layer, result, clean_scores[layer], scores[layer])
+
+
+def _sides(
+  study: Study, result: AttackResult, normal: Array, scores: Array
+) -> tuple[Array, Array, Array, Array]:
+  """Scores and predictions of clean AdvTest images and of those that reached their target."""
+  success, clean = result.success, study.clean["adv_test"].predictions
+  return normal, clean, scores[success], result.taps.predictions[success]
+
+
+def _row(
+  study: Study, name: str, layer: str, result: AttackResult, normal: Array, scores: Array
+) -> LayerRow:
+  clean, model = study.clean["adv_test"], study.victim.model
+  groups = np.arange(len(clean)) if clean.groups is None else clean.groups
+  sides = _sides(study, result, normal, scores)
+  return LayerRow(
+    attack=result.attack, hfc=result.hfc, hfc_weight=result.hfc_weight,
+    weight_rule=result.weight_rule, eps_256=result.eps_256, steps=result.steps, detector=name,
+    layer=list(model.layers).index(layer) + 1, layer_name=layer, channels=model.widths[layer],
+    auc=metrics.auc(normal, sides[2]), adv_acc=result.adv_acc, n_adversarial=len(sides[2]),
+    n_clean=len(normal), **within_class(*sides, groups, groups[result.success]),
+  )  # fmt: skip
