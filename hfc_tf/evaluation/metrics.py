@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from hfc_tf.errors import InputError
 
 Array = npt.NDArray[Any]
+FEWEST = 20  # images of a class on each side, below which no AUC within class is said
 
 
 def auc(clean: Array, adversarial: Array) -> float | None:
@@ -33,18 +34,24 @@ def auc(clean: Array, adversarial: Array) -> float | None:
 
 
 def auc_within_class(
-  clean: Array, clean_predictions: Array, adversarial: Array, adversarial_predictions: Array
+  clean: Array,
+  clean_predictions: Array,
+  adversarial: Array,
+  adversarial_predictions: Array,
+  fewest: int = 1,
 ) -> float | None:
   """Mean over classes c of the AUC of adversarials predicted c against clean images predicted c.
 
   A score that reads nothing but the predicted class gets 0.5 here, whatever the mix of classes.
-  None where no class is predicted on both sides.
+  None where no class is predicted at least `fewest` times on both sides.
   """
-  areas = [
-    auc(clean[clean_predictions == c], adversarial[adversarial_predictions == c])
+  sides = [
+    (clean[clean_predictions == c], adversarial[adversarial_predictions == c])
     for c in np.intersect1d(clean_predictions, adversarial_predictions)
   ]
-  return float(np.mean([area for area in areas if area is not None])) if areas else None
+  if max((min(map(len, pair)) for pair in sides), default=0) < fewest:
+    return None
+  return float(np.mean([auc(*pair) for pair in sides]))
 
 
 def two_sided(area: float | None) -> float | None:
@@ -115,42 +122,74 @@ def bootstrap_auc_within_class(
 ) -> tuple[float, float] | None:
   """Percentile interval of `auc_within_class`, resampling groups (patients), not rows.
 
-  A drawn group brings its clean images and its adversarials with the same multiplicity. The pairs
-  of rows are compared once, `above [N, M]`; a draw is the quadratic form of its multiplicities.
-  None where no draw has both sides of a class.
+  None where no draw has both sides of a class. Arguments as of `class_draws`; `confidence` is the
+  coverage of the interval.
+
+  Raises:
+    InputError: for scores that are NaN.
+  """
+  classes = clean_predictions, adversarial_predictions
+  _, areas = class_draws(
+    clean, classes[0], adversarial, classes[1], clean_groups, adversarial_groups, draws, seed
+  )
+  return mean_interval(areas, confidence)
+
+
+def mean_interval(areas: Array, confidence: float = 0.95) -> tuple[float, float] | None:
+  """Percentile interval of the mean over classes of draws `[D, K]`; None where all are NaN."""
+  there = ~np.isnan(areas)
+  count = there.sum(1)  # [D]
+  if not count.any():
+    return None
+  means = np.where(there, areas, 0.0).sum(1)[count > 0] / count[count > 0]
+  tail = 50.0 * (1.0 - confidence)
+  low, high = np.percentile(means, [tail, 100.0 - tail])
+  return float(low), float(high)
+
+
+def class_draws(
+  clean: Array,
+  clean_predictions: Array,
+  adversarial: Array,
+  adversarial_predictions: Array,
+  clean_groups: Array,
+  adversarial_groups: Array,
+  draws: int = 1000,
+  seed: int = 0,
+) -> tuple[Array, Array]:
+  """Classes predicted on both sides `[K]`, and resampled AUCs of each `[D, K]`, NaN without pairs.
+
+  A drawn group (patient) brings its clean images and its adversarials with the same multiplicity.
+  The pairs of rows are compared once, `above [N, M]`; a draw is the quadratic form of its
+  multiplicities.
 
   Args:
     clean, clean_predictions: `[N]`. adversarial, adversarial_predictions: `[M]`.
     clean_groups, adversarial_groups: `[N]` and `[M]`, in the same numbering.
-    draws: number of resamples.
-    confidence: coverage of the interval.
-    seed: of the resamples.
+    draws: number of resamples. seed: of the resamples.
 
   Raises:
     InputError: for scores that are NaN.
   """
   clean, adversarial = _ordered(clean), _ordered(adversarial)
+  classes = np.intersect1d(clean_predictions, adversarial_predictions)
+  areas = np.full((draws, len(classes)), np.nan)
+  if not len(classes):
+    return classes, areas
   names, index = np.unique(np.concatenate([clean_groups, adversarial_groups]), return_inverse=True)
-  if not len(names):
-    return None
   rng = np.random.default_rng(seed)
   times = rng.multinomial(len(names), np.full(len(names), 1.0 / len(names)), draws)  # [D, G]
   times = times.astype(np.float32)
   clean_times, adversarial_times = times[:, index[: len(clean)]], times[:, index[len(clean) :]]
-  total, count = np.zeros(draws), np.zeros(draws)
-  for c in np.intersect1d(clean_predictions, adversarial_predictions):
+  for place, c in enumerate(classes):
     rows, columns = clean_predictions == c, adversarial_predictions == c
     high, low = adversarial[columns][None, :], clean[rows][:, None]
     above = 0.5 * ((high > low).astype(np.float32) + (high >= low))  # [N_c, M_c]
     left, right = clean_times[:, rows], adversarial_times[:, columns]  # [D, N_c], [D, M_c]
     pairs = left.sum(1) * right.sum(1)
-    total += np.einsum("dm,dm->d", left @ above, right) / np.maximum(pairs, 1.0)  # 0 without pairs
-    count += pairs > 0
-  if not count.any():
-    return None
-  tail = 50.0 * (1.0 - confidence)
-  low, high = np.percentile(total[count > 0] / count[count > 0], [tail, 100.0 - tail])
-  return float(low), float(high)
+    some = pairs > 0
+    areas[some, place] = np.einsum("dm,dm->d", left @ above, right)[some] / pairs[some]
+  return classes, areas
 
 
 def bootstrap_auc(

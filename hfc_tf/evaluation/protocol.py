@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
+from hfc_tf.evaluation.within_class import within_class
 from hfc_tf.results.rows import DetectionRow
 from hfc_tf.taps import Taps
 
@@ -149,10 +150,8 @@ def _measured(
   adversarial, predictions = scores[chosen], result.taps.predictions[chosen]
   sides = (clean_scores, clean.predictions, adversarial, predictions)
   area = metrics.auc(clean_scores, adversarial)
-  within = metrics.auc_within_class(*sides)
   intervals = {
     "auc": metrics.bootstrap_auc(clean_scores, adversarial, groups, groups[chosen]),
-    "auc_within_class": metrics.bootstrap_auc_within_class(*sides, groups, groups[chosen]),
     "adv_acc": metrics.wilson(int(result.success.sum()), int(result.attacked.sum())) or (0.0, 1.0),
   }
   bounds = {
@@ -163,11 +162,10 @@ def _measured(
   return (
     {name: getattr(result, name) for name in _SHARED}
     | bounds
+    | within_class(*sides, groups, groups[chosen])
     | {
       "auc": area,
-      "auc_within_class": within,
       "auc_two_sided": metrics.two_sided(area),
-      "auc_within_class_two_sided": metrics.two_sided(within),
       "tpr_at_90_tnr": metrics.tpr_at_tnr(clean_scores, adversarial, threshold=threshold),
       "tpr_at_90_tnr_test_threshold": metrics.tpr_at_tnr(clean_scores, adversarial),
       "tnr_at_threshold": float(np.mean(clean_scores <= threshold)),

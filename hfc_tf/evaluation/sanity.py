@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from hfc_tf.evaluation.metrics import wilson
+from hfc_tf.evaluation.metrics import auc, wilson
 from hfc_tf.taps import TappedModel
 
 Array = np.ndarray[Any, Any]
@@ -94,6 +94,20 @@ def coloured(grey: int) -> Iterator[str]:
       f"Attacks colour {grey} grey AdvTest images (--free_channels), as in the papers: outside the "
       "threat model, since comparing two channels finds every one of them."
     )
+
+
+def channels_differ(clean: Array, attacked: Array) -> float | None:
+  """AUC of the rule max over pixels of (max_c x_c - min_c x_c), of attacked against clean images.
+
+  It is 0.5 where grey images stay grey, 1 where an attack colours them. None for one channel, or
+  without images.
+
+  Args:
+    clean, attacked: `[N, ..., C]` and `[M, ..., C]`, as they are.
+  """
+  if clean.shape[-1] == 1:
+    return None
+  return auc(*(np.array([np.ptp(x, axis=-1).max() for x in side]) for side in (clean, attacked)))
 
 
 def silent_gradients(model: TappedModel, images: Array, targets: Array) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.results.by_class import class_tables
 from hfc_tf.results.result import Result
 from hfc_tf.study import grid
 from hfc_tf.study.comparison import Comparison
@@ -75,7 +76,12 @@ def labelled_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
 def study_result(
   name: str, study: Study, rows: Sequence[Any], more: Mapping[str, Any] | None = None, **shown: Any
 ) -> Result:
-  """The `Result` of one study; `more` goes into results.json, `shown` are further fields."""
+  """The `Result` of one study; `more` goes into results.json, `shown` are further fields.
+
+  Where rows have figures by class, a folded table of them comes last.
+  """
+  names = study.sources.dataset.class_names
+  shown["tables"] = [*shown.get("tables", ()), *class_tables(rows, names)]
   return Result(
     name=name, config=study.config, rows=rows, summary={**summary(study), **(more or {})},
     files=study.split_file, **shown,
@@ -102,5 +108,6 @@ def summary(study: Study) -> dict[str, Any]:
       "class_names": list(dataset.class_names),
     },
     "classifier": {"name": config.model_path or config.model, **study.classifier},
+    "sanity": study.sanity,
     "warnings": study.warnings,
   }

@@ -31,7 +31,7 @@ _AREA, _ADV_ACC = 0.6, 0.95  # what hides at its price
 _NOTES = (
   "Worst case: an image that any attack moves to its target is scored by that of its successful "
   "attacks whose score is lowest; TPR@90 is the share of images all of whose attacks are caught. "
-  "Two-sided is max(AUC, 1 - AUC).",
+  "Two-sided is the mean over classes of max(AUC, 100 - AUC).",
 )
 
 
@@ -85,8 +85,9 @@ def worst_case(source: str, compared: comparison.Comparison) -> Iterator[WorstRo
     each = np.stack([scores[label] for label in compared.results])  # [A, N]
     lowest = np.where(success, each, np.inf).min(axis=0)[moved]
     clean, threshold = scores["clean"], compared.thresholds[name]
+    sides = clean, compared.clean.predictions, lowest, targets
     yield WorstRow(
-      source, name, metrics.auc_within_class(clean, compared.clean.predictions, lowest, targets),
+      source, name, metrics.auc_within_class(*sides, fewest=metrics.FEWEST),
       metrics.tpr_at_tnr(clean, lowest, threshold=threshold), int(moved.sum()), len(clean),
     )  # fmt: skip
 
@@ -109,9 +110,9 @@ def _findings(rows: Sequence[DefenderRow]) -> list[str]:
 
 def _table(rows: Sequence[DefenderRow]) -> Table:
   return tables.detector_table(
-    "AUC within class, two-sided in brackets, percent.", rows,
+    "AUC within class / two-sided with its 95 % interval, percent.", rows,
     {"Learnt from": _learnt_from, "Attack": lambda row: _rule(row.weight_rule)},
-    fields=("auc_within_class", "auc_within_class_two_sided"),
+    fields=("auc_within_class", tables.TWO_SIDED), form="{} / {}",
   )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from hfc_tf.data.lesions import add_lesions
 from hfc_tf.errors import InputError
-from hfc_tf.evaluation.metrics import auc, auc_within_class, bootstrap_auc
+from hfc_tf.evaluation.metrics import FEWEST, auc, auc_within_class, bootstrap_auc
 from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import hfc_score
 from hfc_tf.results import papers, tables
@@ -95,7 +95,8 @@ def _row(study: Study, size: str, count: int, draws: int, normal: Array) -> Lesi
   paper = published(study.config.dataset, size, count)
   return LesionRow(
     size, count, auc(normal, scores), low, high,
-    auc_within_class(normal, clean.predictions, scores, predictions), float(1 - same.mean()),
+    auc_within_class(normal, clean.predictions, scores, predictions, FEWEST),
+    float(1 - same.mean()),
     paper.get("auc"), paper.get("false_rate"), draws, len(normal), len(scores),
   )  # fmt: skip
 

@@ -11,7 +11,16 @@ import jinja2
 
 from hfc_tf.experiments import EXPERIMENTS, binary
 from hfc_tf.report.figures import page_width
-from hfc_tf.results.labels import attack_label, dataset_label, model_label, number, share
+from hfc_tf.results.labels import (
+  attack_label,
+  budget,
+  dataset_label,
+  decimal,
+  hfc_label,
+  model_label,
+  number,
+  share,
+)
 from hfc_tf.results.result import Section, Table
 from hfc_tf.study.flags import without_effect
 
@@ -52,6 +61,7 @@ def page_files(
     base64=lambda figure: b64encode(figure.png).decode(),
     level=1 if alone else 2,
     classified=_classified(results),
+    sanity=_sanity(results),
     command=command(results),
     notes=sections[0].notes if alone else [],
     settings=[(text, _flat(results[key])) for key, text in _DETAILS.items() if results.get(key)],
@@ -79,6 +89,23 @@ def _classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
     f"classes) {share(classifier['balanced_accuracy'])}, AUC {share(classifier.get('auc'))}.",
     "table": None if len(body) > _MOST_CLASSES else Table(caption, ["True class", *names], body),
   }
+
+
+def _sanity(results: Mapping[str, Any]) -> Table | None:
+  """What rules without a network see of each attack, if it was asked."""
+  rows = results.get("sanity")
+  if not rows:
+    return None
+  body = [
+    [row["check"], attack_label(row["attack"]), budget(row["eps_256"]),
+     hfc_label(row["weight_rule"]), decimal(row["auc"])] for row in rows
+  ]  # fmt: skip
+  return Table(
+    "AUC of rules that need no network, attacked against clean AdvTest images: 0.50 sees nothing.",
+    ["Rule", "Attack", "Budget", "HFC", "AUC"], body,
+    "Channels differ: the largest difference of two channels at one pixel. On grey images 1.00 "
+    "means that the attack colours them, which no detector is needed to see.",
+  )  # fmt: skip
 
 
 def _facts(results: Mapping[str, Any]) -> list[str]:

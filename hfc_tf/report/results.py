@@ -135,7 +135,12 @@ def _csv(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-  """A value of results.csv; a text that a spreadsheet would run as a formula gets an apostrophe."""
+  """A value of results.csv; a text that a spreadsheet would run as a formula gets an apostrophe.
+
+  What is no single value is JSON text.
+  """
+  if isinstance(value, list | dict):
+    return json.dumps(value)
   if not isinstance(value, str):
     return value
   text = value.replace("\r", " ")  # csv does not quote it, and readers end the row there

@@ -11,6 +11,7 @@ from hfc_tf.results.tables import MAIN, mean
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
 Judged = Iterator[tuple[bool, str]]
+_TWO_SIDED = "auc_within_class_two_sided"  # hidden means neither too high nor too low
 
 
 class Claim(NamedTuple):
@@ -128,13 +129,14 @@ def _seen(results: Results) -> Judged:
 
 @_claim(
   "detection", "HFC hides from all detectors.", "MICCAI Table 2, TMI Table I",
-  "At one weight, no detector's AUC within class exceeds 85 % and Adv. Acc is at least 90 %.", any,
+  "At one weight, no detector's two-sided AUC within class exceeds 85 % and Adv. Acc is at least "
+  "90 %.", any,
 )  # fmt: skip
 def _hidden(results: Results) -> Judged:
   for rule, rows in _by(_successful(results), "weight_rule").items():
-    areas, least = _values(rows), min(row["adv_acc"] for row in rows)
+    areas, least = _values(rows, _TWO_SIDED), min(row["adv_acc"] for row in rows)
     if rule is not None and areas:
-      numbers = f"{rule}: AUCs up to {share(max(areas))}, Adv. Acc {share(least)}"
+      numbers = f"{rule}: two-sided AUCs up to {share(max(areas))}, Adv. Acc {share(least)}"
       yield max(areas) <= 0.85 and least >= 0.9, numbers
 
 
@@ -155,20 +157,20 @@ def _budget(results: Results) -> Judged:
 
 @_claim(
   "adaptive", "HFC hides better than other adaptive attacks.", "MICCAI Table 3, TMI Table II",
-  "The detectors' mean AUC is lower than against each of the other four.",
+  "The detectors' mean two-sided AUC within class is lower than against each of the other four.",
 )  # fmt: skip
 def _best(results: Results) -> Judged:
   means = {}
   for method, rows in _by(results["rows"], "method").items():
     for rule, each in _by(rows, "weight_rule").items():
-      area = mean(_values(each))
+      area = mean(_values(each, _TWO_SIDED))
       if method not in ("none", *KNOWING) and area is not None:
         means[ADAPTIVE_METHODS[method] + (f" ({rule})" if method.startswith("hfc") else "")] = area
   ours = [area for key, area in means.items() if key.startswith("HFC (")]
   theirs = [area for key, area in means.items() if not key.startswith("HFC")]
   if ours and theirs:
     numbers = ", ".join(f"{key} {share(area)}" for key, area in means.items())
-    yield min(ours) < min(theirs), f"mean AUC: {numbers}"
+    yield min(ours) < min(theirs), f"mean two-sided AUC: {numbers}"
 
 
 @_claim(

@@ -24,12 +24,14 @@ class Table:
     head: the names of the columns.
     rows: as many cells each as the head has.
     note: a sentence below it.
+    folded: whether a page shows no more than its caption until it is opened.
   """
 
   caption: str
   head: Sequence[str]
   rows: Sequence[Sequence[str]]
   note: str = ""
+  folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

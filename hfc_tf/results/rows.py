@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassArea:
+  """AUC of the images predicted as one class; left out, and None, below 20 images on a side."""
+
+  label: int
+  auc: float | None
+  n_adversarial: int
+  n_clean: int
+  left_out: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,8 +24,9 @@ class DetectionRow:
   `population` says which adversarials were scored, always against all clean AdvTest images:
   "successful" are all that fooled the classifier under this attack; "both_arms" those whose image
   fooled it without HFC and with it at each weight. `tpr_at_90_tnr` and `tnr_at_threshold` are at
-  the threshold learnt on AdvTrain. Attacked images are files of that `grid` ("8 bits"); figures
-  `_float` are of the images before they were stored.
+  the threshold learnt on AdvTrain. The two-sided AUC within class is the mean over classes of
+  max(A_c, 1 - A_c); of one that has `left_out`, too few images, it knows nothing. Attacked images
+  are files of that `grid` ("8 bits"); figures `_float` are of the images before they were stored.
   """
 
   attack: str
@@ -33,6 +46,9 @@ class DetectionRow:
   auc_within_class_high: float | None
   auc_two_sided: float | None
   auc_within_class_two_sided: float | None
+  auc_within_class_two_sided_low: float | None
+  auc_within_class_two_sided_high: float | None
+  by_class: Sequence[ClassArea]
   tpr_at_90_tnr: float | None
   tpr_at_90_tnr_test_threshold: float | None
   tnr_at_threshold: float
@@ -121,9 +137,33 @@ class LayerRow:
   channels: int
   auc: float | None
   auc_within_class: float | None
+  auc_within_class_low: float | None
+  auc_within_class_high: float | None
   auc_within_class_two_sided: float | None
+  auc_within_class_two_sided_low: float | None
+  auc_within_class_two_sided_high: float | None
+  by_class: Sequence[ClassArea]
   adv_acc: float
   n_adversarial: int
+  n_clean: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SanityRow:
+  """How well a rule without any network tells attacked AdvTest images from the clean ones.
+
+  `check` "channels differ" is the largest difference of two channels at one pixel: it sees colour
+  on grey images. `auc` is None for images of one channel.
+  """
+
+  check: str
+  attack: str
+  hfc: bool
+  hfc_weight: float
+  weight_rule: str | None
+  eps_256: float
+  auc: float | None
+  n_attacked: int
   n_clean: int
 
 

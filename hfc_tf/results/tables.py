@@ -28,10 +28,12 @@ from hfc_tf.results.result import Table
 R = TypeVar("R")
 Column = str | Callable[[Any], str]  # a field of the row, or what to say of it
 MAIN = ("kd", "maha", "lid", "svm", "dnn")  # of the papers' columns all but Bayesian uncertainty
-_ORDER = (*MAIN, "bu", *(key for key in DETECTORS if key not in (*MAIN, "bu")))
+_FIRST = (*MAIN, "bu", "knn", "squeezing")
+_ORDER = (*_FIRST, *(key for key in DETECTORS if key not in _FIRST))
 COLORS = dict(zip(_ORDER, itertools.cycle(PALETTE)))  # a detector has the same on every page
 AREAS = "AUC within class, percent"
 CELLS = "Cells are AUCs within class; in brackets the pooled ones, which the papers report."
+SEEN = ("two-sided AUC within class of the detectors", "auc_within_class_two_sided")
 SIDES = {"value": "–", "without": "without HFC", "with_hfc": "with HFC"}  # of the papers' cells
 _LAST = {"adv_acc": "Adv. Acc", "auc_average": "Average", "auc_maximum": "Maximum"}
 _VARYING: dict[str, Callable[[Any], str]] = {  # of the papers' cells, where they differ
@@ -92,6 +94,9 @@ def interval(field: str) -> Callable[[Any], str]:
   return cell
 
 
+TWO_SIDED = interval("auc_within_class_two_sided")
+
+
 def cell(row: Any, column: Column) -> str:
   """A cell: texts and whole numbers as they are, fractions in percent, a dash for None."""
   value = column(row) if callable(column) else getattr(row, column)
@@ -111,10 +116,10 @@ def detector_table(
   rows: Iterable[Any],
   first: Mapping[str, Column],
   last: Mapping[str, Callable[[Sequence[Any]], str]] | None = None,
-  fields: tuple[str, str] = ("auc_within_class", "auc"),
+  fields: Sequence[Column] = ("auc_within_class", "auc"),
   form: str = "{} ({})",
 ) -> Table:
-  """A line an attack with two figures of each detector.
+  """A line an attack with some figures of each detector.
 
   Args:
     caption: what it shows.

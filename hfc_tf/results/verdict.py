@@ -1,13 +1,11 @@
-"""The result of the main experiment in plain words."""
+"""The result of an experiment in plain words, judged two-sided by intervals."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, percent, share
 from hfc_tf.results.tables import grouped
 
-_CAUGHT = 0.95  # a within-class AUC from which on a detector counts as noticing the attack
-_SEEN = 0.75  # and above which the attack does not count as hidden from it
 _RULES = {
   "paper": "HFC at the papers’ weight", "auto": "HFC at the automatic weight",
   "balanced": "HFC balanced image by image",
@@ -17,27 +15,17 @@ _RULES = {
 def verdict(rows: Sequence[Any]) -> list[str]:
   """The result in plain words, sentence by sentence, from the first population's rows.
 
+  A detector sees an attack where the interval of its two-sided AUC within class, the mean over
+  classes of max(A_c, 1 - A_c), lies above 0.5; "none" is said where no interval of any does.
+
   Args:
     rows: as `DetectionRow`, one a detector, attack and population.
   """
   if not rows:
     return ["There are no rows to report."]
   rows = [row for row in rows if row.population == rows[0].population]
-  plain = grouped((row for row in rows if not row.hfc), "attack", "eps_256").items()
-  seen = {(attack_label(name), eps): _areas(group) for (name, eps), group in plain}
-  silent = [f"{name}, {budget(eps)}" for (name, eps), areas in seen.items() if not areas]
-  met = {name: areas for (name, _), areas in seen.items() if areas}
-  sentences = []
-  if silent:
-    sentences.append(f"Without HFC, {_names(silent)} reached no target: nothing to detect.")
-  if met:
-    sentences.append(
-      f"Without HFC, {_caught(met.values()) or 'none'} of {len({row.detector for row in rows})} "
-      f"detectors tell images attacked by {_names(met)} from clean ones of the same predicted "
-      f"class with an AUC of at least {share(_CAUGHT, 0)}."
-    )
-  hidden = grouped((row for row in rows if row.hfc), "weight_rule")
-  return sentences + [text for (rule,), group in hidden.items() for text in _with_hfc(rule, group)]
+  by_rule = grouped(rows, "weight_rule").items()
+  return [text for (rule,), group in by_rule for text in _of_rule(rule, group)]
 
 
 def rule_label(rule: str, rows: Iterable[Any]) -> str:
@@ -51,46 +39,81 @@ def rule_label(rule: str, rows: Iterable[Any]) -> str:
   return f"{_RULES[rule]} ({each if len(set(weights.values())) > 1 else each.split()[0]})"
 
 
-def _with_hfc(rule: str, rows: Sequence[Any]) -> Iterator[str]:
-  label = rule_label(rule, rows)
-  areas = [each for group in grouped(rows, "attack", "eps_256").values() if (each := _areas(group))]
-  scored = sorted((area, detector) for each in areas for detector, area in each.items())
-  if not scored:
-    yield f"With {label}, no target was reached."
-    return
-  accuracies = [row.adv_acc or 0.0 for row in rows]
-  reached = " to ".join(dict.fromkeys(percent(f(accuracies), 0) for f in (min, max)))
-  caught = _caught(areas)
-  (worst, lowest), *_, (best, highest) = scored * 2
-  yield (
-    f"With {label}, {f'{caught} still do' if caught else 'none does'}: AUCs run from "
-    f"{share(worst, 0)} ({detector_label(lowest)}) to {share(best, 0)} "
-    f"({detector_label(highest)}), and {'only ' if max(accuracies) < 0.5 else ''}{reached}"
-    "\u202f% of the attacked images reach their target."
-  )
-  tops = {detector: area for area, detector in scored if area > _SEEN}
-  if tops:
-    names = _names(f"{detector_label(d)} ({share(area)})" for d, area in
-                   sorted(tops.items(), key=lambda each: -each[1]))  # fmt: skip
-    yield f"At this weight HFC does not hide from {names}: an AUC above {share(_SEEN, 0)}."
-  backwards = [detector_label(detector) for area, detector in scored if area <= 1 - _CAUGHT]
-  if backwards:
+def best(rows: Iterable[Any], label: Callable[[Any], str]) -> str:
+  """Who sees most of the rows with a figure: "MAHA, 98.0 % [95–100], scores too low".
+
+  Args:
+    rows: as `DetectionRow` or `LayerRow`. label: the name of who stands in a row.
+  """
+  scored = (row for row in rows if row.auc_within_class_two_sided is not None)
+  row = max(scored, key=lambda row: row.auc_within_class_two_sided)
+  area = row.auc_within_class_two_sided
+  low, high = row.auc_within_class_two_sided_low, row.auc_within_class_two_sided_high
+  gaps = [each.auc - 0.5 for each in row.by_class if each.auc is not None]
+  above = {gap > 0 for gap in gaps if abs(gap) >= max((area - 0.5) / 2, 1e-9)}
+  sides = {
+    (): "", (True,): ", scores too high", (False,): ", scores too low",
+    (False, True): ", scores too high in some classes, too low in others",
+  }  # fmt: skip
+  figure = f"{share(area)} [{percent(low, 0)}–{percent(high, 0)}]"
+  return f"{label(row)}, {figure}{sides[tuple(sorted(above))]}"
+
+
+def _of_rule(rule: str | None, rows: Sequence[Any]) -> Iterator[str]:
+  """Without HFC, or with it at one weight."""
+  label = "Without HFC" if rule is None else f"With {rule_label(rule, rows)}"
+  groups = grouped(rows, "attack", "eps_256")
+  names = {key: attack_label(key[0]) for key in groups}
+  silent = [f"{names[key]}, {budget(key[1])}"
+            for key, group in groups.items() if not group[0].n_adversarial]  # fmt: skip
+  few = {key for key, group in groups.items()
+         if group[0].n_adversarial and _none_scored(group)}  # fmt: skip
+  met = {key: group for key, group in groups.items() if not _none_scored(group)}
+  if silent:
+    yield f"{label}, {_names(silent)} reached no target: nothing to detect."
+  if few:
     yield (
-      f"Read the other way round, {_names(backwards)} would still give the attack away: hidden "
-      "images score lower than clean ones (column two-sided)."
+      f"{label}, the images that {_names(names[key] for key in few)} moves are too few to judge "
+      "detectors by: no class has 20 on both sides."
+    )
+  if not met:
+    return
+  shown = [row for group in met.values() for row in group]
+  counts = [sum(_sees(row) for row in group) for group in met.values()]
+  detectors = len({row.detector for row in shown})
+  span = " to ".join(dict.fromkeys(map(str, (min(counts), max(counts)))))
+  several = len(met) > 1
+  most = best(shown, lambda row: detector_label(row.detector)
+              + (f" on {attack_label(row.attack)}" if several else ""))  # fmt: skip
+  attacked = f"images attacked by {_names(names[key] for key in met)}"
+  if max(counts):
+    see = "sees" if span == "1" else "see"
+    yield (
+      f"{label}, {span} of {detectors} detectors {see} {attacked}: the 95 % interval of the "
+      f"two-sided AUC within class lies above 50\u202f%. Most is seen by {most}."
+    )
+  else:
+    yield (
+      f"{label}, none of {detectors} detectors sees {attacked}: every 95 % interval of the "
+      f"two-sided AUC within class holds 50\u202f%. The highest is that of {most}."
+    )
+  if rule is not None:
+    accuracies = [row.adv_acc or 0.0 for row in shown]
+    reached = " to ".join(dict.fromkeys(percent(f(accuracies), 0) for f in (min, max)))
+    yield (
+      f"{'Only ' if max(accuracies) < 0.5 else ''}{reached}\u202f% of the attacked images reach "
+      "their target."
     )
 
 
-def _areas(rows: Iterable[Any]) -> dict[str, float]:
-  """Within-class AUC per detector, for the detectors that have one."""
-  return {r.detector: r.auc_within_class for r in rows if r.auc_within_class is not None}
+def _none_scored(rows: Iterable[Any]) -> bool:
+  return all(row.auc_within_class_two_sided is None for row in rows)
 
 
-def _caught(areas: Iterable[Mapping[str, float]]) -> str:
-  """How many detectors notice, as a span over the attacks; empty where none does."""
-  counts = [sum(area >= _CAUGHT for area in each.values()) for each in areas]
-  spans = dict.fromkeys(map(str, (min(counts), max(counts))))
-  return " to ".join(spans) if max(counts) else ""
+def _sees(row: Any) -> bool:
+  """Whether a detector's interval excludes one half."""
+  low = row.auc_within_class_two_sided_low
+  return low is not None and low > 0.5
 
 
 def _names(names: Iterable[str]) -> str:

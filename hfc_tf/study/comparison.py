@@ -15,7 +15,7 @@ from hfc_tf.detectors.base import Detector
 from hfc_tf.evaluation import sanity
 from hfc_tf.evaluation.protocol import AttackResult, detection_rows
 from hfc_tf.results.labels import attack_label, hfc_label
-from hfc_tf.results.rows import DetectionRow
+from hfc_tf.results.rows import DetectionRow, SanityRow
 from hfc_tf.study import grid, stages
 from hfc_tf.study.adversarials import grey_images
 from hfc_tf.study.hfc_weight import hfc_attacks
@@ -211,7 +211,21 @@ def evaluate(
     lost = sanity.lost_as_files(label, before.adv_acc, result.adv_acc, result.grid)
     study.warn(*(lost if subset == "adv_test" else ()), first=True)
   logging.info("%s %s: Adv. Acc on %s %.3f", name, rule or "", subset, result.adv_acc)
+  if subset == "adv_test":
+    _check_channels(study, result)
   return result
+
+
+def _check_channels(study: Study, result: AttackResult) -> None:
+  """Adds the row "channels differ" of attacked AdvTest images."""
+  clean, attacked = study.images("adv_test"), result.images[result.attacked]
+  area = sanity.channels_differ(clean, attacked)
+  row = SanityRow(
+    "channels differ", result.attack, result.hfc, result.hfc_weight, result.weight_rule,
+    result.eps_256, area, len(attacked), len(clean),
+  )  # fmt: skip
+  if row not in study.sanity:
+    study.sanity.append(row)
 
 
 def score(

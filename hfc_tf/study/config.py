@@ -116,8 +116,9 @@ class Config:
   )
   components: int | None = _flag(None, "M; none: 64 on fundus, else 16.", values.whole, 1, 65536)
   detectors: tuple[str, ...] = _flag(
-    ("kd", "maha", "lid", "svm", "dnn", "bu"), f"{', '.join(DETECTORS)}.", values.several, DETECTORS
-  )
+    ("kd", "maha", "lid", "svm", "dnn", "bu", "knn", "squeezing"), f"{', '.join(DETECTORS)}.",
+    values.several, DETECTORS,
+  )  # fmt: skip
   retrain: str = _flag(
     "none",
     "What detectors learn from: none (the attack without HFC), hfc (with it), mixture (both).",

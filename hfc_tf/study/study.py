@@ -22,6 +22,7 @@ from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor, executor
 from hfc_tf.evaluation import sanity
 from hfc_tf.models import training
+from hfc_tf.results.rows import SanityRow
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
 from hfc_tf.study import adversarials, grid, stages
@@ -45,6 +46,7 @@ class Study:
     levels: 2^bits - 1 of the files that images are; None for floats.
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
+    sanity: rows of rules that need no network.
     train, train_key: taps of clean Train images, and their key.
     rows_of, targets, clean: of "adv_train" and "adv_test".
     classifier: how good it is on Test, see `evaluate`.
@@ -61,6 +63,7 @@ class Study:
     self.begun = time.monotonic()
     self.warnings: list[str] = []
     self.timing: dict[str, float] = {}
+    self.sanity: list[SanityRow] = []
     self._attacks: dict[tuple[Any, ...], Attack] = {}
     out = pathlib.Path(config.out)
     writable_folder(out)  # refused now, not when all is done

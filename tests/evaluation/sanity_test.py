@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from hfc_tf.evaluation import sanity
 from hfc_tf.taps import TappedModel
@@ -37,6 +38,21 @@ def test_attacked_images_outside_range_or_ball():
   assert "leave [0, 1], from 1.1 to 1.1" in text
   (text,) = sanity.outside("bim", clean, clean * np.nan, eps)
   assert "NaN" in text
+
+
+def test_colour_on_grey_images_gives_itself_away():
+  rng = np.random.default_rng(0)
+  grey = np.repeat(rng.uniform(size=(9, 4, 4, 1)).astype(np.float32), 3, -1)
+  coloured = rng.uniform(size=grey.shape).astype(np.float32)
+  assert sanity.channels_differ(grey, grey[:5] * 0.5) == 0.5
+  assert sanity.channels_differ(grey, grey + coloured / 256) == 1.0
+  widest = [(x.max(-1) - x.min(-1)).max((1, 2)) for x in (coloured, coloured[::-1] * 0.9)]
+  expected = np.mean([(b > a) + 0.5 * (a == b) for a in widest[0] for b in widest[1]])
+  assert sanity.channels_differ(coloured, coloured[::-1] * 0.9) == pytest.approx(expected)
+  assert sanity.channels_differ(grey[..., :1], grey[..., :1]) is None
+  assert sanity.channels_differ(grey, grey[:0]) is None
+  volumes = np.stack([grey] * 2, axis=1)
+  assert sanity.channels_differ(volumes, volumes) == 0.5
 
 
 def test_a_model_without_gradients():

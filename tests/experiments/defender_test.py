@@ -83,6 +83,7 @@ def row(detector, area, rule=None, *, adv_acc=0.9, lesson="plain"):
   return types.SimpleNamespace(
     detector=detector, auc_within_class=area, adv_acc=adv_acc, learnt_from=lesson,
     auc_within_class_two_sided=None if area is None else max(area, 1 - area),
+    auc_within_class_two_sided_low=None, auc_within_class_two_sided_high=None,
     hfc=rule is not None, weight_rule=rule, aim=rule.split()[0] if rule else None,
   )  # fmt: skip
 

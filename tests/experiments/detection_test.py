@@ -33,7 +33,8 @@ SMALL = {
 ROW_NAMES = """
   attack hfc hfc_weight eps_256 step_size_256 steps detector auc auc_low auc_high auc_within_class
   auc_two_sided tpr_at_90_tnr tpr_at_90_tnr_test_threshold adv_acc adv_acc_low adv_acc_high
-  adv_acc_8bit n_adversarial n_clean
+  adv_acc_8bit n_adversarial n_clean auc_within_class_two_sided auc_within_class_two_sided_low
+  auc_within_class_two_sided_high by_class
 """
 
 
@@ -70,7 +71,7 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
   assert {f"{figure.name}.png" for figure in section.figures} == {
     path.name for path in (out / "figures").iterdir()
   }
-  table, success, *details = section.tables
+  table, success, *details, classes = section.tables
   assert table.head == ["Attack", "HFC", "KD", "MAHA", "BU", "Adv. Acc"]
   assert [line[:2] for line in table.rows] == [
     ["BIM", "–"], ["BIM", "paper (1)"], ["BIM", "balanced"],
@@ -88,6 +89,10 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
   assert [float(line[3].split()[0]) for line in hidden] == pytest.approx(
     list(areas.values()), abs=0.051
   )
+  assert classes.folded and {line[4] for line in classes.rows} <= {"normal", "pneumonia"}
+  assert [row["hfc"] for row in results["best_layers"]] == [False, True]
+  assert "Of single layers, most is seen without HFC by " in section.lead[-1]
+  assert [row["auc"] for row in results["sanity"]] == [None, None]  # drawn with one channel
   assert details[1].caption.startswith("Only images that the attack moves without HFC and at every")
 
 

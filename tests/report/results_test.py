@@ -49,6 +49,13 @@ def test_csv_has_every_column_once(tmp_path):
     ]  # fmt: skip
 
 
+def test_csv_holds_lists_as_json_text(tmp_path):
+  _write(tmp_path, {}, [{"by_class": [{"label": 0, "auc": np.float64(0.5)}]}])
+  with open(tmp_path / "results.csv", newline="") as file:
+    (line,) = csv.DictReader(file)
+  assert json.loads(line["by_class"]) == [{"label": 0, "auc": 0.5}]
+
+
 def test_a_name_that_is_no_text_survives(tmp_path):
   name = os.fsdecode(b"scan\xff.png")
   _write(tmp_path, {"config": {"data_dir": name}}, [])
