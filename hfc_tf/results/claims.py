@@ -190,7 +190,8 @@ def _components(results: Results) -> Judged:
   "images.", any,
 )  # fmt: skip
 def _transfers(results: Results) -> Judged:
-  rules = _by((r for r in results["rows"] if r["substitute"] is not None), "weight_rule")
+  alike = (r for r in results["rows"] if r["substitute"] and r.get("shares_start") is not False)
+  rules = _by(alike, "weight_rule")
   plain = mean(_values(rules.pop(None, [])))
   for rule, rows in rules.items():
     area, moved = mean(_values(rows)), rows[0]["adv_acc"]

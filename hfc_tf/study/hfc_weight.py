@@ -126,7 +126,7 @@ def largest_weight(
 def smallest_budget(study: Study, name: str) -> float | None:
   """The smallest eps, in image units, at which Adv. Acc is 95 % or more on AdvTrain.
 
-  To a factor of 2^(1/4), with the study's number of steps; None where 64 times the study's budget
+  To a factor of 2^(1/4), see `Study.attack`; None where 64 times the study's budget
   does not do.
   """
   most = float(study.config.eps_256 or 0) / 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 import operator
 import pathlib
 import time
@@ -176,8 +177,8 @@ class Study:
 
     Args:
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
-      eps: another budget in image units; the step grows with it, the number of steps stays. Not
-        heard by attacks that look for the smallest perturbation.
+      eps: another budget in image units; with it grows the step, or with --fixed=step the number
+        of steps. Not heard by attacks that look for the smallest perturbation.
     """
     if (name, *terms) not in self._attacks:
       settings = self.attack_settings()
@@ -188,7 +189,11 @@ class Study:
     attack = copy.copy(self._attacks[name, *terms])
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
+      longer, step = eps / attack.eps, attack.step_size
       attack.eps = eps
+      if self.config.fixed == "step":
+        attack.steps = max(1, math.ceil(attack.steps * longer - 1e-9))
+        attack.step_size = step
     return attack
 
   def aimed(self, subset: str) -> Array:
