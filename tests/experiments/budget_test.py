@@ -20,4 +20,14 @@ def test_experiment():
   assert any("0.001/256 is left out" in warning for warning in found["warnings"])
   assert len({row["model"] for row in rows}) == 1
   page = shared.page(found)
+  assert "At every budget there are 4 steps" in page
   assert "Detection over the budget" in page and "dotted with HFC" in page
+
+
+def test_a_fixed_step_takes_more_steps_within_larger_budgets():
+  config = shared.config(hfc_weights=("1",), detectors=("maha",), fixed="step", eps_256=8.0)
+  found = shared.run(budget, config, budgets_256=[8.0, 12.0, 16.0])
+  assert {(r["eps_256"], r["steps"], r["step_size_256"]) for r in found["rows"]} == {
+    (8.0, 4, 4.0), (12.0, 6, 4.0), (16.0, 8, 4.0),
+  }  # fmt: skip
+  assert "At every budget the step is 4/256" in shared.page(found)
