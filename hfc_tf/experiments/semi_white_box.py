@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
@@ -43,9 +42,8 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
   known = str(victim.config.model_path or victim.config.model)
   direct = comparison.compare(victim, name)
   start = "unknown" if victim.config.model_path else victim.config.start
-  of_victim: dict[str, Any] = {"victim": known, "victim_start": start}
   rows = [
-    SubstituteRow(**row, **of_victim, substitute=None, start=start, shares_start=True)
+    SubstituteRow(**row, victim=known, substitute=None, start=start)
     for _, row in labelled_rows(direct)
   ]
   seed = victim.config.seed if victim.config.model_seed is None else victim.config.model_seed
@@ -71,11 +69,8 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
     for rule, attack in hfc_weight.hfc_attacks(substitute, name).items():
       results[rule] = comparison.evaluate(victim, name, attack, rule, by=substitute)
     compared = labelled_rows(comparison.score(victim, direct.detectors, results))
-    origin = substitute.config.start
-    alike = None if start == "unknown" and not scratch else bool(origin) == bool(start)
     rows += [
-      SubstituteRow(**row, **of_victim, substitute=model, start=origin, shares_start=alike)
-      for _, row in compared
+      SubstituteRow(**row, victim=known, substitute=model, start=weights) for _, row in compared
     ]
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))
   table = tables.detector_table(
@@ -97,6 +92,6 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
 def _label(row: SubstituteRow) -> str:
   model = row.substitute
   made = "the victim itself" if model is None else f"a {model_label(model)} trained apart"
-  if model is not None and (row.start or row.shares_start is False):
+  if model is not None:
     made += f" from {start_label(row.start)}"
   return f"made on {made}, {hfc_label(row.weight_rule)}"

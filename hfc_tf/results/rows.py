@@ -95,18 +95,11 @@ class DomainRow(DetectionRow):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SubstituteRow(DetectionRow):
-  """One detector of the victim against one attack; `substitute` is None where no other was used.
-
-  Attributes:
-    start, victim_start: a weights file, "imagenet" or "unknown"; None: random weights.
-    shares_start: whether substitute and victim started alike; None where that is unknown.
-  """
+  """One detector and attack, made on `substitute` (None: the victim) of `start` (None: random)."""
 
   victim: str
   substitute: str | None
-  victim_start: str | None
   start: str | None
-  shares_start: bool | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,11 +53,12 @@ def deviations(config: Config) -> dict[str, list[str]]:
   steps = schedule(eps, step)[1]
   backbone = ("resnet18_3d",) if config.dataset in VOLUMES else BACKBONES
   weights, most = ", ".join(config.hfc_weights), config.max_adv_train
+  made = f"2 eps / step = {config.steps}" if config.steps == steps else str(config.steps)
   facts = [  # (whether it holds, what is so here, what the papers have)
     (config.image_size == 256, f"image size {config.image_size} px", "256 px"),
     (abs(eps - 1) < 1e-9, f"eps {eps:g}/256", "1/256"),
     (abs(step - 0.02) < 1e-9, f"step {step:.3g}/256", "0.02/256"),
-    (config.steps == steps, f"{config.steps} steps", f"2 eps / step = {steps}"),
+    (config.steps == steps, f"{made} steps", f"2 eps / step = {steps}"),
     (not most, f"at most {most} images in AdvTrain" if most else "AdvTrain whole", "whole"),
   ]
   if config.hfc:

@@ -12,8 +12,10 @@ def papers(**changes):
 def test_what_holds_and_what_differs():
   found = deviations(papers(hfc=True, weights="imagenet"))
   assert found == {
-    "holds": ["image size 256 px", "eps 1/256", "step 0.02/256", "100 steps", "AdvTrain whole",
-              "weight on HFC 1", "backbone resnet50", "start from imagenet"],
+    "holds": [
+      "image size 256 px", "eps 1/256", "step 0.02/256", "2 eps / step = 100 steps",
+      "AdvTrain whole", "weight on HFC 1", "backbone resnet50", "start from imagenet",
+    ],
     "differs": [],
   }  # fmt: skip
   found = deviations(papers(steps=40, model="densenet121"))
@@ -23,7 +25,7 @@ def test_what_holds_and_what_differs():
   ]  # fmt: skip
   # Without the flag the same list says how far a run is from the papers'.
   found = deviations(Config(hfc=True).resolved())
-  assert found["holds"] == ["40 steps", "weight on HFC 1, auto"]
+  assert found["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, auto"]
   assert "at most 400 images in AdvTrain (papers: whole)" in found["differs"]
 
 
