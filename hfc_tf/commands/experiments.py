@@ -10,9 +10,11 @@ from absl import flags
 from hfc_tf.commands import program
 from hfc_tf.commands.flags import Option, budgets, checked, define, names, natural, number, typed
 from hfc_tf.data import DATASETS, download
+from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.models import MODELS
 from hfc_tf.study import values
+from hfc_tf.study.setting import backbones
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
 
@@ -118,7 +120,16 @@ def run_ood() -> Options:
 def run_semi_white_box() -> Options:
   """Attacks through a substitute classifier: run_semi_white_box --dataset=chest --eps=4."""
   text = "Architectures of the substitutes; none: that of --model."
-  return {"substitutes": names("substitutes", text, MODELS)}
+  substitutes = names("substitutes", text, MODELS)
+  text = "Beside substitutes that start from --weights also some from scratch; default: yes."
+  cross = flags.DEFINE_boolean("cross_starts", None, text)
+
+  def crossed() -> bool | None:
+    if cross.value is not None and flags.FLAGS["weights"].value is None:
+      raise InputError("--weights with --cross_starts", "none", "add it")
+    return cross.value
+
+  return {"substitutes": substitutes, "cross_starts": crossed}
 
 
 @program.experiment("stress_test")
@@ -147,7 +158,7 @@ def run_volumes() -> Options:
 
 def reproduce() -> None:
   """Runs every experiment of the papers: reproduce --budget_minutes=60."""
-  make_config = define(hides=True, trains_others=True)
+  make_config = define(hides=True, trains_others=True, several_budgets=True)
   only = names("only", f"{', '.join(EXPERIMENTS)}; none: all.", EXPERIMENTS)
   make_natural = natural()
   text = "Start no experiment that is expected to end later; none: run all."
@@ -155,7 +166,8 @@ def reproduce() -> None:
 
   def main() -> None:
     config, images, wanted = make_config(), make_natural(), only()
-    dataclasses.replace(config, hfc=True).resolved()
+    model = str(dataclasses.replace(config, hfc=True).resolved().model)
+    values.starts_fit("--weights", config.weights, backbones(config) or [model])
     values.real("--budget_minutes", budget.value, 0, low_fits=True)
     experiments, report = map(program.load, ("hfc_tf.experiments.reproduce", "hfc_tf.report"))
     experiments.run(config, report.write, wanted or (), images, budget.value, typed())

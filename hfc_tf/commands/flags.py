@@ -18,6 +18,7 @@ from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import values
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import without_effect
+from hfc_tf.study.setting import as_the_papers
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
 
@@ -37,13 +38,14 @@ def define(
   *,
   hides: bool = False,
   trains_others: bool = False,
+  several_budgets: bool = False,
   **defaults: Any,
 ) -> Callable[[], Config]:
   """Defines the common flags; returns what makes the `Config`, and refuses flags without an effect.
 
   Args:
     place: where they are defined.
-    hides, trains_others: as those of `without_effect`.
+    hides, trains_others, several_budgets: as those of `without_effect`.
     defaults: fields of `Config` whose default differs in this command.
   """
   start, types, holders = Config(**defaults), typing.get_type_hints(Config), {}
@@ -60,7 +62,8 @@ def define(
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     made = dataclasses.replace(start, **(given | lists))
-    for name, needed in without_effect(vars(made), hides, trains_others).items():
+    made = as_the_papers(made, typed(place), defaults)
+    for name, needed in without_effect(vars(made), hides, trains_others, several_budgets).items():
       several = name in ("depth", "window") and "datasets" in place and place["datasets"].present
       if place[name].present and not several:
         raise InputError(f"{needed} with --{name}", "another command line", f"leave out --{name}")

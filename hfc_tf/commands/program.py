@@ -20,6 +20,8 @@ from absl import app, flags, logging
 from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.study import values
+from hfc_tf.study.setting import backbones
 from hfc_tf.surroundings import check_backend, set_defaults
 
 flags.disclaim_key_flags()  # so that --help of a command shows the flags as its own
@@ -43,16 +45,23 @@ def experiment(
   fields = entry.defaults if defaults is None else defaults
 
   def command(options: Callable[[], Mapping[str, Option]]) -> None:
-    make_config = define(hides=bool(fields.get("hfc")), trains_others=entry.trains_others, **fields)
+    make_config = define(
+      hides=bool(fields.get("hfc")), trains_others=entry.trains_others,
+      several_budgets=entry.several_budgets, **fields,
+    )  # fmt: skip
     arguments = options()
 
     def main() -> None:
       config = make_config()
-      config.resolved()
+      model = str(config.resolved().model)
       if len(config.attacks) > 1 and not entry.every_attack:
         raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
       given = {key: value() for key, value in arguments.items()}
       chosen = {key: value for key, value in given.items() if value is not None}
+      models = chosen.get("models") or ("models" in arguments and backbones(config))
+      others = list(chosen.get("substitutes", ()))
+      own = [] if config.model_path and others else [model]
+      values.starts_fit("--weights", config.weights, models or own + others)
       load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
       say(f"report: {config.out}/report.html")
 

@@ -85,10 +85,20 @@ class Dataset:
 
 
 class View:
-  """A sequence of images of a Dataset, at indices int [n], read when they are asked for."""
+  """A sequence of images of a Dataset, at indices int [n], read when they are asked for.
 
-  def __init__(self, dataset: Dataset, indices: np.ndarray, channels: int | None = None) -> None:
+  `prepare` is what a model wants of images in [0, 1], if anything.
+  """
+
+  def __init__(
+    self,
+    dataset: Dataset,
+    indices: np.ndarray,
+    channels: int | None = None,
+    prepare: Callable[[np.ndarray], np.ndarray] | None = None,
+  ) -> None:
     self._dataset, self._indices, self._channels = dataset, indices, channels
+    self._prepare = prepare
 
   def __len__(self) -> int:
     """n."""
@@ -96,7 +106,8 @@ class View:
 
   def __getitem__(self, rows: np.ndarray) -> np.ndarray:
     """float32 [r, (D,) H, W, channels] of the rows int [r]."""
-    return self._dataset.images(self._indices[rows], self._channels)
+    images = self._dataset.images(self._indices[rows], self._channels)
+    return images if self._prepare is None else self._prepare(images)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ class Experiment(NamedTuple):
     defaults: fields of `Config` that differ from the common ones.
     trains_others: whether it may train classifiers beside the one of --model_path.
     every_attack: whether it makes all attacks of --attack, else only one.
+    several_budgets: whether it attacks within several budgets, see --fixed.
   """
 
   module: str
@@ -24,6 +25,7 @@ class Experiment(NamedTuple):
   defaults: Mapping[str, Any]
   trains_others: bool = False
   every_attack: bool = False
+  several_budgets: bool = False
 
 
 _TRAIN_OTHERS = (
@@ -36,6 +38,7 @@ EXPERIMENTS = {
   name: Experiment(
     f"hfc_tf.experiments.{name}", title, minutes, {"out": f"out/{name}", **defaults},
     name in _TRAIN_OTHERS, name in ("detection", "gradient_direction", "volumes"),
+    name in ("budget", "medical_natural", "volumes"),
   )
   for name, title, minutes, defaults in (
     ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),

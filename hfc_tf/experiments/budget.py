@@ -6,10 +6,11 @@ dotted with HFC, on ResNet-50 and VGG-16.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from hfc_tf.errors import InputError
-from hfc_tf.experiments.common import budgets, hfc_study, labelled_rows, study_result
+from hfc_tf.experiments.common import budgets, fixed, hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.figures import LineChart
 from hfc_tf.results.labels import attack_label, hfc_label, model_label, number
@@ -17,11 +18,12 @@ from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import BudgetRow
 from hfc_tf.study import comparison
 from hfc_tf.study.config import Config
+from hfc_tf.study.setting import backbones
 
 FRACTIONS = (0.25, 0.5, 1.0, 2.0)  # of --eps, where no budgets are given
 _NOTES = (
-  "At every budget the detectors learn anew from the attack without HFC; the number of steps is "
-  f"the same at all of them. {tables.CELLS} The papers print no figures of these curves.",
+  "At every budget the detectors learn anew from the attack without HFC. "
+  f"{tables.CELLS} The papers print no figures of these curves.",
 )
 
 
@@ -30,9 +32,12 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
 
   Args:
     config: its first attack is made without and with HFC.
-    models: keys of MODELS; none: that of `config`.
+    models: keys of MODELS; none: that of `config`, in the papers' setting both backbones.
     budgets_256: values of eps in 1/256; none: a quarter, half, once and twice config's.
   """
+  models = models or backbones(config)
+  if models and not config.model_path:
+    config = dataclasses.replace(config, model=models[0])
   study, name = hfc_study(config, budgets_256)
   wanted = budgets(study, budgets_256, FRACTIONS)
   rows: list[BudgetRow] = []
@@ -53,7 +58,7 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
   return study_result(
     "budget", study, rows, title=f"Hiding {attack_label(name)} in larger and larger budgets",
     lead=[_finding(group) for group in by_model], tables=[_table(group) for group in by_model],
-    figures=[_figure(group) for group in by_model], notes=_NOTES,
+    figures=[_figure(group) for group in by_model], notes=[*_NOTES, fixed(study.config)],
   )  # fmt: skip
 
 

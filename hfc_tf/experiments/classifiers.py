@@ -24,6 +24,7 @@ from hfc_tf.results.rows import ClassifierRow
 from hfc_tf.storage.store import Store
 from hfc_tf.study import stages
 from hfc_tf.study.config import Config
+from hfc_tf.study.setting import backbones, deviations
 from hfc_tf.study.sources import load_sources
 from hfc_tf.study.victim import load_victim
 
@@ -34,13 +35,13 @@ _NOTES = (
 )
 
 
-def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()) -> Result:
+def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str | None] = ()) -> Result:
   """Trains every backbone on every data set.
 
   Args:
     config: what all trainings share.
     datasets: names, or "name=folder"; none: that of `config`.
-    models: keys of MODELS; none: that of `config`.
+    models: keys of MODELS; none: that of `config`, in the papers' setting both backbones.
   """
   begun = time.monotonic()
   rows: list[ClassifierRow] = []
@@ -48,7 +49,8 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
   warnings, timing = [], {}
   store = Store(config.artefacts or pathlib.Path(config.out) / "artefacts")
   colors = itertools.cycle(PALETTE)
-  for entry, model in itertools.product(datasets or (config.dataset,), models or (config.model,)):
+  models = models or backbones(config) or (config.model,)
+  for entry, model in itertools.product(datasets or (config.dataset,), models):
     started = time.monotonic()
     messages: list[str] = []
     row, curve = _row(store, _one(config, entry, model), messages.append)
@@ -68,6 +70,7 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str] = ()
       "source": sources.pop() if len(sources) == 1 else "mixed",
       "image_size": config.image_size,
     },
+    "papers_setting": deviations(config.resolved()),
     "warnings": warnings,
   }
   figure = LineChart(

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.results.by_class import class_tables
+from hfc_tf.results.labels import number
 from hfc_tf.results.result import Result
 from hfc_tf.study import grid
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
+from hfc_tf.study.setting import deviations
 from hfc_tf.study.study import Study
 
 _BLOCK_ENDS = (10, 22, 40, 49)  # of ResNet-50's 49 activations
@@ -73,6 +75,14 @@ def labelled_rows(compared: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
       yield label, vars(row)
 
 
+def fixed(config: Config) -> str:
+  """What stays the same where budgets vary, as a sentence."""
+  if config.fixed == "step":
+    step = number(float(config.step_size_256 or 0), 3)
+    return f"At every budget the step is {step}/256; the number of steps grows with the budget."
+  return f"At every budget there are {config.steps} steps, which grow with it."
+
+
 def study_result(
   name: str, study: Study, rows: Sequence[Any], more: Mapping[str, Any] | None = None, **shown: Any
 ) -> Result:
@@ -107,7 +117,12 @@ def summary(study: Study) -> dict[str, Any]:
       "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
       "class_names": list(dataset.class_names),
     },
-    "classifier": {"name": config.model_path or config.model, **study.classifier},
+    "classifier": {
+      "name": config.model_path or config.model,
+      **({} if config.model_path else {"start": config.start, "learning_rate": config.rate}),
+      **study.classifier,
+    },
     "sanity": study.sanity,
+    "papers_setting": deviations(config),
     "warnings": study.warnings,
   }

@@ -28,7 +28,9 @@ from hfc_tf.storage.files import write_files
 from hfc_tf.storage.hashing import digest, path_digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import checksums, damage
+from hfc_tf.study import values
 from hfc_tf.study.config import Config
+from hfc_tf.study.setting import as_the_papers, deviations
 
 Write = Callable[[Result], dict[str, Any]]  # hfc_tf.report.write
 _ASKED = "asked.json"
@@ -36,7 +38,9 @@ _FILES = ("results.*", "report.html", "[cs]*.json", "figures/*.png")
 _DONE = ("there already", "made")
 _AGAINST_NATURAL = ("medical_natural", "stress_test")
 _WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
-_OF_THE_IMAGES: dict[str, Any] = dict.fromkeys(("data_dir", "split", "model", "model_path"))
+_OF_THE_IMAGES: dict[str, Any] = dict.fromkeys((
+  "data_dir", "split", "model", "model_path", "weights",
+))  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,9 +123,10 @@ def plan(
       logging.warning("%s cannot be made with all flags: it takes %s", name, flags)
     fields |= instead
     fields |= {"out": str(out / name), "artefacts": config.artefacts or str(out / "artefacts")}
-    made = dataclasses.replace(config, **fields)
+    made = as_the_papers(dataclasses.replace(config, **fields), typed, defaults)
     options = {"natural": natural} if natural and name in _AGAINST_NATURAL else {}
-    paths = [made.data_dir, made.split, made.model_path, made.weights]
+    paths = [made.data_dir, made.split, made.model_path]
+    paths += values.start_files("--weights", made.weights).values()
     paths += [natural.data_dir] if options and natural else []
     tasks.append(Task(name, made, options, [contents(path) for path in paths]))
   return tasks
@@ -222,6 +227,7 @@ def _result(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> 
     name="reproduce", config=config, rows=judged, title="The papers' experiments",
     sections=sections, summary={
       "data": {"name": config.dataset, "source": "synthetic" if drawn else ""},
+      "papers_setting": deviations(config.resolved()),
       "experiments": dict(state),
       "warnings": [f"{name}: {text}" for name, each in done.items() for text in each["warnings"]],
     },

@@ -16,7 +16,7 @@ import numpy as np
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
-from hfc_tf.experiments.common import budgets, hfc_study, labelled_rows, study_result
+from hfc_tf.experiments.common import budgets, fixed, hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
 from hfc_tf.results.labels import attack_label, budget, number
@@ -65,10 +65,11 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   # What was brought along fits volumes of one size only, and 3-D kernels fit no slices.
   model = "small_resnet" if study.config.model_path else study.config.model
   flat = "small_resnet" if model == "resnet18_3d" else model
+  weights = study.config.weights if flat == study.config.model else None
   apart: dict[str, Any] = {"model_path": None, "split": None}
   forms = {
     "volumes": study,
-    "slices": study.beside("slices", slices(volumes), model=flat, **apart),
+    "slices": study.beside("slices", slices(volumes), model=flat, weights=weights, **apart),
     "halved": study.beside("halved", halved(volumes), model=model, **apart),
   }
   points = [point for form, each in forms.items() for point in _success(form, each, wanted)]
@@ -85,7 +86,8 @@ def run(config: Config, budgets_256: Sequence[float] = ()) -> Result:
   return study_result(
     "volumes", study, rows, {"success": points}, title="Volumes against slices",
     lead=[lead],
-    tables=[table, *published, _curve(points)], figures=[_figure(points)], notes=_NOTES,
+    tables=[table, *published, _curve(points)], figures=[_figure(points)],
+    notes=[*_NOTES, fixed(study.config)],
   )  # fmt: skip
 
 

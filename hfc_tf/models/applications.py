@@ -17,7 +17,7 @@ from hfc_tf.surroundings import default_settings
 _MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # of ImageNet, RGB
 # These networks read 255 x image, channels BGR, minus these means.
 _CAFFE_MEANS_BGR = np.array([103.939, 116.779, 123.68])
-_CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
+CAFFE = ("ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19")
 resnet50: Callable[..., keras.Model]  # by __getattr__
 
 
@@ -95,7 +95,7 @@ def _completed(
 
 def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | None) -> keras.Model:
   """All but the head; names and dropout do not depend on what was built before in this process."""
-  channels = "C" if name in _CAFFE else 3
+  channels = "C" if name in CAFFE else 3
   least = "H and W at least 32"
   try:
     if len(input_shape) != 3 or min(input_shape[:2]) < 32 or channels not in ("C", input_shape[-1]):
@@ -135,7 +135,7 @@ def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | Non
 
 def _prepared(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
   """What the network reads, of RGB in [0, 1]."""
-  if name in _CAFFE:
+  if name in CAFFE:
     return images
   scale, offset = 2.0, -1.0
   if name.startswith(("ConvNeXt", "EfficientNet", "MobileNetV3")):  # which prepare 0 to 255
@@ -150,7 +150,7 @@ def _load_imagenet(name: str, body: keras.Model) -> None:
   weights = getattr(keras.applications, name)(
     include_top=False, weights="imagenet", input_shape=body.input_shape[1:]
   ).get_weights()
-  if name in _CAFFE:
+  if name in CAFFE:
     weights[:2] = caffe_to_unit_range(*weights[:2])
   if name.startswith("EfficientNetB"):
     # Only with these weights does Keras divide by the square root of the deviation once more.

@@ -86,9 +86,7 @@ def _load(model: keras.Model, layers: dict[str, list[h5py.Dataset]], source: str
     found = [tuple(w.shape) for w in layers.get(layer.name, [])]
     if expected == found:
       body.append(layer)
-    elif layer.name in ("fc1", "fc2"):
-      logging.info("Layer %s is not taken from %s: it keeps its own draw.", layer.name, source)
-    else:
+    elif layer.name not in ("fc1", "fc2"):
       raise InputError(
         expected=f"layer {layer.name} with weights of shapes {expected} in {source}",
         found=f"shapes {found}" if layer.name in layers else "no layer of that name",
@@ -103,6 +101,10 @@ def _load(model: keras.Model, layers: dict[str, list[h5py.Dataset]], source: str
   for layer, value in zip(body, values, strict=True):
     layer.set_weights(value)
   finalize(body)
+  drawn = [each.name for each in leaves(model) if each.weights and each not in body]
+  count = len(body) + len(drawn)
+  logging.info("%d of %d layers start from %s; drawn: %s", len(body), count, source,
+               ", ".join(drawn))  # fmt: skip
 
 
 def finalize(layers: Iterable[keras.Layer]) -> None:

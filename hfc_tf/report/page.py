@@ -25,7 +25,8 @@ from hfc_tf.results.result import Section, Table
 from hfc_tf.study.flags import without_effect
 
 _MOST_CLASSES = 20  # of a confusion matrix that a page shows
-_DETAILS = {"data": "Data", "classifier": "Classifier", "config": "Configuration",
+_DETAILS = {"data": "Data", "classifier": "Classifier",
+            "papers_setting": "The papers' setting", "config": "Configuration",
             "environment": "Environment", "timing": "Timing"}  # fmt: skip
 _FLAGS = {  # of the configuration's fields that have another name
   "attacks": "attack", "hfc_weights": "hfc_weight", "eps_256": "eps", "step_size_256": "step_size",
@@ -165,7 +166,8 @@ def command(results: Mapping[str, Any]) -> str:
   config = results.get("config") or {}
   made = EXPERIMENTS.get(experiment)
   hides = made is None or (experiment != "detection" and bool(made.defaults.get("hfc")))
-  vain = without_effect(config, hides, made is None or made.trains_others)
+  vain = without_effect(config, hides, made is None or made.trains_others,
+                        made is None or made.several_budgets)  # fmt: skip
   for field, value in config.items():
     key = _FLAGS.get(field, field)
     if key in vain:  # they would be refused

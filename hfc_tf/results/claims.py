@@ -192,7 +192,9 @@ def _components(results: Results) -> Judged:
   "images.", any,
 )  # fmt: skip
 def _transfers(results: Results) -> Judged:
-  rules = _by((r for r in results["rows"] if r["substitute"] is not None), "weight_rule")
+  made = [r for r in results["rows"] if r["substitute"] is not None]
+  pretrained = [r for r in made if r.get("start")]  # beside which others are from scratch
+  rules = _by(pretrained or made, "weight_rule")
   plain = mean(_values(rules.pop(None, [])))
   for rule, rows in rules.items():
     area, moved = mean(_values(rows)), rows[0]["adv_acc"]

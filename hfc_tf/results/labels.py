@@ -1,5 +1,7 @@
 """Names and numbers as a reader meets them."""
 
+import pathlib
+
 _ATTACKS = {"di": "DI", "deepfool": "DeepFool", "cw_l2": "CW (L2)"}
 _DETECTORS = {"knn": "kNN", "squeezing": "Squeezing", "hfc_score": "HFC score"}
 _GROUPS = {
@@ -51,6 +53,11 @@ def detector_label(key: str) -> str:
 def model_label(key: str) -> str:
   """ "vgg16" -> "VGG-16"."""
   return _MODELS.get(key, key)
+
+
+def start_label(start: str | None) -> str:
+  """Where a training started: "ImageNet", the name of a file, or "random weights"."""
+  return "ImageNet" if start == "imagenet" else pathlib.Path(start or "random weights").name
 
 
 def group_label(attack: str, group: str) -> str:

@@ -115,10 +115,11 @@ class DomainRow(DetectionRow):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SubstituteRow(DetectionRow):
-  """One detector of the victim against one attack; `substitute` is None where no other was used."""
+  """One detector and attack, made on `substitute` (None: the victim) of `start` (None: random)."""
 
   victim: str
   substitute: str | None
+  start: str | None
 
 
 @dataclasses.dataclass(frozen=True)

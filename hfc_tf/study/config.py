@@ -38,6 +38,12 @@ class Config:
   Sizes of steps and budgets are in 1/256; see `hfc_tf.attacks.schedule`.
   """
 
+  setting: str = _flag(
+    "default",
+    "papers: what is not given is as in the papers (256 px or your model's side, eps 1, step 0.02 "
+    "and 2 eps / step steps, weight 1, all of AdvTrain, ResNet-50 and VGG-16; see --weights).",
+    values.among, ("default", "papers"),
+  )  # fmt: skip
   dataset: str = _flag(
     "chest", f"{', '.join(DATASETS)}; folder has one per class.", values.among, DATASETS
   )
@@ -70,11 +76,13 @@ class Config:
     "it; judged in float32).", values.among, ("float32", "bfloat16"),
   )  # fmt: skip
   weights: str | None = _flag(
-    None, "Start of training: a weights file, imagenet; none: random.", values.file, "imagenet"
-  )
+    None,
+    "Start of training: a weights file or imagenet, or for each architecture its own: "
+    "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
+  )  # fmt: skip
   epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.", values.whole)
   learning_rate: float | None = _flag(
-    None, "Of training; none: 3e-4 for VGG, else 1e-3.", values.real
+    None, "Of all trainings; none: 3e-4 for VGG, else 1e-3.", values.real
   )
   model_seed: int | None = _flag(None, "Of training; none: --seed.", values.whole, *_SEED)
   attacks: tuple[str, ...] = _flag(
@@ -114,6 +122,11 @@ class Config:
     "Alone, it sets the step to 2 eps / steps; none: the papers' 2 eps / 0.02, 40 at the most.",
     values.whole,
   )
+  fixed: str = _flag(
+    "steps",
+    "Where budgets vary: steps, their number (the step grows with eps), or step, its size (the "
+    "number of steps grows, as in the papers).", values.among, ("steps", "step"),
+  )  # fmt: skip
   components: int | None = _flag(None, "M; none: 64 on fundus, else 16.", values.whole, 1, 65536)
   detectors: tuple[str, ...] = _flag(
     ("kd", "maha", "lid", "svm", "dnn", "bu", "knn", "squeezing"), f"{', '.join(DETECTORS)}.",
@@ -125,7 +138,7 @@ class Config:
     values.among, ("none", "hfc", "mixture"),
   )  # fmt: skip
   target: str = _flag("random", "random, next, least_likely, a class.")
-  max_adv_train: int | None = _flag(400, "Images in AdvTrain at the most.", values.whole)
+  max_adv_train: int | None = _flag(400, "Images in AdvTrain at the most; 0: all.", values.whole, 0)
   max_adv_test: int | None = _flag(None, "Images in AdvTest; none: all.", values.whole)
   tuning_images: int | None = _flag(
     None,
@@ -163,6 +176,18 @@ class Config:
       for budget in budgets_256:
         grid.check(flag, budget, levels(self.grid, 8))
 
+  @property
+  def rate(self) -> float:
+    """The learning rate of the model: the one that was given, else its own."""
+    own = 3e-4 if str(self.model).startswith("vgg") else 1e-3
+    return own if self.learning_rate is None else self.learning_rate
+
+  @property
+  def start(self) -> str | None:
+    """Where the model's training starts: a weights file or "imagenet"; None: random weights."""
+    files = values.start_files("--weights", self.weights)
+    return files.get(str(self.model), files.get(""))
+
   def resolved(self) -> Config:
     """The same study with every default filled in and every value checked."""
     for field in dataclasses.fields(self):
@@ -172,7 +197,8 @@ class Config:
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
     real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
-    model = self.model or ("small_resnet" if self.synthetic else real)
+    small = self.synthetic and self.setting == "default"
+    model = self.model or ("small_resnet" if small else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256
     self.check_budgets("--eps", [eps])
     steps, step = self.steps, self.step_size_256
@@ -184,10 +210,10 @@ class Config:
       self,
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
-      learning_rate=self.learning_rate or (3e-4 if model.startswith("vgg") else 1e-3),
       epochs=self.epochs or (12 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,
       steps=steps,
+      max_adv_train=self.max_adv_train or 0,
       components=self.components or (64 if self.dataset.startswith("fundus") else 16),
     )

@@ -9,12 +9,15 @@ from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
 
 
-def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) -> dict[str, str]:
+def without_effect(
+  config: Mapping[str, Any], hides: bool, trains_others: bool, several_budgets: bool = True
+) -> dict[str, str]:
   """Flags that change nothing in a study (fields of `Config`), and what they need.
 
   Args:
     hides: whether the command adds the HFC term whatever --hfc says.
     trains_others: whether it trains classifiers beside the one of --model_path.
+    several_budgets: whether its budgets vary.
   """
   given = config.get
   hfc = given("hfc", True) or hides
@@ -29,7 +32,10 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
     (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
     (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
-    (("preprocessing",), given("model_path") or given("preprocessing") == "auto", "--model_path"),
+    (("preprocessing",),
+     given("model_path") or given("weights") != "imagenet" or given("preprocessing") == "auto",
+     "no --weights=imagenet"),
+    (("fixed",), several_budgets, "an experiment of several budgets"),
     (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
      "no --model_path"),
   )  # fmt: skip

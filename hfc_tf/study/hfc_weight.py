@@ -127,8 +127,8 @@ def largest_weight(
 def smallest_budget(study: Study, name: str) -> float | None:
   """The smallest eps, N / 256 as that of --eps, at which Adv. Acc is 95 % or more on AdvTrain.
 
-  To a factor of 2^(1/4), in whole grey levels of files, with the study's number of steps; None
-  where 64 times the study's budget does not do.
+  To a factor of 2^(1/4), in whole grey levels of files, see `Study.attack`; None where 64 times the
+  study's budget does not do.
   """
   most = float(study.config.eps_256 or 0)
 

@@ -147,7 +147,7 @@ def select(
   correct = test.predictions == test.labels
   rule = target_rule(config.target, dataset)
   targets = choose_targets(test.labels, test.logits, rule, ids=split.test, seed=config.seed)
-  limits, warnings = (config.max_adv_train, config.max_adv_test), []
+  limits, warnings = (config.max_adv_train or None, config.max_adv_test), []
   if len(split.adv_train) and len(split.adv_test):
     given = (
       np.intersect1d(rows, split.test[correct]) for rows in (split.adv_train, split.adv_test)

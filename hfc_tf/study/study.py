@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 import operator
 import pathlib
 import time
@@ -183,8 +184,8 @@ class Study:
     Args:
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
       kappa: balances the terms against this lead of the target, see `Attack.balanced`.
-      eps: another budget, N / 256 as that of --eps; the step grows with it, the number of steps
-        stays. Not heard by attacks that look for the smallest perturbation.
+      eps: another budget, N / 256 as that of --eps; with it grows the step, or with --fixed=step
+        the number of steps. Not heard by attacks that look for the smallest perturbation.
 
     Raises:
       InputError: for a budget that images have none of, see `grid.check`.
@@ -204,7 +205,12 @@ class Study:
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
       grid.check("a budget", 256 * eps, self.levels)
-      attack.eps = grid.unit(256 * eps, self.levels)
+      eps = grid.unit(256 * eps, self.levels)
+      longer, step = eps / attack.eps, attack.step_size
+      attack.eps = eps
+      if self.config.fixed == "step":
+        attack.steps = max(1, math.ceil(attack.steps * longer - 1e-9))
+        attack.step_size = step
     return attack
 
   def aimed(self, subset: str) -> Array:

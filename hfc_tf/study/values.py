@@ -96,6 +96,43 @@ def file(flag: str, path: str | None, *but: str) -> None:
     raise InputError(f"a file at {flag}", f"none at {path!r}", "correct the path")
 
 
+def starts(flag: str, value: str | None, names: Iterable[str]) -> None:
+  """Refuses what is neither a weights file nor "imagenet", nor NAME=FILE pairs of them."""
+  for name, path in start_files(flag, value).items():
+    if name:
+      among(f"{flag}=NAME=FILE with a NAME", name, names)
+    file(flag, path, "imagenet")
+    if path != "imagenet" and not path.endswith((".keras", ".weights.h5")):
+      raise InputError(f"a .keras or .weights.h5 file at {flag}", repr(path), "save it by Keras 3")
+
+
+def start_files(flag: str, value: str | None) -> dict[str, str]:
+  """Architecture -> file or "imagenet", of --weights; "" stands for every architecture."""
+  if value is None:
+    return {}
+  if "=" not in value or os.path.isfile(value):
+    return {"": value}
+  pairs = [entry.partition("=") for entry in value.split(",")]
+  several(flag, [name for name, _, _ in pairs])
+  if not all(name and path for name, _, path in pairs):
+    raise InputError(f"{flag}=FILE, or NAME=FILE pairs", repr(value), "e.g. vgg16=a.weights.h5")
+  return {name: path for name, _, path in pairs}
+
+
+def starts_fit(flag: str, value: str | None, models: Sequence[str]) -> None:
+  """Refuses one file for several architectures, and files for none of them."""
+  files, several_models = start_files(flag, value), len(set(models)) > 1
+  if several_models and files.get("", "imagenet") != "imagenet":
+    raise InputError(
+      f"a file for each architecture ({', '.join(dict.fromkeys(models))})", f"one at {flag}",
+      f"give {flag}={models[0]}=FILE, with a comma between several",
+    )  # fmt: skip
+  if models and (vain := [name for name in files if name and name not in models]):
+    raise InputError(
+      f"{flag} for {', '.join(dict.fromkeys(models))}", vain[0], "leave it out, or add the model"
+    )
+
+
 def readable(flag: str, path: str | None) -> None:
   """Refuses a path at which there is neither a file nor a folder."""
   if path is not None and not os.path.exists(path):

@@ -20,6 +20,7 @@ from hfc_tf.data.dataset import View
 from hfc_tf.distribute.executors import strategy
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
+from hfc_tf.models.applications import CAFFE
 from hfc_tf.storage.hashing import digest, file_digest
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
@@ -27,6 +28,8 @@ from hfc_tf.study.config import Config
 from hfc_tf.study.sources import Sources
 from hfc_tf.tapping import highest
 from hfc_tf.taps import TappedModel
+
+BY_CHANNEL = ("torch", "tf", "caffe")  # modes of Keras's preprocess_input, which wants RGB
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,30 +60,39 @@ def load_victim(
   store: Store, config: Config, warn: Callable[[str], None], sources: Sources
 ) -> Victim:
   """The classifier, the user's or one that is trained on Train."""
-  mode = "none"  # ours are trained without any
+  mode = config.preprocessing
   if config.model_path:
     network, key = users_classifier(config.model_path)
-    mode = config.preprocessing
+    if mode == "auto":
+      mode = "raw255" if highest(network) else "none"
+      logging.info("--preprocessing=%s, by the first layers of the model", mode)
     if not config.split:
       warn("The model may have been trained on AdvTest: --model_path was given without --split.")
   else:
+    if mode not in ("auto", "none") and prepares(str(config.model), config.start):
+      warn(f"{config.model} prepares images itself: --preprocessing={mode} is not applied to it.")
+      mode = "none"
+    mode = "none" if mode == "auto" else mode
     settings = {
       "epochs": config.epochs,
       "batch_size": 32,
-      "learning_rate": config.learning_rate,
+      "learning_rate": config.rate,
       "seed": config.seed if config.model_seed is None else config.model_seed,
-      "weights": config.weights,
+      "weights": config.start,
+      "preprocessing": mode,
     }
     devices = strategy(config.distribute)
     network, key = trained_classifier(store, sources, str(config.model), settings, devices)
-  if mode == "auto":
-    mode = "raw255" if highest(network) else "none"
-    logging.info("--preprocessing=%s, by the first layers of the model", mode)
   model, classes = TappedModel(network, preprocessing(mode)), sources.dataset.num_classes
   if model.num_classes != classes:
     raise InputError(
       f"a model with {classes} classes", f"one with {model.num_classes}", "choose another --model"
     )
+  if mode in BY_CHANNEL and model.input_shape[-1] != 3:
+    raise InputError(
+      f"a three-channel model for --preprocessing={mode}",
+      f"one of {model.input_shape[-1]} channel(s)", "set --preprocessing=none or raw255",
+    )  # fmt: skip
   return Victim(model, f"{key}/{mode}", int(model.input_shape[-1] or 1))
 
 
@@ -111,6 +123,11 @@ def preprocessing(mode: str) -> Callable[[Any], Any] | None:
   return lambda images: prepare(images * 255.0, data_format="channels_last", mode=mode)
 
 
+def prepares(name: str, start: str | None) -> bool:
+  """Whether an architecture reads RGB in [0, 1] as it is: by a first layer or ImageNet's start."""
+  return start == "imagenet" or models.APPLICATIONS.get(name, CAFFE[0]) not in CAFFE
+
+
 def trained_classifier(
   store: Store,
   sources: Sources,
@@ -120,9 +137,11 @@ def trained_classifier(
 ) -> tuple[keras.Model, str]:
   """A classifier trained on Train, whose validation images chose the epoch, and its key.
 
-  Settings: epochs, batch_size, learning_rate, seed, weights. Several devices change the rounding.
+  Settings: epochs, batch_size, learning_rate, seed, weights, and preprocessing, through which it
+  learns. Several devices change the rounding.
   """
   dataset, weights = sources.dataset, settings["weights"]
+  mode, prepare = settings["preprocessing"], preprocessing(settings["preprocessing"])
   train, validation = splits.validation(dataset, sources.split.train, settings["seed"])
   inputs = {
     "data": sources.key,
@@ -138,19 +157,20 @@ def trained_classifier(
 
   def make(folder: pathlib.Path) -> None:
     *sides, channels = dataset.pixels.shape[1:]
-    channels = 3 if name in models.APPLICATIONS else channels
+    if name in models.APPLICATIONS or mode in BY_CHANNEL:
+      channels = 3
     with devices.scope():
       model = models.MODELS[name](
         (*sides, channels), dataset.num_classes, seed=settings["seed"], weights=weights
       )
       history = training.train(
         model,
-        View(dataset, train, channels),
+        View(dataset, train, channels, prepare),
         dataset.labels[train],
-        View(dataset, validation, channels),
+        View(dataset, validation, channels, prepare),
         dataset.labels[validation],
         checkpoint_dir=resumable,
-        **{key: value for key, value in settings.items() if key != "weights"},
+        **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate", "seed")},
       )
     model.save(folder / "model.keras")
     (folder / "history.json").write_text(json.dumps(history))

@@ -55,7 +55,8 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
     (["--threads=2"], "--distribute=ray with --threads"),
     (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
     (["--distribute=ray", "--ray_address=auto", "--workers=2"], "no --ray_address with --workers"),
-    (["--preprocessing=tf"], "--model_path with --preprocessing"),
+    (["--preprocessing=tf", "--weights=imagenet"], "no --weights=imagenet with --preprocessing"),
+    (["--fixed=step"], "several budgets with --fixed"),
     (["--model_path=x.keras", "--epochs=3"], "no --model_path with --epochs"),
   ],
 )
@@ -71,7 +72,27 @@ def test_flags_with_an_effect_pass():
   made("--dataset=brain", "--data_dir=x", "--depth=8", "--window=40,80")
   made("--distribute=ray", "--workers=2", "--threads=2")
   made("--model_path=x.keras", "--preprocessing=tf")
+  made("--model=vgg16", "--preprocessing=caffe")
+  made("--fixed=step", several_budgets=True)
   made("--model_path=x.keras", "--epochs=3", trains_others=True)
+
+
+def test_the_papers_setting_fills_in_what_was_not_typed():
+  papers = made("--setting=papers", hfc_weights=("auto",))
+  assert papers == Config(
+    setting="papers", image_size=256, eps_256=1.0, step_size_256=0.02, hfc_weights=("1",),
+    max_adv_train=0, fixed="step",
+  )  # fmt: skip
+  done = papers.resolved()
+  assert (done.model, done.steps, done.step_size_256) == ("resnet50", 100, pytest.approx(0.02))
+  # Also the common default, where it was typed.
+  typed = ["--image_size=64", "--eps=2", "--hfc_weight=1,auto", "--max_adv_train=400", "--steps=7"]
+  done = made("--setting=papers", "--hfc", "--model=vgg16", *typed).resolved()
+  assert (done.image_size, done.eps_256, done.hfc_weights) == (64, 2.0, ("1", "auto"))
+  assert (done.max_adv_train, done.steps, done.model) == (400, 7, "vgg16")
+  assert done.step_size_256 == pytest.approx(4 / 7)
+  # An experiment's own budget is the papers' there.
+  assert made("--setting=papers", eps_256=4.0).resolved().steps == 400
 
 
 def test_every_field_has_a_flag():

@@ -25,6 +25,7 @@ def test_experiment():
   assert any("0.001/256 is left out" in warning for warning in found["warnings"])
   assert len({row["model"] for row in rows}) == 1
   page = shared.page(found)
+  assert "At every budget there are 4 steps" in page
   assert "Detection over the budget" in page and "dotted with HFC" in page
 
 
@@ -35,3 +36,12 @@ def test_budgets_that_files_do_not_have_are_refused_or_left_out():
   study, _ = common.hfc_study(dataclasses.replace(config, eps_256=2.0))
   assert common.budgets(study, (), budget.FRACTIONS) == [1.0, 2.0, 4.0]
   assert "Budgets of 0.5/256 do not exist in files of 8 bits: left out." in study.warnings
+
+
+def test_a_fixed_step_takes_more_steps_within_larger_budgets():
+  config = shared.config(hfc_weights=("1",), detectors=("maha",), fixed="step", eps_256=8.0)
+  found = shared.run(budget, config, budgets_256=[8.0, 12.0, 16.0])
+  assert {(r["eps_256"], r["steps"], r["step_size_256"]) for r in found["rows"]} == {
+    (8.0, 4, 4.0), (12.0, 6, 4.0), (16.0, 8, 4.0),
+  }  # fmt: skip
+  assert "At every budget the step is 4/256" in shared.page(found)

@@ -99,6 +99,7 @@ def test_decoded_images(tmp_path, versions):
 
 
 CHANGED = {
+  "setting": "papers", "fixed": "step",
   "dataset": "fundus", "data_dir": "data", "split": "split.json", "image_size": 32, "depth": 8,
   "window": ("40", "80"), "num_images": 100, "model": "vgg16", "model_path": "mine.keras",
   "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,

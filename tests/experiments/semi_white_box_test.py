@@ -1,6 +1,13 @@
 import json
 
+import keras
+import numpy as np
+import pytest
+
 from hfc_tf.experiments import semi_white_box
+from hfc_tf.models import MODELS, training
+from hfc_tf.study.config import Config
+from hfc_tf.study.study import Study
 from tests.experiments import shared
 
 
@@ -16,7 +23,7 @@ def test_experiment(thin_models, tmp_path):
   # Whoever knows the victim does better, on the same images.
   assert own["adv_acc"] > other["adv_acc"] and own["n_clean"] == other["n_clean"]
   page = shared.page(found)
-  assert "made on a small ResNet trained apart, without HFC" in page
+  assert "made on a small ResNet trained apart from random weights, without HFC" in page
   assert "TMI, Table IV" in page
   # The substitute has a classifier and a density of its own; Train is the victim's.
   kept = tmp_path / "artefacts"
@@ -25,3 +32,64 @@ def test_experiment(thin_models, tmp_path):
   splits = [json.loads(path.read_text()) for path in tmp_path.rglob("split.json")]
   assert len(splits) == 2 and splits[0]["train"] == splits[1]["train"]
   assert not set(splits[0]["train"]) & set(splits[1]["test"])
+
+
+def drawn(folder, channels):
+  """Dark and bright images and their labels, also in a file."""
+  labels = np.arange(200) % 2
+  pixels = np.random.default_rng(0).integers(0, 90, (200, 16, 16, channels))
+  pixels = (pixels + 100 * labels[:, None, None, None]).astype(np.uint8)
+  np.savez(folder / "drawn.npz", images=pixels, labels=labels)
+  return pixels, labels
+
+
+def of_drawn(folder, **changes):
+  return Config(
+    dataset="npz", data_dir=str(folder / "drawn.npz"), image_size=16, epochs=4, min_accuracy=0.9,
+    learning_rate=0.01, eps_256=32.0, steps=4, components=2, hfc_weights=("1",), batch_size=16,
+    detectors=("maha",), out=str(folder / "out"), **changes,
+  )  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_a_substitute_learns_through_the_victims_preprocessing(
+  thin_models, monkeypatch, tmp_path, channels
+):
+  def prepared(images):
+    return keras.applications.vgg16.preprocess_input(255 * images)
+
+  pixels, labels = drawn(tmp_path, channels)
+  images = prepared(np.broadcast_to(pixels / np.float32(255), (200, 16, 16, 3)))
+  model = MODELS["small_resnet"]((16, 16, 3), 2)
+  training.train(model, images, labels, images, labels, epochs=4, batch_size=16)
+  model.save(tmp_path / "mine.keras")
+  studies, beside = [], Study.beside
+
+  def noted(*args, **changes):
+    studies.append(beside(*args, **changes))
+    return studies[-1]
+
+  monkeypatch.setattr(Study, "beside", noted)
+  config = of_drawn(tmp_path, model_path=str(tmp_path / "mine.keras"), preprocessing="caffe")
+  found = shared.run(semi_white_box, config, ["small_resnet"])
+  # What the substitute says of images in [0, 1] is what its network says of prepared ones.
+  (substitute,) = studies
+  some = substitute.images("adv_test")[:8]
+  (path,) = (tmp_path / "out" / "artefacts" / "classifier").glob("*/model.keras")
+  network = keras.models.load_model(path)
+  logits = network.predict(prepared(np.broadcast_to(some, (8, 16, 16, 3))), verbose=0)
+  assert abs(substitute.victim.model.taps(some).logits - logits).max() < 1e-3
+  starts = {row["substitute"]: row["start"] for row in found["rows"]}
+  assert starts == {None: "unknown", "small_resnet": None}
+
+
+def test_substitutes_share_the_start_and_have_none(thin_models, tmp_path):
+  start = str(tmp_path / "start.weights.h5")
+  drawn(tmp_path, 1)
+  MODELS["small_resnet"]((16, 16, 1), 2, seed=9).save_weights(start)
+  config = of_drawn(tmp_path, model="small_resnet", weights=start)
+  found = shared.run(semi_white_box, config)
+  rows = {(row["substitute"], row["start"]) for row in found["rows"]}
+  assert rows == {(None, start), ("small_resnet", start), ("small_resnet", None)}
+  assert "trained apart from start.weights.h5" in shared.page(found)
+  assert found["papers_setting"]["holds"][-1] == "start from start.weights.h5"

@@ -37,6 +37,35 @@ def test_body_comes_from_the_file_and_the_head_from_the_seed(tmp_path, name):
       np.testing.assert_array_equal(got, wanted)
 
 
+def test_convolutions_alone_in_half_precision_are_a_start_of_vgg16(tmp_path, caplog):
+  source = MODELS["vgg16"]((32, 32, 3), 3, seed=5, units=8)
+  body = keras.Model(source.input, source.get_layer("block5_pool").output)
+  body.set_weights([values.astype(np.float16) for values in body.get_weights()])
+  body.save_weights(tmp_path / "a.weights.h5")
+  _in_half_precision(tmp_path / "a.weights.h5")
+  path, fresh = str(tmp_path / "a.weights.h5"), MODELS["vgg16"]((64, 64, 3), 2, units=8)
+  caplog.set_level("INFO", "absl")
+  loaded = MODELS["vgg16"]((64, 64, 3), 2, weights=path, units=8)
+  for layer in loaded.layers:
+    origin = source if layer.name.startswith("block") else fresh
+    for got, wanted in zip(
+      layer.get_weights(), origin.get_layer(layer.name).get_weights(), strict=True
+    ):
+      assert got.dtype == np.float32
+      np.testing.assert_array_equal(got, wanted)
+  assert f"13 of 16 layers start from {path}; drawn: fc1, fc2, logits" in caplog.text
+
+
+def _in_half_precision(path):
+  with h5py.File(path, "a") as file:
+    names = []
+    file.visititems(lambda name, item: names.append(name) if hasattr(item, "dtype") else None)
+    for name in names:
+      values = file[name][()].astype(np.float16)
+      del file[name]
+      file[name] = values
+
+
 def test_first_mismatch_is_named(tmp_path):
   path = save(build(widths=(4, 6)), tmp_path / "a.keras")
   with pytest.raises(InputError, match=r"stage2_block1_1_conv .*4, 8.*found shapes .*4, 6"):

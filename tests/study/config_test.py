@@ -1,8 +1,11 @@
 """Flags: defaults, and one line for each that cannot be used."""
 
+import dataclasses
+
 import pytest
 
 from hfc_tf.errors import InputError
+from hfc_tf.study import values
 from hfc_tf.study.config import Config
 
 
@@ -14,6 +17,34 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
   assert (real.model, real.eps_256, real.steps, real.components) == ("resnet50", 1.0, 100, 16)
   assert Config(dataset="fundus").resolved().components == 64
   assert Config(dataset="volumes", data_dir=str(tmp_path)).resolved().model == "resnet18_3d"
+
+
+def test_each_architecture_has_a_start_and_a_learning_rate_of_its_own(tmp_path):
+  file = tmp_path / "lr=3.weights.h5"
+  file.touch()
+  pairs = f"vgg16=imagenet,resnet50={file}"
+
+  def of(model, **changes):
+    config = Config(model=model, **changes).resolved()
+    # As `Study.beside` makes another study of one that is resolved.
+    other = dataclasses.replace(config, model="vgg16").resolved()
+    return config.start, config.rate, other.start, other.rate
+
+  assert of("resnet50", weights=pairs) == (str(file), 1e-3, "imagenet", 3e-4)
+  assert of("small_resnet", weights=pairs) == (None, 1e-3, "imagenet", 3e-4)
+  assert of("resnet50", weights=str(file), learning_rate=0.1) == (str(file), 0.1, str(file), 0.1)
+  assert of("resnet50", weights="imagenet") == ("imagenet", 1e-3, "imagenet", 3e-4)
+
+
+def test_a_start_fits_the_architectures():
+  values.starts_fit("--weights", "vgg16=a,resnet50=b", ["vgg16", "resnet50"])
+  values.starts_fit("--weights", "a.weights.h5", ["vgg16", "vgg16"])
+  values.starts_fit("--weights", "imagenet", ["vgg16", "resnet50"])
+  values.starts_fit("--weights", None, ["vgg16", "resnet50"])
+  with pytest.raises(InputError, match="a file for each architecture"):
+    values.starts_fit("--weights", "a.weights.h5", ["vgg16", "resnet50"])
+  with pytest.raises(InputError, match="--weights for vgg16; found resnet50"):
+    values.starts_fit("--weights", "resnet50=a", ["vgg16"])
 
 
 @pytest.mark.parametrize(
@@ -46,6 +77,14 @@ def test_defaults_of_phantoms_and_of_real_data(tmp_path):
     {"window": ("40", "0")},
     {"data_dir": "/nowhere"},
     {"weights": "/nowhere.weights.h5"},
+    {"weights": __file__},
+    {"weights": "vgg16=/nowhere.weights.h5"},
+    {"weights": "vgg=imagenet"},
+    {"weights": "vgg16=imagenet,imagenet"},
+    {"weights": "vgg16=imagenet,vgg16=imagenet"},
+    {"setting": "ours"},
+    {"fixed": "eps"},
+    {"max_adv_train": -1},
     {"out": ""},
     {"out": f"{__file__}/out"},
     {"step_size_256": 1e-30},

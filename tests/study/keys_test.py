@@ -67,10 +67,11 @@ def test_classifier(tmp_path, monkeypatch, versions):
   one, other = tmp_path / "one.h5", tmp_path / "other.h5"
   one.write_bytes(b"1")
   other.write_bytes(b"2")
-  settings = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "seed": 0, "weights": None}
+  settings = {"epochs": 2, "batch_size": 8, "learning_rate": 0.1, "seed": 0, "weights": None,
+              "preprocessing": "none"}  # fmt: skip
   changed = {
     "epochs": [3], "batch_size": [9], "learning_rate": [0.2], "seed": [1],
-    "weights": ["imagenet", str(one), str(other)],
+    "weights": ["imagenet", str(one), str(other)], "preprocessing": ["caffe"],
   }  # fmt: skip
   assert set(changed) == set(settings)
   base = {

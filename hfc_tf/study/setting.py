@@ -1,0 +1,103 @@
+"""The papers' setting: what --setting=papers fills in, and which of it holds in a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import zipfile
+from collections.abc import Collection
+from typing import Any
+
+from hfc_tf.attacks.budget import schedule
+from hfc_tf.data import VOLUMES
+from hfc_tf.study.config import Config
+
+BACKBONES = ("resnet50", "vgg16")
+_FIELDS: dict[str, Any] = {
+  "image_size": 256, "eps_256": 1.0, "step_size_256": 0.02, "hfc_weights": ("1",),
+  "max_adv_train": 0, "fixed": "step",
+}  # fmt: skip
+_OWN = ("image_size", "eps_256")  # where an experiment has its own, they are the papers' there
+
+
+def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[str] = ()) -> Config:
+  """The configuration of --setting=papers; any other comes back as it is.
+
+  Args:
+    typed: the fields that the user chose, which stay.
+    defaults: the fields of which the experiment has defaults of its own.
+  """
+  if config.setting != "papers":
+    return config
+  chosen = {*typed, *(field for field in _OWN if field in defaults)}
+  if "steps" in chosen:  # which alone sets the step
+    chosen.add("step_size_256")
+  fields = {field: value for field, value in _FIELDS.items() if field not in chosen}
+  if config.dataset in VOLUMES:  # the papers do not tell their side
+    fields.pop("image_size", None)
+  elif config.model_path and "image_size" in fields:
+    fields["image_size"] = model_side(config.model_path) or fields["image_size"]
+  return dataclasses.replace(config, **fields)
+
+
+def backbones(config: Config) -> tuple[str, ...]:
+  """What an experiment on several backbones takes where none is named; none: that of `config`."""
+  named = config.model or config.model_path or config.dataset in VOLUMES
+  return () if config.setting != "papers" or named else BACKBONES
+
+
+def deviations(config: Config) -> dict[str, list[str]]:
+  """What of the papers' setting "holds" in a resolved configuration, and what "differs"."""
+  eps, step = float(config.eps_256 or 0), float(config.step_size_256 or 0)
+  steps = schedule(eps, step)[1]
+  backbone = ("resnet18_3d",) if config.dataset in VOLUMES else BACKBONES
+  weights, most = ", ".join(config.hfc_weights), config.max_adv_train
+  made = f"2 eps / step = {config.steps}" if config.steps == steps else str(config.steps)
+  facts = [  # (whether it holds, what is so here, what the papers have)
+    (config.image_size == 256, f"image size {config.image_size} px", "256 px"),
+    (abs(eps - 1) < 1e-9, f"eps {eps:g}/256", "1/256"),
+    (abs(step - 0.02) < 1e-9, f"step {step:.3g}/256", "0.02/256"),
+    (config.steps == steps, f"{made} steps", f"2 eps / step = {steps}"),
+    (not most, f"at most {most} images in AdvTrain" if most else "AdvTrain whole", "whole"),
+  ]
+  if config.hfc:
+    facts.append(("1" in config.hfc_weights, f"weight on HFC {weights}", "1"))
+  if config.model_path:
+    name = pathlib.Path(config.model_path).name
+    facts += [(False, f"backbone {name}", "ResNet-50 and VGG-16"),
+              (False, f"start of {name}, which its file does not tell", "ImageNet")]  # fmt: skip
+  else:
+    start = f"start from {pathlib.Path(config.start or 'random weights').name}"
+    facts += [(config.model in backbone, f"backbone {config.model}", " and ".join(backbone)),
+              (bool(config.start), start, "ImageNet")]  # fmt: skip
+  return {
+    "holds": [here for holds, here, _ in facts if holds],
+    "differs": [f"{here} (papers: {theirs})" for holds, here, theirs in facts if not holds],
+  }
+
+
+def model_side(path: str) -> int | None:
+  """The side of the images that a saved Keras model takes; None where its file tells none."""
+  try:
+    if path.endswith(".keras"):
+      with zipfile.ZipFile(path) as archive:
+        return _side(json.loads(archive.read("config.json")))
+    import h5py  # type: ignore[import-untyped]  # which takes its time
+
+    with h5py.File(path) as file:
+      return _side(json.loads(file.attrs["model_config"]))
+  except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    return None
+
+
+def _side(value: Any) -> int | None:
+  """The last but one size of the first shape of a batch of images in a configuration."""
+  if isinstance(value, dict):
+    for key in ("batch_shape", "batch_input_shape"):
+      shape = value.get(key)
+      if isinstance(shape, list) and len(shape) > 3:
+        return shape[-2] if isinstance(shape[-2], int) else None
+    value = list(value.values())
+  found = map(_side, value if isinstance(value, list) else ())
+  return next((side for side in found if side is not None), None)

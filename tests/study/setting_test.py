@@ -1,0 +1,56 @@
+import keras
+import pytest
+
+from hfc_tf.study.config import Config
+from hfc_tf.study.setting import BACKBONES, as_the_papers, backbones, deviations, model_side
+
+
+def papers(**changes):
+  return as_the_papers(Config(setting="papers", **changes), changes).resolved()
+
+
+def test_what_holds_and_what_differs():
+  found = deviations(papers(hfc=True, weights="imagenet"))
+  assert found == {
+    "holds": [
+      "image size 256 px", "eps 1/256", "step 0.02/256", "2 eps / step = 100 steps",
+      "AdvTrain whole", "weight on HFC 1", "backbone resnet50", "start from imagenet",
+    ],
+    "differs": [],
+  }  # fmt: skip
+  found = deviations(papers(steps=40, model="densenet121"))
+  assert found["differs"] == [
+    "step 0.05/256 (papers: 0.02/256)", "backbone densenet121 (papers: resnet50 and vgg16)",
+    "start from random weights (papers: ImageNet)",
+  ]  # fmt: skip
+  # Without the flag the same list says how far a run is from the papers'.
+  found = deviations(Config(hfc=True).resolved())
+  assert found["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, auto"]
+  assert "at most 400 images in AdvTrain (papers: whole)" in found["differs"]
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_the_side_is_that_of_the_users_model(tmp_path, suffix):
+  path = str(tmp_path / f"mine.{suffix}")
+  keras.Sequential([keras.Input((48, 40, 3)), keras.layers.Flatten()]).save(path)
+  assert model_side(path) == 40
+  config = papers(model_path=path)
+  assert config.image_size == 40
+  assert any(text.startswith(f"backbone mine.{suffix}") for text in deviations(config)["differs"])
+  assert papers(model_path=path, image_size=32).image_size == 32
+
+
+def test_files_that_tell_no_side(tmp_path):
+  path = str(tmp_path / "any.keras")
+  keras.Sequential([keras.Input((None, None, 3)), keras.layers.ReLU()]).save(path)
+  assert model_side(path) is None
+  for name in ("text.keras", "text.h5"):
+    (tmp_path / name).write_text("hello")
+    assert model_side(str(tmp_path / name)) is None
+  assert papers(model_path=path).image_size == 256
+
+
+def test_backbones():
+  assert backbones(Config(setting="papers")) == BACKBONES
+  assert backbones(Config()) == backbones(Config(setting="papers", model="vgg16")) == ()
+  assert backbones(Config(setting="papers", dataset="brain")) == ()

@@ -1,0 +1,62 @@
+"""The attacked classifier and what it wants of images."""
+
+import keras
+import numpy as np
+import pytest
+
+from hfc_tf.errors import InputError
+from hfc_tf.study import victim
+from hfc_tf.study.config import Config
+from tests.study.inputs import SOURCES, Keys
+
+
+def saved(folder, channels):
+  model = keras.Sequential([
+    keras.Input((8, 8, channels)), keras.layers.Conv2D(4, 3, activation="relu"),
+    keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2),
+  ])  # fmt: skip
+  model.save(folder / "mine.keras")
+  return model, str(folder / "mine.keras")
+
+
+def loaded(path, mode):
+  config = Config(model_path=path, preprocessing=mode, split="given")
+  return victim.load_victim(Keys(), config, print, SOURCES)
+
+
+@pytest.mark.parametrize("mode", victim.BY_CHANNEL)
+def test_preprocessing_of_colours_wants_three_channels(tmp_path, mode):
+  model, path = saved(tmp_path, 3)
+  grey = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
+  prepare = keras.applications.imagenet_utils.preprocess_input
+  wanted = model.predict(prepare(255 * grey.repeat(3, -1), mode=mode), verbose=0)
+  taps = loaded(path, mode).model.taps(grey)
+  np.testing.assert_allclose(taps.logits, wanted, rtol=1e-4, atol=1e-4)
+  saved(tmp_path, 1)
+  with pytest.raises(InputError, match=f"three-channel model for --preprocessing={mode}; found"):
+    loaded(path, mode)
+  model, path = saved(tmp_path, 1)
+  taps = loaded(path, "raw255").model.taps(grey)
+  np.testing.assert_allclose(taps.logits, model.predict(255 * grey, verbose=0), rtol=1e-4, atol=0.1)
+
+
+def test_networks_that_prepare_images_are_not_given_prepared_ones(monkeypatch):
+  made = {}
+
+  def trained(store, sources, name, settings, devices):
+    made[name] = settings
+    raise InputError("a", "b", "c")
+
+  monkeypatch.setattr(victim, "trained_classifier", trained)
+  warnings = []
+  for model, weights in (("densenet121", None), ("vgg16", "imagenet"), ("resnet50", None)):
+    config = Config(model=model, weights=weights, preprocessing="caffe").resolved()
+    with pytest.raises(InputError):
+      victim.load_victim(Keys(), config, warnings.append, SOURCES)
+  assert {name: settings["preprocessing"] for name, settings in made.items()} == {
+    "densenet121": "none", "vgg16": "none", "resnet50": "caffe",
+  }  # fmt: skip
+  assert [text.split()[0] for text in warnings] == ["densenet121", "vgg16"]
+  with pytest.raises(InputError):
+    victim.load_victim(Keys(), Config(model="vgg16").resolved(), warnings.append, SOURCES)
+  assert made["vgg16"]["preprocessing"] == "none" and len(warnings) == 2
