@@ -19,7 +19,7 @@ from absl import app, flags, logging
 
 from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.experiments import EXPERIMENTS, check
 from hfc_tf.surroundings import check_backend, set_defaults
 
 flags.disclaim_key_flags()  # so that --help of a command shows the flags as its own
@@ -52,6 +52,7 @@ def experiment(
       if len(config.attacks) > 1 and not entry.every_attack:
         raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
       given = {key: value() for key, value in arguments.items()}
+      check(name, config)
       chosen = {key: value for key, value in given.items() if value is not None}
       load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
       say(f"report: {config.out}/report.html")
