@@ -83,13 +83,15 @@ def compare_starts(rows: Iterable[TrainingRow]) -> list[StartsRow]:
   What a training has several of, such as two directions of a layer or several twins, counts by its
   mean.
   """
-  compared = []
+  rows, compared = list(rows), []
+  trainings = {start: len({row.seed for row in rows if row.start == start}) for start in STARTS}
   for key, group in tables.grouped(rows, *_KEY).items():
-    weights, scratch = (_spread([r for r in group if r.start == start]) for start in STARTS)
-    compared.append(StartsRow(
-      **dict(zip(_KEY, key, strict=True)), weights=weights, scratch=scratch,
-      differ=_apart(weights, scratch),
-    ))  # fmt: skip
+    weights, scratch = (
+      _spread([row for row in group if row.start == start], trainings[start]) for start in STARTS
+    )
+    named = dict(zip(_KEY, key, strict=True))
+    differ = _apart(weights, scratch)
+    compared.append(StartsRow(**named, weights=weights, scratch=scratch, differ=differ))
   return compared
 
 
@@ -101,27 +103,28 @@ def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
   return float(np.mean(values) - reach), float(np.mean(values) + reach)
 
 
-def _spread(rows: Sequence[TrainingRow]) -> Spread:
-  """Over the seeds of one start's rows of one figure."""
-  by_seed = tables.grouped(rows, "seed").values()
-  each = [tables.mean(row.value for row in group) for group in by_seed]
-  there = [value for value in each if value is not None]
+def _spread(rows: Sequence[TrainingRow], trainings: int) -> Spread:
+  """Over the seeds of one start's rows of one figure; no interval where a training has none."""
+  by_seed = list(tables.grouped(rows, "seed").values())
+  there = _by_training(by_seed, "value")
   if not there:
     return Spread(mean=None, low=None, high=None, least=None, most=None)
-  ends = student_interval(there) if len(there) == len(each) else None
-  low, high = ends or (None, None)
-  if low is not None and high is not None:
-    low = min(low, *_means(by_seed, "low"))
-    high = max(high, *_means(by_seed, "high"))
-    low, high = max(low, 0.0), high if rows[0].measure in _UNBOUNDED else min(high, 1.0)
-  return Spread(mean=float(np.mean(there)), low=low, high=high, least=min(there), most=max(there))
+  mean, least, most = float(np.mean(there)), min(there), max(there)
+  ends = student_interval(there) if len(there) == trainings else None
+  if ends is None:
+    return Spread(mean=mean, low=None, high=None, least=least, most=most)
+  lows, highs = _by_training(by_seed, "low"), _by_training(by_seed, "high")
+  low, high = max(ends[0], 0.0), ends[1]
+  if lows and highs:
+    low, high = min(low, float(np.mean(lows))), max(high, float(np.mean(highs)))
+  high = high if rows[0].measure in _UNBOUNDED else min(high, 1.0)
+  return Spread(mean=mean, low=low, high=high, least=least, most=most)
 
 
-def _means(by_seed: Iterable[Sequence[TrainingRow]], end: str) -> list[float]:
-  """The mean over seeds of one end of their own intervals, or nothing where one has none."""
-  each = [tables.mean(getattr(row, end) for row in group) for group in by_seed]
-  there = [value for value in each if value is not None]
-  return [float(np.mean(there))] if len(there) == len(each) else []
+def _by_training(by_seed: Iterable[Sequence[TrainingRow]], field: str) -> list[float]:
+  """The mean of a field in each training that has it."""
+  each = (tables.mean(getattr(row, field) for row in group) for group in by_seed)
+  return [value for value in each if value is not None]
 
 
 def _apart(a: Spread, b: Spread) -> bool | None:

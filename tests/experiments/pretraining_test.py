@@ -19,14 +19,23 @@ from tests.experiments import shared
 STARTS, SEEDS = ("weights", "scratch"), (3, 4)
 
 
+SIDE = 16
+
+
 def config(folder, **changes):
-  weights = folder / "start.weights.h5"
+  """Dark and bright noise, which is soon told apart, and the weights of another training."""
+  weights, images = folder / "start.weights.h5", folder / "some.npz"
   if not weights.exists():
-    MODELS["small_resnet"]((shared.SIDE, shared.SIDE, 1), 2, seed=9).save_weights(weights)
+    MODELS["small_resnet"]((SIDE, SIDE, 3), 2, seed=9).save_weights(weights)
+    labels = np.arange(400) % 2
+    noise = np.random.default_rng(0).integers(0, 90, (400, SIDE, SIDE, 3))
+    bright = (noise + 16 * labels[:, None, None, None]).astype(np.uint8)
+    np.savez(images, images=bright, labels=labels)
   given = {
+    "dataset": "npz", "data_dir": str(images), "image_size": SIDE, "num_images": None,
     "weights": str(weights), "model": "small_resnet", "model_path": None, "model_seed": SEEDS[0],
-    "epochs": 3, "detectors": ("kd", "maha"), "hfc_weights": ("1",), "tuning_images": 16,
-    "out": str(folder / "out"),
+    "epochs": 6, "learning_rate": 3e-3, "detectors": ("kd", "maha"), "hfc_weights": ("1",),
+    "tuning_images": 16, "out": str(folder / "out"),
   }  # fmt: skip
   return shared.config(**(given | changes))
 
@@ -41,11 +50,11 @@ def test_experiment(thin_models, tmp_path):
   found = shared.run(pretraining, settings, 2, **budgets)
   rows = found["rows"]
   # All are attacked on the same images, which all get right.
-  drawn = data.load("chest", None, shared.SIDE, 0, shared.IMAGES)
+  drawn = data.load("npz", settings.data_dir, SIDE, 0)
   split = json.loads((tmp_path / "out" / "split.json").read_text())
   place = {name: row for row, name in enumerate(drawn.ids)}
   test, attacked = ([place[name] for name in split[key]] for key in ("test", "adv_test"))
-  images, labels = drawn.images(np.array(attacked), 1), drawn.labels[attacked]
+  images, labels = drawn.images(np.array(attacked), 3), drawn.labels[attacked]
   resolved = settings.resolved()
   store = Store(tmp_path / "out" / "artefacts")
   sources = load_sources(store, resolved, print)
@@ -62,7 +71,7 @@ def test_experiment(thin_models, tmp_path):
     for seed in SEEDS
   }
   right = [
-    model.taps(drawn.images(np.array(test), 1)).predictions == drawn.labels[test]
+    model.taps(drawn.images(np.array(test), 3)).predictions == drawn.labels[test]
     for model in models.values()
   ]
   assert found["right_by_all"] == np.all(right, 0).sum() and set(attacked) <= set(
