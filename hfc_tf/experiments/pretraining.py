@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from hfc_tf.data import splits
 from hfc_tf.errors import InputError
@@ -38,7 +39,7 @@ from hfc_tf.study.victim import load_victim
 
 BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)  # 1/256, of the curve
 TRANSFER = (4.0, 8.0)  # 1/256, of images made on another training
-_STRESS = {"eps_256": 1.0, "steps": 10, "images": 64}  # TMI Fig. 4
+_STRESS = (64, stress_test.TMI, 1.0, 10)  # images, eps in 1/256 and iterations of TMI Fig. 4
 _BISECTION = 2**0.25  # of `hfc_weight.smallest_budget`
 Key = tuple[str, int]  # start and training seed
 
@@ -111,10 +112,12 @@ def _studies(config: Config, trainings: int) -> tuple[dict[Key, Study], int]:
   }
   test = sources.split.test
   right = np.ones(len(test), bool)
-  for each in configs.values():
+  for (start, seed), each in configs.items():
     victim = load_victim(store, each, warnings.append, sources)
     taps, _ = stages.clean_taps(store, sources, victim, test)
-    right &= taps.predictions == taps.labels
+    correct = taps.predictions == taps.labels
+    logging.info("start %s, seed %d: accuracy %.3f on Test", start, seed, correct.mean())
+    right &= correct
   split = _common(config, sources, test[right])
   studies = {key: Study(each, store, sources.dataset, split) for key, each in configs.items()}
   studies["weights", _seed(config)].warn(*warnings)
@@ -143,7 +146,10 @@ def _classifier(key: Key, study: Study) -> Iterator[TrainingRow]:
   accuracy, total = study.classifier["accuracy"], len(study.split.test)
   low, high = wilson(round(accuracy * total), total) or (None, None)
   yield _row(key, "accuracy", accuracy, low=low, high=high, n=total)
-  yield _row(key, "auc", study.classifier["auc"], n=total)
+  rarest = int(
+    np.unique(study.sources.dataset.labels[study.split.test], return_counts=True)[1].min()
+  )
+  yield _area(key, "auc", study.classifier["auc"], rarest)
 
 
 def _success(key: Key, study: Study, name: str, budgets: Sequence[float]) -> Iterator[TrainingRow]:
@@ -177,8 +183,7 @@ def _transfer(
 def _features(key: Key, study: Study) -> Iterator[TrainingRow]:
   """The stress test of TMI Fig. 4: the change of the mean of each block's last layer."""
   layers = block_ends(study.clean["adv_test"].features)
-  settings = (int(_STRESS["images"]), stress_test.TMI, _STRESS["eps_256"], int(_STRESS["steps"]))
-  for row in stress_test.stressed(study, "medical", *settings, layers):
+  for row in stress_test.stressed(study, "medical", *_STRESS, layers):
     yield _row(
       key, "stress_ratio", row.ratio, eps_256=row.eps_256, steps=row.steps, n=row.n_images,
       layer=row.layer_number, layer_name=row.layer, direction=row.direction,
@@ -194,15 +199,24 @@ def _detection(key: Key, study: Study, name: str) -> Iterator[TrainingRow]:
     return
   for _, row in labelled_rows(compared):
     for measure in ("auc_within_class", "auc_within_class_two_sided"):
-      yield _row(
-        key, measure, row[measure], low=row.get(f"{measure}_low"), n=row["n_adversarial"],
-        high=row.get(f"{measure}_high"), attack=name, eps_256=row["eps_256"], steps=row["steps"],
-        detector=row["detector"], weight_rule=row["weight_rule"], hfc_weight=row["hfc_weight"],
+      yield _area(
+        key, measure, row[measure], min(row["n_adversarial"], row["n_clean"]), attack=name,
+        eps_256=row["eps_256"], steps=row["steps"], detector=row["detector"],
+        weight_rule=row["weight_rule"], hfc_weight=row["hfc_weight"],
       )  # fmt: skip
 
 
 def _row(key: Key, measure: str, value: float | None, **fields: Any) -> TrainingRow:
   return TrainingRow(start=key[0], seed=key[1], measure=measure, value=value, **fields)
+
+
+def _area(key: Key, measure: str, area: float | None, n: int, **fields: Any) -> TrainingRow:
+  """An AUC A with Wilson's interval on the n images of the smaller side, where it is never empty.
+
+  The variance of an AUC is A (1 - A) / n at the most (Birnbaum and Klose, 1957).
+  """
+  low, high = (None if area is None else wilson(round(area * n), n)) or (None, None)
+  return _row(key, measure, area, low=low, high=high, n=n, **fields)
 
 
 def _reached(

@@ -35,8 +35,8 @@ _AREAS = {"auc_within_class": "AUC within class", "auc_within_class_two_sided": 
 _NOTES = (
   "The rule was fixed before any results: starts differ where the 95 % intervals over trainings do "
   "not overlap. The interval is Student's over the trainings, widened to the mean of their own "
-  "intervals (Wilson’s of shares, the bootstrap over patients of AUCs, the bisection’s factor of "
-  "1.19 of the smallest ε). A figure that one training lacks is undecided.",
+  "intervals (Wilson’s, of areas on as many images as the smaller side has; the bisection’s factor "
+  "of 1.19 of the smallest ε). A figure that one training lacks is undecided.",
   "Images, split, architecture, schedule and attack are the same on both sides; what the starts "
   "differ in is no property of medical images. The number of steps is the same at every budget. "
   "Images made on another training come from one with another seed, of the same start or of the "
@@ -54,12 +54,13 @@ def shown(
     config: of the first training. right: how many of `test` images all classifiers get right.
   """
   start, attack = os.path.basename(str(config.weights)), attack_label(config.attacks[0])
-  labels = {"weights": f"from {'ImageNet' if start == 'imagenet' else start}",
-            "scratch": "from scratch"}  # fmt: skip
+  start = "ImageNet" if start == "imagenet" else start.split(".")[0]
+  labels = {"weights": f"from {start}", "scratch": "from scratch"}
+  trainings = len({row.seed for row in rows})
   alike = f"all classifiers get {right} of {test} Test images right, and of these all attacked are"
   return {
     "title": f"{model_label(str(config.model))} {labels['weights']} and from scratch",
-    "lead": list(_lead(compared, labels, attack, float(config.eps_256 or 0))),
+    "lead": list(_lead(compared, labels, attack, float(config.eps_256 or 0), trainings)),
     "tables": list(_tables(compared, labels, attack, alike)),
     "figures": [_success_chart(rows, compared, labels, attack),
                 _transfer_chart(compared, labels, attack)],
@@ -68,7 +69,11 @@ def shown(
 
 
 def _lead(
-  compared: Sequence[StartsRow], labels: Mapping[str, str], attack: str, eps_256: float
+  compared: Sequence[StartsRow],
+  labels: Mapping[str, str],
+  attack: str,
+  eps_256: float,
+  trainings: int,
 ) -> Iterator[str]:
   """Success, transfer and detectors, a sentence each."""
   of = {key[0]: group for key, group in tables.grouped(compared, "measure").items()}
@@ -77,11 +82,12 @@ def _lead(
     sides = (f"{labels[start]} {_spread(getattr(row, start), row.measure)}" for start in STARTS)
     return f"{', '.join(sides)} ({_verdict(row.differ)})"
 
+  smallest = of["smallest_eps_256"][0]
   near = min(of["adv_acc"], key=lambda row: abs(float(row.eps_256 or 0) - eps_256))
   yield (
     f"{attack} at {budget(near.eps_256)} reaches its target, in percent of the images and with "
-    f"95 % intervals over trainings: {both(near)}; {_FIGURES['smallest_eps_256']}: "
-    f"{both(of['smallest_eps_256'][0])}."
+    f"95 % intervals over {trainings} trainings of each start: {both(near)}; "
+    f"{_FIGURES[smallest.measure]}: {both(smallest)}."
   )
   twins = [row for row in of["transfer"] if row.made_on == "twin"]
   yield "Made on a twin of the same start and shown to the victim: " + "; ".join(
@@ -159,7 +165,7 @@ def _spread(spread: Spread, measure: str) -> str:
 def _cell(value: float | None, measure: str) -> str:
   """In percent, but for budgets."""
   if measure == "smallest_eps_256" and value is not None:
-    return number(value, 3)
+    return number(value, 2)
   return percent(value)
 
 
@@ -190,6 +196,7 @@ def _transfer_chart(
   """The share that reaches the target, by whom the images were made on and the victim's start."""
   means = [row for row in compared if row.measure == "transfer" and row.made_on != "itself"]
   means.sort(key=lambda row: row.made_on == "across")
+  makers = {"twin": "twin", "across": "other start"}
   places = np.arange(len(means), dtype=float)
   lines = [
     _line(means, start, places + shift, f"victim {labels[start]}", "")
@@ -198,7 +205,7 @@ def _transfer_chart(
   return LineChart(
     "transfer", f"{attack} made on another training", lines=lines, x_label="made on, budget",
     x_ticks={
-      place: f"{'twin' if row.made_on == 'twin' else 'other start'}, {budget(row.eps_256)}"
+      place: f"{makers[str(row.made_on)]}, {number(float(row.eps_256 or 0), 3)}/256"
       for place, row in zip(places.tolist(), means, strict=True)
     },
     y_label="reach the target on the victim (%)", y_range=(-2, 102),
