@@ -63,6 +63,8 @@ def test_help_and_wrong_flags_need_no_tensorflow(run, name):
     ("run_components", "--count=0", "--count from 1"),
     ("run_medical_natural", "--natural_eps=-1", "--natural_eps"),
     ("run_ood", "--lesions=huge:1", "size:number"),
+    ("run_pretraining", "--dataset=chest", "--weights=FILE or --weights=imagenet"),
+    ("run_pretraining", "--trainings=1", "--trainings from 2"),
     ("run_semi_white_box", "--substitutes=nope", "--substitutes among"),
     ("run_stress_test", "--natural_epochs=3", "--natural_dir with --natural_epochs"),
     ("reproduce", "--only=nope", "--only among detection"),

@@ -116,6 +116,20 @@ def run_ood() -> Options:
   return {"wanted": wanted, "draws": number("draws", "Of lesions, for each image.", 10)}
 
 
+@program.experiment("pretraining")
+def run_pretraining() -> Options:
+  """Trains from --weights and from scratch, attacks both: run_pretraining --weights=imagenet."""
+  return {
+    "trainings": number("trainings", "Of each start.", 3, 2),
+    "budgets_256": budgets(
+      "budget", "A budget of the curve in 1/256, as often as wanted.", [0.25, 0.5, 1.0, 2.0, 4.0]
+    ),
+    "transfer_256": budgets(
+      "transfer_budget", "Of images made on another training, in 1/256.", [4.0, 8.0]
+    ),
+  }
+
+
 @program.experiment("semi_white_box")
 def run_semi_white_box() -> Options:
   """Attacks through a substitute classifier: run_semi_white_box --dataset=chest --eps=4."""

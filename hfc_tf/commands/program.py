@@ -19,7 +19,7 @@ from absl import app, flags, logging
 
 from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS
+from hfc_tf.experiments import EXPERIMENTS, check
 from hfc_tf.study import values
 from hfc_tf.study.setting import backbones
 from hfc_tf.surroundings import check_backend, set_defaults
@@ -57,6 +57,7 @@ def experiment(
       if len(config.attacks) > 1 and not entry.every_attack:
         raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
       given = {key: value() for key, value in arguments.items()}
+      check(name, config)
       chosen = {key: value for key, value in given.items() if value is not None}
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))

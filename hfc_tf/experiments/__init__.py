@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hfc_tf.errors import InputError
+
+if TYPE_CHECKING:
+  from hfc_tf.study.config import Config
 
 
 class Experiment(NamedTuple):
@@ -30,9 +35,11 @@ class Experiment(NamedTuple):
 
 _TRAIN_OTHERS = (
   "classifiers", "stress_test", "budget", "semi_white_box", "medical_natural", "volumes",
+  "pretraining",
 )  # fmt: skip
 _HFC: dict[str, Any] = {"hfc": True}
 _AT_ONE: dict[str, Any] = {"hfc": True, "hfc_weights": ("1",)}
+_WITHOUT_BUDGET = ("deepfool", "cw_l2")  # attacks that look for the smallest change
 
 EXPERIMENTS = {
   name: Experiment(
@@ -61,6 +68,7 @@ EXPERIMENTS = {
      {**_HFC, "dataset": "brain", "image_size": 32}),
     ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 0.5, {}),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
+    ("pretraining", "Medicine or the start of training (beyond the papers)", 10, _AT_ONE),
   )
 }  # fmt: skip
 
@@ -68,3 +76,21 @@ EXPERIMENTS = {
 def binary(experiment: str) -> str:
   """The executable that runs an experiment: "tsne" -> "run_tsne"."""
   return {"detection": "run_attack", "reproduce": "reproduce"}.get(experiment, f"run_{experiment}")
+
+
+def check(name: str, config: Config) -> None:
+  """Refuses a configuration that the experiment cannot obey, without TensorFlow.
+
+  Raises:
+    InputError: for `pretraining` without a start, with a ready classifier, or without a budget.
+  """
+  if name != "pretraining":
+    return
+  if not config.weights:
+    expected = "--weights=FILE or --weights=imagenet, the start that is held against none"
+    raise InputError(expected, "none", "name one")
+  if config.model_path:
+    found = f"--model_path={config.model_path}"
+    raise InputError("no --model_path: both starts are trained here", found, "name a --model")
+  if config.attacks[0] in _WITHOUT_BUDGET:
+    raise InputError("an attack within a budget", config.attacks[0], "take --attack=bim")

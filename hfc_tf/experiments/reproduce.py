@@ -20,7 +20,7 @@ from absl import logging
 
 from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS, binary
+from hfc_tf.experiments import EXPERIMENTS, binary, check
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import claims, tables
 from hfc_tf.results.result import Result, Section, read_section
@@ -94,7 +94,7 @@ def plan(
 
   Args:
     config: what all share.
-    names: of the experiments; none: all.
+    names: of the experiments; none: all that `config` allows.
     natural: images for those that compare with them, if any.
     typed: the fields of `config` that the user chose, which hold in every experiment that can obey
       them; of the others an experiment's own defaults come on top. None: those that differ from
@@ -113,7 +113,8 @@ def plan(
   out = pathlib.Path(config.out)
   contents = functools.cache(lambda path: path and path_digest(path, without=out))
   tasks = []
-  for name in (name for name in EXPERIMENTS if name in (names or EXPERIMENTS)):
+  wanted = names or [name for name in EXPERIMENTS if _allowed(name, config)]
+  for name in (name for name in EXPERIMENTS if name in wanted):
     defaults = EXPERIMENTS[name].defaults
     fields = {field: value for field, value in defaults.items() if field not in typed}
     instead = _instead(name, config)
@@ -130,6 +131,15 @@ def plan(
     paths += [natural.data_dir] if options and natural else []
     tasks.append(Task(name, made, options, [contents(path) for path in paths]))
   return tasks
+
+
+def _allowed(name: str, config: Config) -> bool:
+  """Whether the experiment can be made of it."""
+  try:
+    check(name, config)
+  except InputError:
+    return False
+  return True
 
 
 def _instead(name: str, config: Config) -> dict[str, Any]:

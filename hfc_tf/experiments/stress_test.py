@@ -69,8 +69,8 @@ def run(
     taps = study.clean["adv_test"].features
     deep = choose_layers(layers, taps, _MICCAI_LAYERS)
     ends = choose_layers(layers, taps, ()) if layers else block_ends(taps)
-    rows += _rows(study, domain, images, MICCAI, 8.0, iterations, deep)
-    rows += _rows(study, domain, images, TMI, 1.0, 10, ends)
+    rows += stressed(study, domain, images, MICCAI, 8.0, iterations, deep)
+    rows += stressed(study, domain, images, TMI, 1.0, 10, ends)
   miccai, tmi = ([row for row in rows if row.paper == paper] for paper in (MICCAI, TMI))
   lead = [tables.means(rows, _name, "change of a layer's mean, of itself", "ratio")]
   if natural is None:
@@ -101,9 +101,10 @@ def _mean_after(study: Study, attack: BIM, layer: str, some: Array) -> float:
   return float(arrays["mean"])
 
 
-def _rows(
+def stressed(
   study: Study, domain: str, images: int, paper: str, eps_256: float, steps: int, layers: list[str]
 ) -> Iterator[StressRow]:
+  """Each layer's mean pushed down and up, on so many AdvTest images; arguments as of the row."""
   clean = study.clean["adv_test"]
   some = stratified_subset(clean.labels, images, study.config.seed)
   # One compiled loop for all: a layer and a direction are a choice of weights.
