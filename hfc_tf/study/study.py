@@ -194,6 +194,8 @@ class Study:
       settings = self.attack_settings()
       if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
         settings["kappa"] = mean_gap(self.train.logits)
+      if name == "least":
+        settings["levels"] = self.levels
       made = named(name)(self.attacked_model, **settings)
       if kappa is None:
         made = functools.reduce(operator.add, terms, made)
