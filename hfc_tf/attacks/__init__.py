@@ -51,6 +51,7 @@ __all__ = [
   "mean_gap", "named", "schedule", "sign_noise",
 ]  # fmt: skip
 
+BALANCED = ("bim", "pgd", "mim", "tim", "cw", "apgd")  # which `Attack.balanced` takes
 AIMS = ("mode", "typical")  # of the hierarchical feature constraint
 ATTACKS: Registry[type[Attack]] = Registry({
   **{name: f"hfc_tf.attacks.linf:{name.upper()}"

@@ -28,8 +28,7 @@ class HFCAttack(Attack):
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode");
       "balanced": each image sets its own, see `Attack.balanced`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
-    train: labelled taps of clean Train images; for "typical", as `scale` and `margin` are.
-    scale: of the residuals of clean images that the features are to have.
+    train: labelled taps of clean Train images; for "typical", as `margin` is.
     margin: lead of the target's logit from which on nothing pushes it further.
     levels: of a balanced attack, 2^bits - 1 of the file that the image will be; None for floats.
     squeezing: of a balanced attack, whether squeezed copies must reach the target too.
@@ -57,7 +56,6 @@ class HFCAttack(Attack):
     *,
     aim: str = "mode",
     train: Taps | None = None,
-    scale: float = 1.0,
     margin: float = 1.0,
     levels: int | None = None,
     squeezing: bool = False,
@@ -78,7 +76,7 @@ class HFCAttack(Attack):
     share = 1.0 if balanced else number("weight", weight, "pass weight=1.0 or 'balanced'")
     term = HFC(density, share)
     if train is not None and aim == "typical":
-      term = TypicalHFC(density, train, share, scale, margin)
+      term = TypicalHFC(density, train, share, margin)
     if balanced:
       self._balance(term, margin, levels, squeezing)
     else:

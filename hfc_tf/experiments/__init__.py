@@ -47,7 +47,7 @@ EXPERIMENTS = {
     ("layers", "Detection by layer (TMI Fig. 6)", 0.5,
      {**_HFC, "detectors": ("kd", "maha", "lid", "dnn")}),
     ("budget", "Detection over the budget (MICCAI Fig. 3, TMI Fig. 5)", 4,
-     {**_HFC, "hfc_weights": ("auto",)}),
+     {**_HFC, "hfc_weights": ("balanced",)}),
     ("components", "Components of the mixtures (TMI Table III)", 3, {**_AT_ONE, "aim": "mode"}),
     ("adaptive", "Other adaptive attacks (MICCAI Table 3, TMI Table II)", 7,
      {**_HFC, "detectors": ("kd", "maha", "lid", "svm", "dnn")}),

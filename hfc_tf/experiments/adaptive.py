@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hfc_tf.attacks import OrthogonalPGD, SelectivePGD
+from hfc_tf.attacks import AIMS, OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.objectives import KDE, LID, Guide, Objective
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.detectors.base import Detector
@@ -36,7 +36,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
   """Attacks with every method.
 
   Args:
-    config: its first attack, and HFC at its weights.
+    config: its first attack, and HFC of both aims at its weights.
     bounds: which of the attacks that know the detector are made, keys of BOUNDS.
   """
   study, name = hfc_study(config)
@@ -52,9 +52,11 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
       weighted = hfc_weight.with_weight(attack, term.name, weight)
       results[method] = comparison.evaluate(study, name, weighted, "auto")
       weights[method] = weight
-  for rule, attack in hfc_weight.hfc_attacks(study, name).items():
-    results[f"hfc {rule}"] = comparison.evaluate(study, name, attack, rule)
-    weights[f"hfc {rule}"] = attack.weights["hfc"]
+  for aim in AIMS:
+    for rule, attack in hfc_weight.hfc_attacks(study, name, aim).items():
+      label = f"{'hfc' if aim == 'mode' else 'hfc_typical'} {rule}"
+      results[label] = comparison.evaluate(study, name, attack, rule)
+      weights[label] = attack.weights["hfc"]
   rows = [
     AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
     for label, row in labelled_rows(comparison.score(study, detectors, results))
@@ -99,4 +101,4 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
 
 
 def _label(row: AdaptiveRow) -> str:
-  return METHODS[row.method] + (f" ({row.weight_rule})" if row.method == "hfc" else "")
+  return METHODS[row.method] + (f" ({row.weight_rule})" if row.method.startswith("hfc") else "")

@@ -49,15 +49,11 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   results = {"none": comparison.evaluate(study, name, plain)}
   start = 1.0
   for count in (count for count in components if count <= fewest):
-    attack = study.attack(name, HFC(study.density_of(count)))
-    if rule == "auto":
-      weight = hfc_weight.tune_weight(study, name, attack, "hfc", start)
-      start = weight or 1.0
-    else:
-      weight = float(rule)
-    if weight is not None:
-      weighted, label = hfc_weight.with_weight(attack, "hfc", weight), hfc_weight.weight_rule(rule)
-      results[str(count)] = comparison.evaluate(study, name, weighted, label)
+    attack = hfc_weight.hfc_attack(study, name, HFC(study.density_of(count)), rule, start=start)
+    if attack is not None:
+      start = attack.weights["hfc"]
+      label = hfc_weight.weight_rule(rule)
+      results[str(count)] = comparison.evaluate(study, name, attack, label)
   rows = [
     ComponentsRow(**row, components=None if label == "none" else int(label))
     for label, row in labelled_rows(comparison.score(study, detectors, results))

@@ -6,7 +6,8 @@ is asked about AdvTest, attacked without and with HFC in the same number of step
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
 from hfc_tf.results.figures import MARKERS, PALETTE, Chart, Line, LineChart
-from hfc_tf.results.labels import attack_label, budget, detector_label, hfc_label
+from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, hfc_label
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DetectionRow
 from hfc_tf.results.verdict import rule_label, verdict
@@ -23,6 +24,7 @@ from hfc_tf.study import comparison
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
+from hfc_tf.taps import Taps
 
 _POPULATIONS = {
   "successful": "All adversarials that reach their target",
@@ -55,17 +57,58 @@ def run(config: Config) -> Result:
   rows = [row for each in compared.values() for row in each.rows()]
   successful = [row for row in rows if row.population == "successful"]
   figures = [figure for name, each in compared.items() for figure in _figures(study, name, each)]
+  energies = _energies(study, compared) if study.config.hfc else {}
   return study_result(
-    "detection", study, rows,
+    "detection", study, rows, {"energies": energies},
     title=f"Detectors against {', '.join(map(attack_label, compared))}", lead=verdict(rows),
     tables=[
       tables.detector_table(
         "AUC within class (pooled in brackets), percent.", successful, _ATTACK
       ),
       _success_table(successful), *_detail_tables(rows),
+      *(_energy_table(name, each) for name, each in energies.items()),
       *tables.beside_the_papers(successful, study.config.dataset),
     ],
     figures=[*_overview(successful), *figures], notes=_NOTES,
+  )  # fmt: skip
+
+
+def _energies(
+  study: Study, compared: Mapping[str, Comparison]
+) -> dict[str, dict[str, dict[str, float]]]:
+  """Median (f - mu)' S^-1 (f - mu) / C_l of a layer, by attack, then "clean" and label, then layer.
+
+  Of clean AdvTest images under their class, and of adversarials under their target's.
+  """
+
+  widths = study.victim.model.widths
+
+  def medians(taps: Taps, classes: Any) -> dict[str, float]:
+    forms = study.hfc.energies(taps, classes)
+    return {layer: float(np.median(forms[layer])) / widths[layer] for layer in forms}
+
+  clean = study.clean["adv_test"]
+  usual = medians(clean, clean.labels)
+  return {
+    name: {"clean": usual} | {
+      label: medians(result.taps[result.success], result.targets[result.success])
+      for label, result in each.results.items() if result.success.any()
+    }
+    for name, each in compared.items()
+  }  # fmt: skip
+
+
+def _energy_table(attack: str, energies: Mapping[str, Mapping[str, float]]) -> Table:
+  """A line a layer."""
+  head = ["Layer", *("without HFC" if label == "attack" else label for label in energies)]
+  body = [
+    [layer, *(fraction(values[layer]) for values in energies.values())]
+    for layer in energies["clean"]
+  ]
+  return Table(
+    f"Where {attack_label(attack)} lies by layer: median energy of the target class's mixture over "
+    "the number of channels; a layer far from the column of clean images gives the attack away.",
+    head, body,
   )  # fmt: skip
 
 

@@ -163,8 +163,8 @@ def _best(results: Results) -> Judged:
     for rule, each in _by(rows, "weight_rule").items():
       area = mean(_values(each))
       if method not in ("none", *KNOWING) and area is not None:
-        means[ADAPTIVE_METHODS[method] + (f" ({rule})" if method == "hfc" else "")] = area
-  ours = [area for key, area in means.items() if key.startswith("HFC")]
+        means[ADAPTIVE_METHODS[method] + (f" ({rule})" if method.startswith("hfc") else "")] = area
+  ours = [area for key, area in means.items() if key.startswith("HFC (")]
   theirs = [area for key, area in means.items() if not key.startswith("HFC")]
   if ours and theirs:
     numbers = ", ".join(f"{key} {share(area)}" for key, area in means.items())

@@ -26,6 +26,7 @@ ADAPTIVE_METHODS = {
   "kde": "KDE",
   "lid": "LID",
   "hfc": "HFC",
+  "hfc_typical": "HFC, typical aim",
   "selective": "Selective PGD",
   "orthogonal": "Orthogonal PGD",
 }

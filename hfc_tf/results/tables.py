@@ -75,8 +75,10 @@ def adv_acc(rows: Sequence[Any]) -> str:
 
 
 def weight_label(row: Any) -> str:
-  """The weight on HFC, as a cell: "auto (0.3)"; a dash without HFC."""
-  return "–" if row.weight_rule is None else f"{row.weight_rule} ({fraction(row.hfc_weight)})"
+  """The weight on HFC, as a cell: "auto (0.3)", "balanced"; a dash without HFC."""
+  if row.weight_rule in (None, "balanced"):
+    return row.weight_rule or "–"
+  return f"{row.weight_rule} ({fraction(row.hfc_weight)})"
 
 
 def interval(field: str) -> Callable[[Any], str]:

@@ -8,7 +8,10 @@ from hfc_tf.results.tables import grouped
 
 _CAUGHT = 0.95  # a within-class AUC from which on a detector counts as noticing the attack
 _SEEN = 0.75  # and above which the attack does not count as hidden from it
-_RULES = {"paper": "HFC at the papers’ weight", "auto": "HFC at the automatic weight"}
+_RULES = {
+  "paper": "HFC at the papers’ weight", "auto": "HFC at the automatic weight",
+  "balanced": "HFC balanced image by image",
+}  # fmt: skip
 
 
 def verdict(rows: Sequence[Any]) -> list[str]:
@@ -41,6 +44,8 @@ def rule_label(rule: str, rows: Iterable[Any]) -> str:
   """ "HFC at the papers’ weight (1)", "(0.3 for BIM, 0.4 for PGD)" where attacks differ."""
   if rule not in _RULES:
     return f"HFC at {rule}"
+  if rule == "balanced":
+    return _RULES[rule]
   weights = {attack_label(row.attack): fraction(row.hfc_weight) for row in rows}
   each = ", ".join(f"{weight} for {name}" for name, weight in weights.items())
   return f"{_RULES[rule]} ({each if len(set(weights.values())) > 1 else each.split()[0]})"

@@ -82,9 +82,14 @@ class Config:
   )
   hfc: bool = _flag(False, "Attack with the HFC term as well.")
   hfc_weights: tuple[str, ...] = _flag(
-    ("1", "auto"), "Weights of the HFC term: numbers (1 is the papers'), auto.", values.weights,
+    ("1", "balanced"),
+    "Weights of the HFC term: numbers (1 is the papers'); balanced, each image sets its own in an "
+    "attack on the image as a file; auto, the largest that works.", values.weights,
     flag="hfc_weight",
   )  # fmt: skip
+  hfc_squeezing: bool = _flag(
+    False, "The balanced attack makes squeezed copies of the image reach the target too."
+  )
   aim: str = _flag(
     "mode",
     "Of the HFC term: mode (the papers'), or typical: features as far from it as clean ones are.",

@@ -18,12 +18,14 @@ def without_effect(config: Mapping[str, Any], hides: bool, trains_others: bool) 
   """
   given = config.get
   hfc = given("hfc", True) or hides
-  automatic = hides or "auto" in (given("hfc_weights") or ())
+  weights = given("hfc_weights") or ()
+  automatic, balanced = hides or "auto" in weights, hides or "balanced" in weights
   volumes = given("data_dir") and given("dataset") in VOLUMES
   alone = given("model_path") and not trains_others
   rules = (  # (flags, whether they have an effect, what they need)
     (("tuning_images",), automatic, "--hfc_weight=auto"),
-    (("hfc_weight", "aim", "tuning_images"), hfc, "--hfc"),
+    (("hfc_squeezing",), balanced, "--hfc_weight=balanced"),
+    (("hfc_weight", "hfc_squeezing", "aim", "tuning_images"), hfc, "--hfc"),
     (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
     (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),

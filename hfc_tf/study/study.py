@@ -42,7 +42,6 @@ class Study:
     store, dataset, split: those at hand already, instead of what the configuration names.
 
   Attributes:
-    levels: 2^bits - 1 of the files that images are; None for floats.
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     train, train_key: taps of clean Train images, and their key.
@@ -67,7 +66,6 @@ class Study:
     self.store = store or Store(config.artefacts or out / "artefacts")
     given = (self.store, config, self.warn)
     self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
-    self.levels = self.sources.dataset.levels
     self.warn(*check(config, self.sources.dataset, self.sources.split))
     self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
     if not config.batch_size:
@@ -146,6 +144,11 @@ class Study:
     """The hierarchical feature constraint of the study's density, at weight 1."""
     return HFC(self.density)
 
+  @property
+  def levels(self) -> int | None:
+    """2^bits - 1 of the files that images are; None for floats."""
+    return self.sources.dataset.levels
+
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
     config = self.config
@@ -172,24 +175,32 @@ class Study:
     model, precision = self.victim.model, self.config.precision
     return model if precision == model.precision else model.variant(precision=precision)
 
-  def attack(self, name: str, *terms: Objective, eps: float | None = None) -> Attack:
+  def attack(
+    self, name: str, *terms: Objective, eps: float | None = None, kappa: float | None = None
+  ) -> Attack:
     """An attack on the study's classifier with the study's settings.
 
     Args:
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
+      kappa: balances the terms against this lead of the target, see `Attack.balanced`.
       eps: another budget, N / 256 as that of --eps; the step grows with it, the number of steps
         stays. Not heard by attacks that look for the smallest perturbation.
 
     Raises:
       InputError: for a budget that images have none of, see `grid.check`.
     """
-    if (name, *terms) not in self._attacks:
+    if (name, kappa, *terms) not in self._attacks:
       settings = self.attack_settings()
       if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
         settings["kappa"] = mean_gap(self.train.logits)
       made = named(name)(self.attacked_model, **settings)
-      self._attacks[name, *terms] = functools.reduce(operator.add, terms, made)
-    attack = copy.copy(self._attacks[name, *terms])
+      if kappa is None:
+        made = functools.reduce(operator.add, terms, made)
+      else:
+        joint = functools.reduce(operator.add, terms)
+        made = made.balanced(joint, kappa, self.levels, self.config.hfc_squeezing)
+      self._attacks[name, kappa, *terms] = made
+    attack = copy.copy(self._attacks[name, kappa, *terms])
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
       grid.check("a budget", 256 * eps, self.levels)

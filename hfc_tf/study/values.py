@@ -68,13 +68,14 @@ def budgets(flag: str, values: Sequence[float] | None) -> None:
 
 
 def weights(flag: str, values: Sequence[str]) -> None:
-  """Refuses what are no weights: 'auto' or numbers above 0, each once."""
+  """Refuses what are no weights: 'balanced', 'auto' or numbers above 0, each once."""
+  expected, rules = f"{flag}: 'balanced', 'auto' or numbers above 0", ("balanced", "auto")
   if not values:
-    raise InputError(f"{flag}: 'auto' or numbers above 0", "none", "e.g. 1,auto")
+    raise InputError(expected, "none", "e.g. 1,balanced")
   for value in values:
-    if value != "auto" and not 0 < _number(value) < math.inf:
-      raise InputError(f"{flag}: 'auto' or a number above 0", repr(value), "e.g. 1,auto")
-  several(flag, [value if value == "auto" else f"{float(value)!r}" for value in values])
+    if value not in rules and not 0 < _number(value) < math.inf:
+      raise InputError(expected, repr(value), "e.g. 1,balanced")
+  several(flag, [value if value in rules else f"{float(value)!r}" for value in values])
 
 
 def window(flag: str, value: Sequence[str] | None) -> None:

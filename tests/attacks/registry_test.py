@@ -30,7 +30,8 @@ class Counting(TappedModel):
 
 
 def test_the_names_are_those_of_the_papers():
-  names = ["fgsm", "bim", "pgd", "mim", "tim", "di", "cw", "apgd", "deepfool", "cw_l2"]
+  names = ["fgsm", "bim", "pgd", "mim", "tim", "di", "cw", "apgd", "least", "deepfool"]
+  names += ["cw_l2"]
   assert list(ATTACKS) == names
   with pytest.raises(InputError, match="expected an attack among fgsm, bim"):
     named("bam")
@@ -52,7 +53,8 @@ def test_ball_bounds_one_trace_and_nothing_touched(name, shape, count):
   assert adversarials.shape == images.shape and adversarials.dtype == np.float32
   assert adversarials.min() >= 0 and adversarials.max() <= 1
   if made.eps is not None:
-    assert EPS / 4 < np.abs(adversarials - images).max() <= EPS + 1e-6
+    assert np.abs(adversarials - images).max() <= EPS + 1e-6
+    assert name == "least" or np.abs(adversarials - images).max() > EPS / 4
   # Other numbers, seeds, classes and chunks run the same program.
   made.steps, made.seed = 3, 7
   made.weights = dict.fromkeys(made.weights, 0.25)

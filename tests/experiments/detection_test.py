@@ -25,7 +25,7 @@ SMALL = {
   "steps": 3,
   "eps_256": 8.0,
   "hfc": True,
-  "hfc_weights": ("1",),
+  "hfc_weights": ("1", "balanced"),
   "detectors": ("kd", "maha", "bu"),
   "min_accuracy": 0.0,
   "batch_size": 16,
@@ -52,7 +52,10 @@ def test_results_have_the_documented_form(finished):
     assert set(row) >= set(ROW_NAMES.split())
     assert row["steps"] == 3 and row["step_size_256"] == pytest.approx(16 / 3)
   arms = {(row["hfc"], row["weight_rule"]) for row in results["rows"]}
-  assert arms == {(False, None), (True, "paper")}
+  assert arms == {(False, None), (True, "paper"), (True, "balanced")}
+  energies = results["energies"]["bim"]
+  assert {"clean", "attack"} <= set(energies) <= {"clean", "attack", "paper", "balanced"}
+  assert all(value > 0 for layers in energies.values() for value in layers.values())
   for name in ("results.csv", "config.json", "split.json", "report.html"):
     assert (out / name).stat().st_size > 0
   assert list((out / "figures").glob("*.png"))
@@ -69,17 +72,19 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
   }
   table, success, *details = section.tables
   assert table.head == ["Attack", "HFC", "KD", "MAHA", "BU", "Adv. Acc"]
-  assert [line[:2] for line in table.rows] == [["BIM", "–"], ["BIM", "paper (1)"]]
+  assert [line[:2] for line in table.rows] == [
+    ["BIM", "–"], ["BIM", "paper (1)"], ["BIM", "balanced"],
+  ]  # fmt: skip
   areas = {
     row["detector"]: 100 * row["auc_within_class"]
     for row in results["rows"]
-    if row["hfc"] and row["population"] == "successful"
+    if row["weight_rule"] == "paper" and row["population"] == "successful"
   }
   assert [float(cell.split()[0]) for cell in table.rows[1][2:5]] == pytest.approx(
     list(areas.values()), abs=0.051
   )
   assert [line[3] for line in success.rows] == [line[1] for line in table.rows]
-  hidden = [line for line in details[0].rows if line[2] != "–"]
+  hidden = [line for line in details[0].rows if line[2] == "paper (1)"]
   assert [float(line[3].split()[0]) for line in hidden] == pytest.approx(
     list(areas.values()), abs=0.051
   )

@@ -86,13 +86,12 @@ def test_attacks_of_the_same_terms_share_their_loop_and_nothing_else(study):
   assert other.weights["hfc"] == study.hfc.weight == 1.0
 
 
-def test_the_typical_aim_takes_its_margin_and_scale_from_adv_train(study):
+def test_the_typical_aim_takes_its_margin_from_adv_train(study):
   attacks = hfc_weight.hfc_attacks(study, "bim", aim="typical")
   assert list(attacks) == ["weight 1", "weight 0.25"]
   term = next(iter(attacks.values())).objective.terms[1]
   ordered = np.sort(study.clean["adv_train"].logits, 1)
-  assert term.goal.kappa == pytest.approx(np.median(ordered[:, -1] - ordered[:, -2]))
-  assert 0 <= term.scale <= 5
+  assert term.goal.kappa == pytest.approx(0.5 * np.median(ordered[:, -1] - ordered[:, -2]))
   assert all(list(attack.weights) == ["margin", "hfc"] for attack in attacks.values())
 
 
@@ -132,3 +131,14 @@ def test_work_that_is_distributed_ends_alike(study, compared, kind, tmp_path):
   apart.executor.close()
   assert np.mean(images == compared.results["attack"].images) > 0.99
   assert np.array_equal(taps.predictions, compared.results["attack"].taps.predictions)
+
+
+def test_balanced_attacks_end_on_the_grid_of_the_study(study):
+  config = dataclasses.replace(study.config, hfc_weights=("1", "balanced"))
+  other = Study(config)
+  attacks = hfc_weight.hfc_attacks(other, "bim")
+  assert list(attacks) == ["paper", "balanced"]
+  assert attacks["balanced"].update.levels == other.levels
+  assert [term.name for term in attacks["balanced"].objective.terms] == ["margin", "hfc"]
+  assert list(hfc_weight.hfc_attacks(other, "cw_l2")) == ["paper"]
+  assert any("cw_l2 has no balanced form" in text for text in other.warnings)

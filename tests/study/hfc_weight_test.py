@@ -93,7 +93,8 @@ def test_weighting_leaves_the_attack_alone():
 
 
 @pytest.mark.parametrize(
-  ("given", "rule"), [("1", "paper"), ("1.0", "paper"), ("auto", "auto"), ("0.30", "weight 0.3")]
+  ("given", "rule"),
+  [("1", "paper"), ("1.0", "paper"), ("auto",) * 2, ("balanced",) * 2, ("0.30", "weight 0.3")],
 )
 def test_rules(given, rule):
   assert hfc_weight.weight_rule(given) == rule

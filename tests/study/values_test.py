@@ -25,7 +25,7 @@ def test_counts():
       values.whole("--x", wrong)
 
 
-@pytest.mark.parametrize("right", [("1", "auto"), ("0.5",), ("1e-3", "2")])
+@pytest.mark.parametrize("right", [("1", "auto"), ("balanced", "1"), ("0.5",), ("1e-3", "2")])
 def test_weights(right):
   values.weights("--w", right)
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 from hfc_tf.attacks.draws import uniform
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.attacks.objectives.classification import Margin
-from hfc_tf.densities.energy import LayerEnergy, comparable, energy, likeliest
+from hfc_tf.densities.energy import LayerEnergy, comparable, energy
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
-_POOL = 256  # images a class whose residuals are drawn
+_POOL = 256  # images a class of which one is drawn
 
 
 class HFC(Objective):
@@ -73,15 +73,13 @@ class HFC(Objective):
 
 
 class TypicalHFC(HFC):
-  """J_HFC around typical features of the target class.
+  """J_HFC that asks for features as far from the mode as those of a clean image are.
 
-      J = sum_l lambda_l / 2 (f^l - s r^l - mu_m')^T S_m'^-1 (f^l - s r^l - mu_m')
+      J = sum_l lambda_l / 2 |E^l(f) - E^l(z)|,   E^l(f) = (f^l - mu_m')^T S_m'^-1 (f^l - mu_m')
 
   In many dimensions no sample lies near the mode: features that do are seen from the other side
-  (MAHA far below AUC 0.5). So each sample is given residuals r^l = z^l - mu_m'(z^l) of a clean
-  Train image of the target class that the classifier gets right, the same image on every layer,
-  drawn by (seed, id). An attack follows s r only in part, and what it cannot undo comes on top; s
-  is chosen so that both together are as large as residuals of clean images.
+  (MAHA far below AUC 0.5). So each sample is given a clean Train image z of the target class that
+  the classifier gets right, the same on every layer, drawn by (seed, id).
 
   Joined to an attack, it takes the place of the classification loss by a margin: nothing pushes
   the logits further once the target leads by `margin`.
@@ -90,7 +88,6 @@ class TypicalHFC(HFC):
     density: fitted on clean Train taps of the same model.
     train: labelled taps of clean Train images.
     weight: of J beside the margin.
-    scale: s.
     margin: the lead, kappa of `Margin`.
 
   Raises:
@@ -99,61 +96,44 @@ class TypicalHFC(HFC):
   """
 
   def __init__(
-    self,
-    density: HierarchicalDensity,
-    train: Taps,
-    weight: float = 1.0,
-    scale: float = 1.0,
-    margin: float = 1.0,
+    self, density: HierarchicalDensity, train: Taps, weight: float = 1.0, margin: float = 1.0
   ) -> None:
     super().__init__(density, weight)
-    self.scale = scale
     self.goal = Margin(margin)
     right = [
       np.flatnonzero((train.labels == label) & (train.predictions == label))
       for label in range(train.logits.shape[1])
     ]
-    count = min(_POOL, *map(len, right))
-    if not count:
+    self._count = min(_POOL, *map(len, right))
+    if not self._count:
       expected = "Train images of every class that the model gets right"
       raise InputError(expected, "a class without", "train longer")
     # Spread evenly over the class's images, whatever their order.
-    rows = [each[np.linspace(0, len(each) - 1, count).astype(int)] for each in right]
-    self.residuals = {
-      name: np.stack([
-        _residuals(layer, mixture.locations, label, train.features[name][rows[label]])
-        for label, mixture in enumerate(density.mixtures_[name])
-      ])
-      for name, layer in self._layers.items()
-    }  # [K, count, C]  # fmt: skip
-    self._residuals = {name: tf.constant(values) for name, values in self.residuals.items()}
-    self._count = count
+    rows = [each[np.linspace(0, len(each) - 1, self._count).astype(int)] for each in right]
+    by_class = [self.energies(train[each], train.labels[each]) for each in rows]
+    self.typical = {
+      name: np.stack([each[name] for each in by_class]).astype(np.float32)
+      for name in self._layers
+    }  # [K, count]  # fmt: skip
+    self._typical = {name: tf.constant(values) for name, values in self.typical.items()}
 
   def prepare(self, batch: Batch) -> Any:
-    """The mixtures of the batch's one target class, and the drawn s r, each by layer, [B, C_l]."""
+    """The mixtures of the batch's one target class, and E^l(z) of the drawn z, by layer, [B]."""
     drawn = uniform(batch.ids, 1, batch.seed, tf.constant(-1))[:, 0]  # [B]
     drawn = tf.minimum(tf.cast(drawn * self._count, tf.int32), self._count - 1)
-    target = batch.targets[0]
-    return super().prepare(batch), {
-      name: self.scale * tf.gather(residuals[target], drawn)
-      for name, residuals in self._residuals.items()
+    wanted = {
+      name: tf.gather(values[batch.targets[0]], drawn) for name, values in self._typical.items()
     }
+    return super().prepare(batch), wanted
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
-    return super().term(state[0], batch, logits, _less(features, state[1]))
+    mixtures, wanted = state
+    return tf.add_n([
+      tf.abs(energy(arrays, features[name]) - wanted[name]) / (2.0 * self._reads[name])
+      for name, arrays in mixtures.items()
+    ])  # fmt: skip
 
   def value(self, term: Tensor, state: Any, features: dict[str, Tensor]) -> Tensor:
-    """The same of every point, see `HFC.value`."""
-    return super().value(term, state[0], _less(features, state[1]))
-
-
-def _less(features: dict[str, Tensor], drawn: dict[str, Tensor]) -> dict[str, Tensor]:
-  """f - s r by layer, [B, C_l]."""
-  return {name: features[name] - residuals for name, residuals in drawn.items()}
-
-
-def _residuals(layer: LayerEnergy, locations: Any, label: int, features: Any) -> Any:
-  """f - mu_m', float32 [N, C]."""
-  chosen = likeliest(layer.of_class(label), tf.constant(features)).numpy()
-  return (features - locations[chosen]).astype(np.float32)
+    """J, [B]."""
+    return term

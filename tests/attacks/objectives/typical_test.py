@@ -32,32 +32,31 @@ def _batch(count, seed=0):
   return Batch(images, tf.ones(count, tf.int32), tf.range(count), tf.constant(seed))
 
 
-def test_each_sample_is_pulled_to_a_clean_image_of_its_target(model, density, train):
+def test_each_sample_is_asked_for_the_energies_of_a_clean_image_of_its_target(
+  model, density, train
+):
   term, batch = TypicalHFC(density, train), _batch(40)
-  state = term.prepare(batch)
-  own = np.flatnonzero(train.labels == 1)
-  found = set()
-  for sample in range(40):
-    energies = np.zeros(len(own))
-    one = state[0], {name: drawn[sample : sample + 1] for name, drawn in state[1].items()}
-    features = {name: tf.constant(x[own]) for name, x in train.features.items()}
-    energies = term.term(one, batch, None, features).numpy()
-    # One Train image lies where the term vanishes, on every layer.
-    assert energies.min() < 1e-5 < np.median(energies)
-    found.add(own[energies.argmin()])
-  assert len(found) > 10
+  _, wanted = term.prepare(batch)
+  right = np.flatnonzero((train.labels == 1) & (train.predictions == 1))
+  usual = HFC(density).energies(train[right], np.ones(len(right), int))
+  wanted = np.stack([wanted[name] for name in usual], 1)  # [B, L]
+  usual = np.stack(list(usual.values()), 1)  # [N, L]
+  apart = np.abs(wanted[:, None] - usual).max(2) / usual.max()  # one image on every layer
+  assert apart.min(1).max() < 1e-5 and len(set(apart.argmin(1))) > 10
 
 
-def test_at_scale_zero_it_is_the_papers(model, density, train):
+def test_the_equation_written_out(model, density, train):
   batch = _batch(6)
   _, features = model(batch.images)
-  term, papers = TypicalHFC(density, train, scale=0.0), HFC(density)
-  state, other = term.prepare(batch), papers.prepare(batch)
-  one = term.term(state, batch, None, features)
-  np.testing.assert_array_equal(one, papers.term(other, batch, None, features))
-  np.testing.assert_array_equal(
-    term.value(one, state, features), papers.value(one, other, features)
+  term, papers = TypicalHFC(density, train), HFC(density)
+  mixtures, wanted = term.prepare(batch)
+  energies = papers.energies(model.taps(batch.images), np.ones(6, int))
+  expected = sum(
+    np.abs(energies[name] - wanted[name].numpy()) / model.widths[name] / 2 for name in energies
   )
+  actual = term.term((mixtures, wanted), batch, None, features)
+  np.testing.assert_allclose(actual, expected, rtol=1e-4)
+  np.testing.assert_array_equal(term.value(actual, (mixtures, wanted), features), actual)
 
 
 def test_draws_are_keyed_by_seed_and_id_alone(density, train):

@@ -133,7 +133,7 @@ def test_squeezed_copies_must_reach_the_target_too(model, hfc, images):
   expected = np.maximum(-leads, -0.2)
   actual = term.term((), batch, model(tf.constant(images))[0], {})
   np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
-  base = BIM(model, eps=EPS, steps=20)
+  base = BIM(model, eps=4 * EPS, steps=40)
   plain = base.balanced(hfc, kappa=0.2)(images, targets)
   agreeing = base.balanced(hfc, kappa=0.2, squeezing=True)(images, targets)
   passes = [
