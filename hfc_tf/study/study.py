@@ -44,7 +44,6 @@ class Study:
     store, dataset, split: those at hand already, instead of what the configuration names.
 
   Attributes:
-    levels: 2^bits - 1 of the files that images are; None for floats.
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work.
     sanity: rows of rules that need no network.
@@ -71,7 +70,6 @@ class Study:
     self.store = store or Store(config.artefacts or out / "artefacts")
     given = (self.store, config, self.warn)
     self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
-    self.levels = self.sources.dataset.levels
     self.warn(*check(config, self.sources.dataset, self.sources.split))
     self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
     if not config.batch_size:
@@ -149,6 +147,11 @@ class Study:
   def hfc(self) -> HFC:
     """The hierarchical feature constraint of the study's density, at weight 1."""
     return HFC(self.density)
+
+  @property
+  def levels(self) -> int | None:
+    """2^bits - 1 of the files that images are; None for floats."""
+    return self.sources.dataset.levels
 
   def attack_settings(self) -> dict[str, Any]:
     """Budget, step and chunk of both sides of a comparison."""
