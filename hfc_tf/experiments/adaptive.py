@@ -28,8 +28,7 @@ from hfc_tf.study.study import Study
 BOUNDS = dict(zip(KNOWING, (SelectivePGD, OrthogonalPGD), strict=True))
 _NOTES = (
   "The detectors learnt from the attack without any term. Selective and Orthogonal PGD know the "
-  "one detector in whose column they stand; no other attack knows any. Two-sided: the mean over "
-  "classes of max(AUC, 100 - AUC), since scores too low give an attack away as well.",
+  f"one detector in whose column they stand; no other attack knows any. {tables.CELLS}",
 )
 
 
@@ -65,17 +64,17 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
   for bound in bounds:
     rows += _bound(study, bound, detectors)
   table = tables.detector_table(
-    f"{tables.AREAS}, two-sided with its 95 % interval, and pooled as the papers, by method.", rows,
+    f"{tables.AREAS} [95 % interval] (pooled), by method.", rows,
     {"Method": _label},
     {"Adv. Acc": tables.adv_acc, "Weight": lambda group: fraction(group[0].term_weight)},
-    ("auc_within_class", tables.TWO_SIDED, "auc"), "{} / {} / {}",
+    ("auc_within_class", tables.TWO_SIDED, "auc"),
   )  # fmt: skip
   published = tables.papers_table(
     "The papers: pooled AUC, percent.", setting="adaptive", dataset=study.config.dataset
   )
   return study_result(
     "adaptive", study, rows, title=f"Adaptive attacks, {attack_label(name)}",
-    lead=[tables.means(rows, _label, *tables.SEEN)], tables=[table, *published],
+    lead=[tables.means(rows, _label)], tables=[table, *published],
     notes=_NOTES,
   )  # fmt: skip
 

@@ -67,7 +67,7 @@ def _finding(rows: Sequence[BudgetRow]) -> str:
   return tables.means(
     (row for row in rows if row.eps_256 in ends),
     lambda row: f"{hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256",
-    f"AUC within class of the detectors on {model_label(rows[0].model)}",
+    f"two-sided AUC within class of the detectors on {model_label(rows[0].model)}",
   )
 
 

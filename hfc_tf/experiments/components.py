@@ -23,7 +23,7 @@ from hfc_tf.study.config import Config
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
 _NOTES = (
   "The detectors learnt from the attack without HFC and are the same in every row. "
-  f"{tables.CELLS} Average and maximum are of the AUCs within class.",
+  f"{tables.CELLS} Average and maximum are of the two-sided AUCs of all detectors here.",
 )
 
 
@@ -75,7 +75,7 @@ def _label(row: ComponentsRow) -> str:
 
 def _table(rows: Sequence[ComponentsRow]) -> Table:
   def areas(group: Sequence[ComponentsRow]) -> list[float]:
-    return [row.auc_within_class for row in group if row.auc_within_class is not None]
+    return [x for row in group if (x := row.auc_within_class_two_sided) is not None]
 
   return tables.detector_table(
     f"{tables.AREAS}, by number of components M.", rows,

@@ -105,7 +105,8 @@ def _findings(rows: Sequence[DefenderRow]) -> list[str]:
   hidden = [row for row in rows if row.hfc]
   if not hidden:
     return ["HFC reached no target at any of its weights."]
-  return [tables.means(hidden, _learnt_from, "AUC within class, with HFC, of detectors taught")]
+  what = "two-sided AUC within class, with HFC, of detectors taught"
+  return [tables.means(hidden, _learnt_from, what)]
 
 
 def _table(rows: Sequence[DefenderRow]) -> Table:
@@ -120,7 +121,7 @@ def _worst_table(worst: Sequence[WorstRow]) -> Table:
   return tables.detector_table(
     "Worst case over all attacks: AUC within class (TPR@90), percent, on the "
     f"{worst[0].n_adversarial} images that any of them moves.",
-    worst, {"Learnt from": _learnt_from}, {}, ("auc_within_class", "tpr_at_90_tnr"),
+    worst, {"Learnt from": _learnt_from}, {}, ("auc_within_class", "tpr_at_90_tnr"), "{} ({})",
   )  # fmt: skip
 
 

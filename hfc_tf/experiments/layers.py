@@ -70,10 +70,10 @@ def run(config: Config) -> Result:
   ]
   findings.append(tables.means(
     rows, lambda row: f"{detector_label(row.detector)} {hfc_label(row.weight_rule)}",
-    "two-sided AUC within class of single layers", "auc_within_class_two_sided",
+    "two-sided AUC within class of single layers",
   ))  # fmt: skip
   table = tables.detector_table(
-    f"{tables.AREAS}, and two-sided with its 95 % interval, by layer.",
+    f"{tables.AREAS} [95 % interval], by layer.",
     sorted(rows, key=lambda row: row.layer),
     {"Layer": lambda row: f"{row.layer} {row.layer_name}",
      "HFC": lambda row: hfc_label(row.weight_rule)}, {},

@@ -31,9 +31,11 @@ MAIN = ("kd", "maha", "lid", "svm", "dnn")  # of the papers' columns all but Bay
 _FIRST = (*MAIN, "bu", "knn", "squeezing")
 _ORDER = (*_FIRST, *(key for key in DETECTORS if key not in _FIRST))
 COLORS = dict(zip(_ORDER, itertools.cycle(PALETTE)))  # a detector has the same on every page
-AREAS = "AUC within class, percent"
-CELLS = "Cells are AUCs within class; in brackets the pooled ones, which the papers report."
-SEEN = ("two-sided AUC within class of the detectors", "auc_within_class_two_sided")
+AREAS = "AUC within class / two-sided, percent"
+CELLS = (
+  "Cells are AUCs within class / the two-sided ones, the mean over classes of max(AUC, 100 - AUC); "
+  "in brackets the pooled ones, which the papers report."
+)
 SIDES = {"value": "–", "without": "without HFC", "with_hfc": "with HFC"}  # of the papers' cells
 _LAST = {"adv_acc": "Adv. Acc", "auc_average": "Average", "auc_maximum": "Maximum"}
 _VARYING: dict[str, Callable[[Any], str]] = {  # of the papers' cells, where they differ
@@ -59,8 +61,8 @@ def mean(values: Iterable[float | None]) -> float | None:
 def means(
   rows: Iterable[R],
   label: Callable[[R], str],
-  what: str = "AUC within class of the detectors",
-  field: str = "auc_within_class",
+  what: str = "two-sided AUC within class of the detectors",
+  field: str = "auc_within_class_two_sided",
 ) -> str:
   """The finding in a sentence: the mean of a field by what `label` says of a row."""
   groups: dict[str, list[float | None]] = {}
@@ -116,8 +118,8 @@ def detector_table(
   rows: Iterable[Any],
   first: Mapping[str, Column],
   last: Mapping[str, Callable[[Sequence[Any]], str]] | None = None,
-  fields: Sequence[Column] = ("auc_within_class", "auc"),
-  form: str = "{} ({})",
+  fields: Sequence[Column] = ("auc_within_class", "auc_within_class_two_sided", "auc"),
+  form: str = "{} / {} ({})",
 ) -> Table:
   """A line an attack with some figures of each detector.
 

@@ -234,3 +234,18 @@ def test_the_command_that_was_given():
   assert command({"config": config}) == (
     "bin/run_attack --dataset=chest --hfc --noresume --attack=bim,pgd"
   )
+
+
+def test_a_table_is_folded_away_and_rules_without_a_network_are_said(tmp_path):
+  check = {"check": "channels differ", "attack": "bim", "eps_256": 4.0, "weight_rule": "paper"}
+  given = results(sanity=[{**check, "auc": 1.0}, {**check, "auc": None}])
+  folded = dataclasses.replace(TABLE, folded=True)
+  write(result(tmp_path, [], given, title="A title", tables=[folded]))
+  page = (tmp_path / "report.html").read_text()
+  read(page)
+  before, opened = page.split("<details>", 1)
+  assert "97.0" not in before and "97.0" in opened.split("</details>")[0]
+  assert "<summary>AUC, percent</summary>" in opened
+  assert "channels differ BIM ε = 4/256 with HFC (paper) 1.00" in text(page)
+  assert "with HFC (paper) –" in text(page)
+  assert read_section(tmp_path).tables[0].folded

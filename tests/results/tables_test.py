@@ -7,7 +7,9 @@ from hfc_tf.results import figures, tables
 
 def row(detector, area, rule=None, **more):
   return types.SimpleNamespace(
-    **{"detector": detector, "auc_within_class": area, "auc": 0.5, "weight_rule": rule,
+    **{"detector": detector, "auc_within_class": area, "auc": 0.5,
+       "auc_within_class_two_sided": None if area is None else max(area, 1 - area),
+       "weight_rule": rule,
        "hfc": rule is not None, "hfc_weight": 0.25 if rule else 0.0, "adv_acc": 0.9, **more}
   )  # fmt: skip
 
@@ -20,15 +22,15 @@ def test_an_arm_is_a_line_and_a_detector_a_column():
   table = tables.detector_table("c", ROWS, HFC)
   assert list(table.head) == ["HFC", "KD", "MAHA", "Adv. Acc"]
   assert table.rows == [
-    ["–", "90.0 (50.0)", "100.0 (50.0)", "90.0"],
-    ["auto (0.25)", "20.0 (50.0)", "– (50.0)", "90.0"],
+    ["–", "90.0 / 90.0 (50.0)", "100.0 / 100.0 (50.0)", "90.0"],
+    ["auto (0.25)", "20.0 / 80.0 (50.0)", "– / – (50.0)", "90.0"],
   ]
 
 
 def test_who_was_not_asked_has_a_dash():
   found = [row("kd", 0.9), row("svm", 0.8, "auto", adv_acc=0.5), row("kd", 0.7, "auto")]
   table = tables.detector_table("c", found, HFC, {"n": lambda rows: str(len(rows))},
-                                ("auc_within_class", "adv_acc"))  # fmt: skip
+                                ("auc_within_class", "adv_acc"), "{} ({})")  # fmt: skip
   assert table.rows == [["–", "90.0 (90.0)", "–", "1"], ["auto (0.25)", "70.0 (90.0)",
                                                          "80.0 (50.0)", "2"]]  # fmt: skip
   assert tables.adv_acc(found[1:]) == "50.0–90.0" and tables.adv_acc(found[:1]) == "90.0"
@@ -42,7 +44,7 @@ def test_rows_are_grouped_as_they_come():
 
 def test_means_are_of_what_is_there():
   assert tables.mean([None, 0.25, 0.75]) == 0.5 and tables.mean([None]) is None
-  assert tables.means(ROWS[2:], lambda row: "x", "AUC") == "Mean AUC – x: 20.0\u202f%."
+  assert tables.means(ROWS[2:], lambda row: "x", "AUC") == "Mean AUC – x: 80.0\u202f%."
   assert tables.means(ROWS[3:], lambda row: "x", "AUC", "adv_acc") == "Mean AUC – x: 90.0\u202f%."
 
 
@@ -99,5 +101,5 @@ def test_curves_skip_what_is_not_there():
 
 def test_a_finding_is_the_mean_of_each_attack():
   assert tables.means(ROWS, tables.weight_label) == (
-    "Mean AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 20.0\u202f%."
+    "Mean two-sided AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 80.0\u202f%."
   )
