@@ -1,6 +1,7 @@
 """The promises of README, pyproject.toml, BUILD and .ci/run against the files that are there."""
 
 import ast
+import dataclasses
 import fnmatch
 import os
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import hfc_tf
 from hfc_tf.lazy import load
+from hfc_tf.study.config import Config
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -184,6 +186,7 @@ def test_readme_names_only_flags_that_exist() -> None:
   flags = set(re.findall(r"--([a-z_]{3,})\b", "".join(code_blocks("bash"))))
   source = "".join((ROOT / p).read_text() for p in names("bin", "*") | names("hfc_tf", "*.py"))
   assert {"dataset", "hfc", "data_dir"} <= flags
+  flags -= {field.metadata["flag"] or field.name for field in dataclasses.fields(Config)}
   assert {flag for flag in flags if f'"{flag}"' not in source} == set()
 
 

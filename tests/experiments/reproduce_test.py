@@ -86,6 +86,17 @@ def test_what_was_typed_holds_in_every_experiment(caplog):
   assert not caplog.records
 
 
+def test_the_papers_setting_beats_the_experiments_defaults_but_for_budgets_and_sides():
+  typed = {"setting": "papers", "max_adv_train": 9, "weights": "resnet50=imagenet"}
+  tasks = reproduce.plan(Config(**typed), [], None, typed)
+  plans = {task.name: task.config.resolved() for task in tasks}
+  budget, through, volumes = (plans[n] for n in ("budget", "semi_white_box", "volumes"))
+  assert (budget.hfc_weights, budget.eps_256, budget.fixed) == (("1",), 1.0, "step")
+  assert (budget.image_size, budget.max_adv_train) == (256, 9)
+  assert (through.eps_256, through.steps, through.step_size_256) == (4.0, 400, pytest.approx(0.02))
+  assert (volumes.image_size, volumes.model, volumes.weights) == (32, "resnet18_3d", None)
+
+
 @pytest.mark.parametrize(
   ("name", "changes", "taken"),
   [
