@@ -126,18 +126,22 @@ def _studies(config: Config, trainings: int) -> tuple[dict[Key, Study], int]:
 
 def _common(config: Config, sources: Sources, right: np.ndarray[Any, Any]) -> splits.Split:
   """The split with AdvTrain and AdvTest of these Test images; given ones only shrink."""
-  split = sources.split
+  split, labels = sources.split, sources.dataset.labels
   if len(split.adv_train) and len(split.adv_test):
     chosen = [np.intersect1d(rows, right) for rows in (split.adv_train, split.adv_test)]
   else:
     limits = config.max_adv_train, config.max_adv_test
-    chosen = list(splits.adversarial(sources.dataset, right, config.seed, *limits))
-  for rows, subset in zip(chosen, ("AdvTrain", "AdvTest"), strict=True):
-    if len(np.unique(sources.dataset.labels[rows])) < 2:
-      raise InputError(
-        f"{subset} images of two classes that all classifiers get right", f"{len(rows)} of one",
-        "train longer, or give more images",
-      )  # fmt: skip
+    chosen = [np.zeros(0, np.int64)] * 2
+    if sum(np.bincount(labels[right]) >= splits.ADVERSARIAL_FOLDS) > 1:
+      chosen = list(splits.adversarial(sources.dataset, right, config.seed, *limits))
+  if any(len(np.unique(labels[rows])) < 2 for rows in chosen):
+    least, names = splits.ADVERSARIAL_FOLDS, sources.dataset.class_names
+    counts = zip(np.bincount(labels[right], minlength=len(names)), names, strict=True)
+    raise InputError(
+      f"at least {least} Test images of two classes that all trainings get right",
+      ", ".join(f"{count} of class {name}" for count, name in counts),
+      "train longer, or give more images",
+    )
   return dataclasses.replace(split, adv_train=chosen[0], adv_test=chosen[1])
 
 

@@ -57,7 +57,7 @@ def shown(
   start = "ImageNet" if start == "imagenet" else start.split(".")[0]
   labels = {"weights": f"from {start}", "scratch": "from scratch"}
   trainings = len({row.seed for row in rows})
-  alike = f"all classifiers get {right} of {test} Test images right, and of these all attacked are"
+  alike = f"all classifiers get {right} of {test} Test images right; the attacked are of these"
   return {
     "title": f"{model_label(str(config.model))} {labels['weights']} and from scratch",
     "lead": list(_lead(compared, labels, attack, float(config.eps_256 or 0), trainings)),

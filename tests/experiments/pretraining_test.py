@@ -7,13 +7,14 @@ import pytest
 
 from hfc_tf import data
 from hfc_tf.attacks import BIM
+from hfc_tf.data import splits
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
 from hfc_tf.experiments import pretraining
 from hfc_tf.models import MODELS
 from hfc_tf.storage.store import Store
 from hfc_tf.study.config import Config
-from hfc_tf.study.sources import load_sources
+from hfc_tf.study.sources import Sources, load_sources
 from hfc_tf.study.victim import load_victim
 from tests.experiments import shared
 
@@ -125,6 +126,21 @@ def test_experiment(thin_models, tmp_path):
   assert f"all classifiers get {found['right_by_all']} of {len(test)} Test images right" in page
   # What was trained for the experiment is what was loaded here.
   assert len(list((tmp_path / "out" / "artefacts" / "classifier").iterdir())) == len(models)
+
+
+def test_images_that_all_get_right():
+  drawn = data.load("chest", None, SIDE, 0, 200)
+  train, test = splits.train_test(drawn, 0)
+  sources = Sources(drawn, splits.Split(train, test), "key")
+  with pytest.raises(InputError, match="two classes that all trainings get right; found"):
+    pretraining._common(Config(), sources, test[:5])
+  chosen = pretraining._common(Config(), sources, test[3:])
+  attacked = np.concatenate([chosen.adv_train, chosen.adv_test])
+  assert len(chosen.adv_test) and set(attacked) <= set(test[3:])
+  # Given ones only shrink.
+  again = pretraining._common(Config(), dataclasses.replace(sources, split=chosen), attacked[1:])
+  assert (again.adv_train == chosen.adv_train[1:]).all()
+  assert (again.adv_test == chosen.adv_test).all()
 
 
 def test_what_it_needs(tmp_path):
