@@ -174,37 +174,6 @@ class Attack:
     other._join(objective)
     return other
 
-  def balanced(
-    self,
-    objective: Objective,
-    kappa: float = 1.0,
-    levels: int | None = None,
-    squeezing: bool = False,
-  ) -> Self:
-    """The same attack, the least of `objective` at which each image still reaches its target.
-
-    Of the attack remain its budget, steps, start and direction; see `updates.Balanced`.
-
-    Args:
-      objective: one or more terms, e.g. HFC(density).
-      kappa: the lead of the target's logit that is asked for; cw keeps the kappa it has.
-      levels: 2^bits - 1 of the file that the image will be; None for floats.
-      squeezing: whether squeezed copies must reach the target too, see `SqueezedMargin`.
-
-    Raises:
-      InputError: for an attack of one step, or one without a budget or with a step rule of its own.
-    """
-    other = copy.copy(self)
-    other._balance(objective, kappa, levels, squeezing)
-    return other
-
-  def _balance(
-    self, objective: Objective, kappa: float, levels: int | None, squeezing: bool
-  ) -> None:
-    raise InputError(
-      "bim, pgd, mim, tim, cw or apgd to balance", self._label(), "choose another base"
-    )
-
   def _join(self, objective: Objective) -> None:
     """Adds a term, or puts what it aims at in the place of the objective."""
     weights = self.weights

@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 from typing import Any, Self
 
-from hfc_tf.attacks import AIMS, named
+from hfc_tf.attacks import AIMS, BALANCED, named
 from hfc_tf.attacks.base import Attack
 from hfc_tf.attacks.budget import number
+from hfc_tf.attacks.loop import GradientAttack
 from hfc_tf.attacks.objectives import HFC, TypicalHFC
 from hfc_tf.densities.hierarchical import HierarchicalDensity
 from hfc_tf.errors import InputError
@@ -26,7 +27,7 @@ class HFCAttack(Attack):
     density: HierarchicalDensity fitted on clean Train taps of the same model.
     base: a name in `ATTACKS`.
     weight: of J_HFC; 1 is the papers', 0 gives the base attack bit for bit (of aim "mode");
-      "balanced": each image sets its own, see `Attack.balanced`.
+      "balanced": each image sets its own, see `GradientAttack.balanced`.
     aim: "mode", the papers'; or "typical", see `TypicalHFC`.
     train: labelled taps of clean Train images; for "typical", as `margin` is.
     margin: lead of the target's logit from which on nothing pushes it further.
@@ -77,6 +78,8 @@ class HFCAttack(Attack):
     term = HFC(density, share)
     if train is not None and aim == "typical":
       term = TypicalHFC(density, train, share, margin)
+    if balanced and not isinstance(self, GradientAttack):
+      raise InputError(f"a base among {', '.join(BALANCED)}", repr(base), "name one of them")
     if balanced:
       self._balance(term, margin, levels, squeezing)
     else:

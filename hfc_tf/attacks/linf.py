@@ -105,7 +105,7 @@ class Least(BIM):
 
   Args:
     model, settings: see `GradientAttack`.
-    kappa, levels: see `Attack.balanced`.
+    kappa, levels: see `GradientAttack.balanced`.
   """
 
   def __init__(

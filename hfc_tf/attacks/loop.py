@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -98,6 +99,30 @@ class GradientAttack(Attack):
   def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
     """Step size and number of steps."""
     return schedule(eps, step_size, steps, self.model.bounds)
+
+  def balanced(
+    self,
+    objective: Objective,
+    kappa: float = 1.0,
+    levels: int | None = None,
+    squeezing: bool = False,
+  ) -> Self:
+    """The same attack, the least of `objective` at which each image still reaches its target.
+
+    Of the attack remain its budget, steps, start and direction; see `updates.Balanced`.
+
+    Args:
+      objective: one or more terms, e.g. HFC(density).
+      kappa: the lead of the target's logit that is asked for; cw keeps the kappa it has.
+      levels: 2^bits - 1 of the file that the image will be; None for floats.
+      squeezing: whether squeezed copies must reach the target too, see `SqueezedMargin`.
+
+    Raises:
+      InputError: for an untargeted attack, one of one step, or of steps of its own (di).
+    """
+    other = copy.copy(self)
+    other._balance(objective, kappa, levels, squeezing)
+    return other
 
   def _balance(
     self, objective: Objective, kappa: float, levels: int | None, squeezing: bool

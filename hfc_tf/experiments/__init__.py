@@ -68,7 +68,7 @@ EXPERIMENTS = {
      {**_HFC, "dataset": "brain", "image_size": 32}),
     ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 0.5, {}),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
-    ("pretraining", "Medicine or the start of training (beyond the papers)", 10, _AT_ONE),
+    ("pretraining", "Medicine or the start of training (beyond the papers)", 10, {**_AT_ONE, "grid": "float"}),
   )
 }  # fmt: skip
 

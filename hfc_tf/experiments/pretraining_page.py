@@ -53,7 +53,7 @@ def shown(
     rows: of the trainings. compared: of both starts.
     config: of the first training. right: how many of `test` images all classifiers get right.
   """
-  start, attack = os.path.basename(str(config.weights)), attack_label(config.attacks[0])
+  start, attack = os.path.basename(str(config.start)), attack_label(config.attacks[0])
   start = "ImageNet" if start == "imagenet" else start.split(".")[0]
   labels = {"weights": f"from {start}", "scratch": "from scratch"}
   trainings = len({row.seed for row in rows})

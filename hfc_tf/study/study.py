@@ -186,7 +186,7 @@ class Study:
 
     Args:
       terms: what joins its objective, e.g. `study.hfc`; the same terms share a compiled loop.
-      kappa: balances the terms against this lead of the target, see `Attack.balanced`.
+      kappa: balances the terms against this lead of the target, see `GradientAttack.balanced`.
       eps: another budget, N / 256 as that of --eps; with it grows the step, or with --fixed=step
         the number of steps. Not heard by attacks that look for the smallest perturbation.
 

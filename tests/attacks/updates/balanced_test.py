@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hfc_tf.attacks import BIM, CW, DI, FGSM, MIM, PGD, DeepFool, HFCAttack, Least
+from hfc_tf.attacks import BIM, CW, DI, FGSM, MIM, PGD, HFCAttack, Least
 from hfc_tf.attacks.objectives import HFC, Batch, Margin, SqueezedMargin
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.detectors.squeezing import median, reduce_depth
@@ -111,11 +111,13 @@ def test_cw_keeps_its_kappa(model, hfc):
 
 
 @pytest.mark.parametrize(
-  "attack", [lambda m: FGSM(m), lambda m: DI(m), lambda m: DeepFool(m), lambda m: CW(m, kappa=0.0)]
+  "attack", [lambda m: FGSM(m), lambda m: DI(m), lambda m: CW(m, kappa=0.0)]
 )
 def test_what_cannot_be_balanced_is_refused(model, hfc, attack):
   with pytest.raises(InputError):
     attack(model).balanced(hfc)
+  with pytest.raises(InputError, match="a base among bim"):
+    HFCAttack(model, hfc.density, "cw_l2", "balanced", steps=4)
   with pytest.raises(InputError, match="targeted"):
     BIM(model, targeted=False, steps=4).balanced(hfc)
   with pytest.raises(InputError, match="kappa"):
