@@ -86,7 +86,7 @@ def two_sided_interval(
   """The interval of F, corrected for the upward bias of folding.
 
   F exceeds the mean of the true max(a_c, 1 - a_c), whatever these are, by at most the mean of
-  |A_c - a_c|, and by at least that of s_c (A_c - a_c), s_c the side of 1/2 on which A_c lies; the
+  |A_c - a_c|, and by at least that of s_c (A_c - a_c), s_c the side of 1/2 on which a_c lies; the
   bootstrap tells how these are distributed. A class that no draw takes across 1/2 is folded
   without bias and counts with s_c (A_c - a_c) at both ends: then this is the basic interval
   [2F - q(F*), 2F - q(F*)] (Davison and Hinkley, 1997, Eq. 5.6). That one alone, when classes lie

@@ -22,10 +22,10 @@ from hfc_tf.errors import InputError
 from hfc_tf.experiments import measures
 from hfc_tf.experiments.common import study_result
 from hfc_tf.results import tables
+from hfc_tf.results.feature_rows import DirectionRow
 from hfc_tf.results.figures import PALETTE, Array, Line, LineChart, MatrixChart
 from hfc_tf.results.labels import attack_label, budget, decimal, percent, share
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import DirectionRow
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 

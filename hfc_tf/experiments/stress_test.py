@@ -20,10 +20,10 @@ from hfc_tf.data.dataset import stratified_subset
 from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import papers, tables
+from hfc_tf.results.feature_rows import StressRow
 from hfc_tf.results.figures import COLORS, Line, LineChart
 from hfc_tf.results.labels import budget, dataset_label
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import StressRow
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.study import grid

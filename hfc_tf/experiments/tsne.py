@@ -12,9 +12,9 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.measures import at_one_target, separability
 from hfc_tf.experiments.pictures import feature_map
 from hfc_tf.results import tables
+from hfc_tf.results.feature_rows import SeparabilityRow
 from hfc_tf.results.labels import attack_label, budget, decimal, group_label, share
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import SeparabilityRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
