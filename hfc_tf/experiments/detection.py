@@ -131,13 +131,15 @@ def _layer_finding(rows: Sequence[LayerRow]) -> list[str]:
 
 def _success_table(rows: Sequence[DetectionRow]) -> Table:
   groups = tables.grouped(rows, "attack", "eps_256", "weight_rule").values()
+  apart = any(row.grid != "8 bits" for row in rows)
+  eight_bits: dict[str, tables.Column] = {"rounded to 8 bits": "adv_acc_8bit"} if apart else {}
   return tables.table(
     "Success of the attacks on AdvTest, percent, 95 % intervals in brackets.",
     [group[0] for group in groups],
     {
       "Attack": _ATTACK["Attack"], "Budget": lambda row: budget(row.eps_256), "Steps": "steps",
       "HFC": tables.weight_label, "Adv. Acc": tables.interval("adv_acc"),
-      "as floats": "adv_acc_float", "rounded to 8 bits": "adv_acc_8bit",
+      "as floats": "adv_acc_float", **eight_bits,
       "Adversarials": "n_adversarial",
     },
   )  # fmt: skip

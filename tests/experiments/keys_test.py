@@ -105,7 +105,7 @@ CHANGED = {
   "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,
   "learning_rate": 0.5, "model_seed": 4, "attacks": ("pgd",), "hfc": True, "hfc_weights": ("2",),
   "aim": "typical", "eps_256": 2.0, "grid": "16", "free_channels": True, "step_size_256": 0.5,
-  "steps": 7, "components": 3, "detectors": ("kd",), "retrain": "hfc",
+  "steps": 7, "components": 3, "detectors": ("kd",), "retrain": "hfc", "hfc_squeezing": True,
   "target": "next", "max_adv_train": 50,
   "max_adv_test": 60, "tuning_images": 5, "min_accuracy": 0.1, "seed": 5, "batch_size": 9,
   "distribute": "ray", "ray_address": "here", "workers": 2, "threads": 3, "out": "elsewhere",

@@ -18,7 +18,8 @@ class Loud:
 class Study:
   """Its classifier sees the target where `strength(attack)` exceeds the image's number."""
 
-  def __init__(self, strength, images=96, tuning=100):
+  def __init__(self, strength, images=96, tuning=100, levels=None):
+    self.levels = levels
     self.config = types.SimpleNamespace(tuning_images=tuning, seed=0, batch_size=16, eps_256=4.0)
     self.targets = {"adv_train": np.arange(images) % 2}
     self.warnings = []
@@ -83,6 +84,13 @@ def test_the_smallest_budget(least):
   study = Study(lambda attack: 100 if 256 * attack.eps >= least else 0)
   found = 256 * hfc_weight.smallest_budget(study, "bim")
   assert least * 0.999 <= found <= least * 2**0.25 * 1.001
+
+
+@pytest.mark.parametrize("least", [0.5, 3.0, 29.5])
+def test_the_smallest_budget_of_files_is_of_whole_grey_levels(least):
+  study = Study(lambda attack: 100 if 256 * attack.eps >= least else 0, levels=255)
+  found = 256 * hfc_weight.smallest_budget(study, "bim")
+  assert found == round(found) and least <= found <= least * 2**0.25 + 1
 
 
 def test_weighting_leaves_the_attack_alone():
