@@ -33,11 +33,10 @@ class Attack:
     objective: what is minimised.
     steps: the most iterations.
     eps, step_size: see `GradientAttack`; unused and None where the smallest perturbation is sought.
-    targeted: `targets` are classes to reach; otherwise classes to leave.
+    targeted: `targets` are classes to reach; otherwise to leave.
     seed: of every random draw, which are keyed by (purpose, seed, sample, step); 0 ... 2^31 - 1.
     batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.
-    free_channels: whether the channels of a grey image may be changed apart, as the papers do;
-      otherwise an image whose three channels are equal stays grey, as its file is.
+    free_channels: whether three equal channels may be changed apart, as the papers do.
     jit_compile: XLA; None: on accelerators only, since a CPU's plain graph is several times faster.
 
   Attributes:
@@ -76,9 +75,8 @@ class Attack:
     self.free_channels = free_channels
     self.targeted = targeted
     self.seed = checked_seed(seed)
-    if batch_size is not None:
-      batch_size = whole("batch_size", batch_size, "pass batch_size=32")
-    self.batch_size = batch_size
+    sized = batch_size is not None
+    self.batch_size = whole("batch_size", batch_size, "pass batch_size=32") if sized else None
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     self._jit_compile = on_gpu if jit_compile is None else jit_compile
     self._spend(eps, step_size, steps)
@@ -117,10 +115,7 @@ class Attack:
     self._loop = self._function(self._run)
 
   def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` of a batch and tensors, compiled: once for each number of channels.
-
-    One tf.function for grey and colour images would trace a graph that knows of neither.
-    """
+    """`function` of a batch and tensors, compiled for each number of channels."""
 
     @functools.cache
     def compiled(channels: int) -> Any:
@@ -236,9 +231,7 @@ class Attack:
     silent, reached = np.zeros((2, len(unit)), bool)
     size = self.batch_size or max(1, min(32, len(unit)))
     grey = np.zeros(len(unit), bool) if self.free_channels else inputs.grey(unit)
-    kinds = 2 * classes + grey  # a class, grey images apart from others
-    alike = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-    for rows in (some[i : i + size] for some in alike for i in range(0, len(some), size)):
+    for rows in inputs.chunks(2 * classes + grey, size):  # of a class, grey apart from others
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
       chunk, aims, samples = (tf.constant(each[padded]) for each in (unit, classes, keys))
       batch = Batch(chunk[..., :1] if grey[rows[0]] else chunk, aims, samples, seed)
@@ -251,7 +244,7 @@ class Attack:
     adversarials = rounded(made, given, self.eps, self.model.bounds)
     if self.eps != 0:
       outcome.warn(self._label(), self.targeted, silent, reached)
-    changed, same = made != unit, adversarials == given
-    undone, settings = (changed & same).sum(), (given.dtype, self.eps, self.model.bounds)
+    changed, settings = made != unit, (given.dtype, self.eps, self.model.bounds)
+    undone = (changed & (adversarials == given)).sum()
     outcome.warn_of_rounding(self._label(), undone, changed.sum(), *settings)
     return adversarials

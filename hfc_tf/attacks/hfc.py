@@ -81,7 +81,8 @@ class HFCAttack(Attack):
     if balanced and not isinstance(self, GradientAttack):
       raise InputError(f"a base among {', '.join(BALANCED)}", repr(base), "name one of them")
     if balanced:
-      self._balance(term, margin, levels, squeezing)
+      balance: Any = self._balance  # type: ignore[attr-defined]
+      balance(term, margin, levels, squeezing)
     else:
       self._join(term)
 

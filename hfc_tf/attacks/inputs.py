@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ def grey(images: Array) -> Array:
   if images.shape[-1] == 1 or not len(images):
     return np.zeros(len(images), bool)
   return np.array([bool((image == image[..., :1]).all()) for image in images])
+
+
+def chunks(kinds: Array, size: int) -> Iterator[Array]:
+  """Rows that share their kind [N], at most `size` at a time."""
+  for kind in np.unique(kinds):
+    rows = np.flatnonzero(kinds == kind)
+    yield from (rows[first : first + size] for first in range(0, len(rows), size))
 
 
 def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:

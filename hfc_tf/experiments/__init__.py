@@ -45,7 +45,7 @@ EXPERIMENTS = {
   name: Experiment(
     f"hfc_tf.experiments.{name}", title, minutes, {"out": f"out/{name}", **defaults},
     name in _TRAIN_OTHERS, name in ("detection", "gradient_direction", "volumes"),
-    name in ("budget", "medical_natural", "volumes"),
+    name in ("budget", "medical_natural", "pretraining", "volumes"),
   )
   for name, title, minutes, defaults in (
     ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),
@@ -68,7 +68,8 @@ EXPERIMENTS = {
      {**_HFC, "dataset": "brain", "image_size": 32}),
     ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 0.5, {}),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
-    ("pretraining", "Medicine or the start of training (beyond the papers)", 10, {**_AT_ONE, "grid": "float"}),
+    ("pretraining", "Medicine or the start of training (beyond the papers)", 10,
+     {**_AT_ONE, "grid": "float"}),
   )
 }  # fmt: skip
 

@@ -199,7 +199,7 @@ class Study:
         settings["kappa"] = mean_gap(self.train.logits)
       if name == "least":
         settings["levels"] = self.levels
-      made = named(name)(self.attacked_model, **settings)
+      made: Any = named(name)(self.attacked_model, **settings)
       if kappa is None:
         made = functools.reduce(operator.add, terms, made)
       else:
