@@ -97,8 +97,7 @@ class TappedModel:
     bounds: the range (low, high) of the images that callers pass and get back. Inside the
       library every image is in [0, 1].
     precision: "bfloat16" computes in it behind the first layer; features and logits stay float32.
-    fold: take faster forms of the layers, with batch normalisation folded into convolutions (see
-      `hfc_tf.fast`). None: on CPUs only.
+    fold: take faster forms of the layers (see `hfc_tf.fast`). None: on CPUs only.
 
   Attributes:
     input_shape: of an image, None where any size fits. num_classes: K.
@@ -157,10 +156,7 @@ class TappedModel:
     return TappedModel(self._model, self.preprocessing, self.bounds, precision, fold)
 
   def __call__(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], as tensors.
-
-    A grey image [B, ..., 1] on a model of three channels is copied to them.
-    """
+    """Logits [B, K] and channel means {layer: [B, C_l]} of images in [0, 1], grey ones copied."""
     if images.shape[0] is not None:
       images = tf.reshape(images, images.shape)  # so that the gradient has this shape, not any
     if images.shape[-1] == 1 and self.input_shape[-1] == 3:
@@ -192,10 +188,9 @@ class TappedModel:
       InputError: for a wrong shape, values outside the bounds (beyond rounding) or NaN.
     """
     self._network.refresh()
-    shape = self.input_shape
-    if np.ndim(images) == len(shape) + 1 and np.shape(images)[-1] == 1 and shape[-1] == 3:
-      shape = (*shape[:-1], 1)
-    return unit_images(images, shape, self.bounds)
+    *sides, channels = self.input_shape
+    grey = channels == 3 and np.shape(images)[len(sides) + 1 :] == (1,)
+    return unit_images(images, (*sides, 1 if grey else channels), self.bounds)
 
   def taps(
     self, images: Any, labels: Any = None, *, groups: Any = None, batch_size: int = 64

@@ -71,8 +71,7 @@ class Attack:
     if not isinstance(model, TappedModel):
       remedy = "wrap the model: hfc_tf.TappedModel(model)"
       raise InputError("a TappedModel", type(model).__name__, remedy)
-    self.model = model
-    self.free_channels = free_channels
+    self.model, self.free_channels = model, free_channels
     self.targeted = targeted
     self.seed = checked_seed(seed)
     sized = batch_size is not None

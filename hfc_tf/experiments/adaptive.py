@@ -21,7 +21,7 @@ from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
 from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
 from hfc_tf.results.result import Result
 from hfc_tf.results.rows import AdaptiveRow
-from hfc_tf.study import comparison, hfc_weight
+from hfc_tf.study import attacks, comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -96,7 +96,8 @@ def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterato
     if detector.reads == "images" or not DETECTORS[name].differentiable:
       study.warn(f"{METHODS[method]} needs a gradient that {detector_label(name)} has not.")
       continue
-    attack = BOUNDS[method](study.attacked_model, detector, **study.attack_settings())
+    settings = attacks.settings(study.config, study.levels)
+    attack = BOUNDS[method](study.attacked_model, detector, **settings)
     results = {method: comparison.evaluate(study, "pgd", attack)}
     for _, row in labelled_rows(comparison.score(study, {name: detector}, results)):
       yield AdaptiveRow(**row, method=method, term_weight=None)

@@ -26,7 +26,7 @@ from hfc_tf.results.labels import budget, dataset_label
 from hfc_tf.results.result import Result, Table
 from hfc_tf.storage.arrays import Arrays
 from hfc_tf.storage.keys import VERSIONS
-from hfc_tf.study import grid
+from hfc_tf.study import attacks, grid
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import choose_layers
 from hfc_tf.study.study import Study
@@ -110,7 +110,8 @@ def stressed(
   # One compiled loop for all: a layer and a direction are a choice of weights.
   attack = BIM(
     study.attacked_model, functools.reduce(operator.add, map(FeatureMean, layers)),
-    **{**study.attack_settings(), "eps": grid.unit(eps_256, study.levels), "steps": steps,
+    **{**attacks.settings(study.config, study.levels),
+       "eps": grid.unit(eps_256, study.levels), "steps": steps,
        "step_size": None},
   )  # fmt: skip
   for layer, term in zip(layers, attack.weights, strict=True):

@@ -232,18 +232,17 @@ def area_chart(
 
   Args:
     name: as in `LineChart`, as are title and shown.
-    rows: of one attack.
+    rows: of one attack. marker: of the points.
     field: what the axis shows of a row. places: where its values lie.
-    marker: of the points.
   """
   last_rule = next((row.weight_rule for row in reversed(rows) if row.hfc), None)
-  lines = []
-  for (rule, detector), group in grouped(rows, "weight_rule", "detector").items():
+  lines, groups = [], grouped(rows, "weight_rule", "detector").items()
+  for (rule, detector), group in groups:
     if rule in (None, last_rule):
       x = [places[getattr(row, field)] for row in group]
       y = 100 * np.array([row.auc_within_class for row in group], float)  # NaN for None
-      label, style = (" with HFC", ":") if rule else ("", "-")
-      lines.append(Line(detector_label(detector) + label, x, y, COLORS[detector], style, marker))
+      label, style = detector_label(detector) + " with HFC" * bool(rule), ":" if rule else "-"
+      lines.append(Line(label, x, y, COLORS[detector], style, marker))
   return LineChart(
     name, title, lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
     caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",

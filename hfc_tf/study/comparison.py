@@ -118,7 +118,8 @@ def fit_detectors(
   """
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
-  noisy = _noisy(study, clean, max(budgets, default=study.attack_settings()["eps"]))
+  usual = grid.unit(float(config.eps_256 or 0), study.levels)
+  noisy = _noisy(study, clean, max(budgets, default=usual))
   results = [
     evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
@@ -197,13 +198,9 @@ def evaluate(
     weight_rule=rule,
     eps_256=grid.budget(eps, study.levels),
     step_size_256=grid.budget(attack.step_size or 0.0, study.levels),
-    steps=attack.steps,
-    taps=taps,
-    targets=study.targets[subset],
-    predictions_8bit=predictions_8bit,
-    images=images,
-    grid=grid.label(study.levels),
-  )
+    steps=attack.steps, taps=taps, targets=study.targets[subset], images=images,
+    predictions_8bit=predictions_8bit, grid=grid.label(study.levels),
+  )  # fmt: skip
   if study.levels is not None:
     before = dataclasses.replace(result, taps=study.taps_of(floats, subset)[0], images=floats)
     result = dataclasses.replace(result, floats=before)
@@ -219,10 +216,9 @@ def evaluate(
 def _check_channels(study: Study, result: AttackResult) -> None:
   """Adds the row "channels differ" of attacked AdvTest images."""
   clean, attacked = study.images("adv_test"), result.images[result.attacked]
-  area = sanity.channels_differ(clean, attacked)
   row = SanityRow(
     "channels differ", result.attack, result.hfc, result.hfc_weight, result.weight_rule,
-    result.eps_256, area, len(attacked), len(clean),
+    result.eps_256, sanity.channels_differ(clean, attacked), len(attacked), len(clean),
   )  # fmt: skip
   if row not in study.sanity:
     study.sanity.append(row)

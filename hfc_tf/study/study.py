@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import math
-import operator
 import pathlib
 import time
 from collections.abc import Callable
@@ -15,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from absl import logging
 
-from hfc_tf.attacks import BIM, Attack, mean_gap, named
+from hfc_tf.attacks import BIM, Attack
 from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data import splits
 from hfc_tf.data.dataset import Dataset
@@ -26,7 +24,7 @@ from hfc_tf.models import training
 from hfc_tf.results.rows import SanityRow
 from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
-from hfc_tf.study import adversarials, grid, stages
+from hfc_tf.study import adversarials, attacks, stages
 from hfc_tf.study.config import Config
 from hfc_tf.study.sources import check, check_accuracy, load_sources, select
 from hfc_tf.study.victim import load_victim
@@ -45,8 +43,7 @@ class Study:
 
   Attributes:
     warnings: what a reader of the results must know first.
-    timing: seconds by kind of work.
-    sanity: rows of rules that need no network.
+    timing: seconds by kind of work. sanity: rows of rules that need no network.
     train, train_key: taps of clean Train images, and their key.
     rows_of, targets, clean: of "adv_train" and "adv_test".
     classifier: how good it is on Test, see `evaluate`.
@@ -121,8 +118,7 @@ class Study:
     test, _ = self._taps(split.test)
     self.classifier = training.evaluate(test.logits, test.labels)
     logging.info("classifier on Test: %s", self.classifier)
-    accuracy = float(self.classifier["accuracy"] or 0)
-    check_accuracy(config, accuracy)
+    check_accuracy(config, accuracy := float(self.classifier["accuracy"] or 0))
     self.warn(*sanity.untrained(accuracy, test.labels))
     self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
     self.rows_of, self.targets, left_out = select(config, dataset, split, test)
@@ -153,19 +149,6 @@ class Study:
     """2^bits - 1 of the files that images are; None for floats."""
     return self.sources.dataset.levels
 
-  def attack_settings(self) -> dict[str, Any]:
-    """Budget, step and chunk of both sides of a comparison."""
-    config = self.config
-    free = {"free_channels": True} if config.free_channels else {}
-    return {
-      "eps": grid.unit(float(config.eps_256 or 0), self.levels),
-      "step_size": grid.unit(float(config.step_size_256 or 0), self.levels),
-      "steps": config.steps,
-      "seed": config.seed,
-      "batch_size": config.batch_size,
-      **free,
-    }
-
   @functools.cached_property
   def executor(self) -> Executor | None:
     """Who makes attacked images and their taps; None: this process."""
@@ -194,28 +177,12 @@ class Study:
       InputError: for a budget that images have none of, see `grid.check`.
     """
     if (name, kappa, *terms) not in self._attacks:
-      settings = self.attack_settings()
-      if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
-        settings["kappa"] = mean_gap(self.train.logits)
-      if name == "least":
-        settings["levels"] = self.levels
-      made: Any = named(name)(self.attacked_model, **settings)
-      if kappa is None:
-        made = functools.reduce(operator.add, terms, made)
-      else:
-        joint = functools.reduce(operator.add, terms)
-        made = made.balanced(joint, kappa, self.levels, self.config.hfc_squeezing)
-      self._attacks[name, kappa, *terms] = made
+      work = (self.attacked_model, self.config, self.levels, self.train)
+      self._attacks[name, kappa, *terms] = attacks.make(*work, name, terms, kappa)
     attack = copy.copy(self._attacks[name, kappa, *terms])
     attack.weights = dict(attack.weights)
     if eps is not None and attack.eps is not None:
-      grid.check("a budget", 256 * eps, self.levels)
-      eps = grid.unit(256 * eps, self.levels)
-      longer, step = eps / attack.eps, attack.step_size
-      attack.eps = eps
-      if self.config.fixed == "step":
-        attack.steps = max(1, math.ceil(attack.steps * longer - 1e-9))
-        attack.step_size = step
+      attacks.set_budget(attack, eps, self.levels, self.config.fixed)
     return attack
 
   def aimed(self, subset: str) -> Array:
