@@ -35,6 +35,8 @@ _ATTACK: dict[str, tables.Column] = {
   "Attack": lambda row: attack_label(row.attack), "HFC": tables.weight_label,
 }  # fmt: skip
 _NOTES = (
+  "A detector sees an attack where the 95 % interval of its two-sided AUC within class lies above "
+  "50 %; scores below those of clean images give an attack away as well as scores above.",
   "Within class: adversarials predicted c against clean images predicted c, averaged over c; the "
   "pooled AUC, which the papers report, also rewards a detector for reading the predicted class. "
   "Two-sided: the mean over c of the larger of class c's AUC and 100 minus it; its interval allows "

@@ -13,7 +13,7 @@ _RULES = {
 
 
 def verdict(rows: Sequence[Any]) -> list[str]:
-  """The result in plain words, sentence by sentence, from the first population's rows.
+  """The result in plain words, a sentence for each weight of HFC, from the first population's rows.
 
   A detector sees an attack where the interval of its two-sided AUC within class, the mean over
   classes of max(A_c, 1 - A_c), lies above 0.5; "none" is said where no interval of any does.
@@ -85,25 +85,17 @@ def _of_rule(rule: str | None, rows: Sequence[Any]) -> Iterator[str]:
   several = len(met) > 1
   most = best(shown, lambda row: detector_label(row.detector)
               + (f" on {attack_label(row.attack)}" if several else ""))  # fmt: skip
-  attacked = f"images attacked by {_names(names[key] for key in met)}"
+  accuracies = [row.adv_acc or 0.0 for row in shown]
+  reached = " to ".join(dict.fromkeys(percent(f(accuracies), 0) for f in (min, max)))
+  attacked = (
+    f"{label}, {'only ' if max(accuracies) < 0.5 else ''}{reached}\u202f% of the images attacked "
+    f"by {_names(names[key] for key in met)} reach their target"
+  )
   if max(counts):
     see = "sees" if span == "1" else "see"
-    yield (
-      f"{label}, {span} of {detectors} detectors {see} {attacked}: the 95 % interval of the "
-      f"two-sided AUC within class lies above 50\u202f%. Most is seen by {most}."
-    )
+    yield f"{attacked}; {span} of {detectors} detectors {see} them, most of all {most}."
   else:
-    yield (
-      f"{label}, none of {detectors} detectors sees {attacked}: every 95 % interval of the "
-      f"two-sided AUC within class holds 50\u202f%. The highest is that of {most}."
-    )
-  if rule is not None:
-    accuracies = [row.adv_acc or 0.0 for row in shown]
-    reached = " to ".join(dict.fromkeys(percent(f(accuracies), 0) for f in (min, max)))
-    yield (
-      f"{'Only ' if max(accuracies) < 0.5 else ''}{reached}\u202f% of the attacked images reach "
-      "their target."
-    )
+    yield f"{attacked}; none of {detectors} detectors sees them, the nearest is {most}."
 
 
 def _none_scored(rows: Iterable[Any]) -> bool:

@@ -39,30 +39,23 @@ def rows():
 
 def test_verdict():
   assert verdict(rows()) == [
-    "Without HFC, 2 of 2 detectors see images attacked by BIM: the 95 % interval of the two-sided "
-    "AUC within class lies above 50\u202f%. Most is seen by MAHA, 100.0\u202f% [98–100], scores "
-    "too high.",
-    "With HFC at the papers’ weight (1), 1 of 2 detectors sees images attacked by BIM: the 95 % "
-    "interval of the two-sided AUC within class lies above 50\u202f%. Most is seen by MAHA, "
-    "98.0\u202f% [96–100], scores too low.",
-    "85\u202f% of the attacked images reach their target.",
-    "With HFC at the automatic weight (0.3), 1 of 2 detectors sees images attacked by BIM: the 95 "
-    "% interval of the two-sided AUC within class lies above 50\u202f%. Most is seen by KD, "
-    "75.0\u202f% [73–77], scores too high.",
-    "96\u202f% of the attacked images reach their target.",
+    "Without HFC, 99\u202f% of the images attacked by BIM reach their target; 2 of 2 detectors see "
+    "them, most of all MAHA, 100.0\u202f% [98–100], scores too high.",
+    "With HFC at the papers’ weight (1), 85\u202f% of the images attacked by BIM reach their "
+    "target; 1 of 2 detectors sees them, most of all MAHA, 98.0\u202f% [96–100], scores too low.",
+    "With HFC at the automatic weight (0.3), 96\u202f% of the images attacked by BIM reach their "
+    "target; 1 of 2 detectors sees them, most of all KD, 75.0\u202f% [73–77], scores too high.",
   ]
 
 
 def test_none_is_said_only_where_no_interval_excludes_one_half():
   near = [row(name, area, hfc=True, rule="weight 0.5", weight=0.5, adv_acc=0.2)
           for name, area in (("kd", 0.51), ("bu", 0.5))]  # fmt: skip
-  seen, reached = verdict(near)
+  (seen,) = verdict(near)
   assert seen == (
-    "With HFC at weight 0.5, none of 2 detectors sees images attacked by BIM: every 95 % interval "
-    "of the two-sided AUC within class holds 50\u202f%. The highest is that of KD, 51.0\u202f% "
-    "[50–53], scores too high."
+    "With HFC at weight 0.5, only 20\u202f% of the images attacked by BIM reach their target; none "
+    "of 2 detectors sees them, the nearest is KD, 51.0\u202f% [50–53], scores too high."
   )
-  assert reached == "Only 20\u202f% of the attacked images reach their target."
   # Classes that cancel in the mean do not hide the attack, nor does a low score.
   opposite = row("squeezing", 0.5, areas=[0.047, 0.833, 0.703], hfc=True, rule="weight 0.5")
   seen = verdict([*near, opposite])[0]
@@ -80,8 +73,8 @@ def test_verdict_over_attacks_gives_the_span_and_names_the_attack():
   two = [row("kd", 0.99), row("bu", 0.98), row("kd", 0.995, attack="pgd"),
          row("bu", 0.5, attack="pgd")]  # fmt: skip
   (text,) = verdict(two)
-  assert text.startswith("Without HFC, 1 to 2 of 2 detectors see images attacked by BIM and PGD")
-  assert "Most is seen by KD on PGD, 99.5\u202f%" in text
+  assert text.startswith("Without HFC, 99\u202f% of the images attacked by BIM and PGD reach their")
+  assert "1 to 2 of 2 detectors see them, most of all KD on PGD, 99.5\u202f%" in text
 
 
 def test_attack_that_reached_nothing():
