@@ -18,6 +18,7 @@ _FIELDS: dict[str, Any] = {
   "image_size": 256, "eps_256": 1.0, "step_size_256": 0.02, "hfc_weights": ("1",),
   "max_adv_train": 0, "fixed": "step",
 }  # fmt: skip
+_MOST_BYTES = 2**26  # of a model's configuration
 _OWN = ("image_size", "eps_256")  # where an experiment has its own, they are the papers' there
 
 
@@ -82,12 +83,13 @@ def model_side(path: str) -> int | None:
   try:
     if path.endswith(".keras"):
       with zipfile.ZipFile(path) as archive:
-        return _side(json.loads(archive.read("config.json")))
+        large = archive.getinfo("config.json").file_size > _MOST_BYTES
+        return None if large else _side(json.loads(archive.read("config.json")))
     import h5py  # type: ignore[import-untyped]  # which takes its time
 
     with h5py.File(path) as file:
       return _side(json.loads(file.attrs["model_config"]))
-  except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+  except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
     return None
 
 
