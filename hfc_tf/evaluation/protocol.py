@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
-from hfc_tf.evaluation.within_class import within_class
+from hfc_tf.evaluation.within_class import class_areas, two_sided, within_class
 from hfc_tf.results.rows import DetectionRow
 from hfc_tf.taps import Taps
 
@@ -133,7 +133,8 @@ def _measured_floats(
   sides = (clean_scores, clean.predictions, scores[chosen], predictions)
   return {
     "adv_acc_float": result.adv_acc,
-    "auc_within_class_float": metrics.auc_within_class(*sides),
+    "auc_within_class_float": metrics.auc_within_class(*sides, fewest=metrics.FEWEST),
+    "auc_within_class_two_sided_float": two_sided(class_areas(*sides)),
   }
 
 

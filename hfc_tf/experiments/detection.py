@@ -155,8 +155,9 @@ def _detail_tables(rows: Sequence[DetectionRow]) -> Iterator[Table]:
       {
         "Detector": lambda row: detector_label(row.detector), **_ATTACK,
         "AUC within class": tables.interval("auc_within_class"),
-        "as floats": "auc_within_class_float",
-        "two-sided": tables.TWO_SIDED, "AUC pooled": tables.interval("auc"),
+        "as floats": "auc_within_class_float", "two-sided": tables.TWO_SIDED,
+        "two-sided as floats": "auc_within_class_two_sided_float",
+        "AUC pooled": tables.interval("auc"),
         "TPR@90": "tpr_at_90_tnr", "Adversarials": "n_adversarial", "Clean": "n_clean",
       },
     )  # fmt: skip

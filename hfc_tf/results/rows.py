@@ -61,6 +61,7 @@ class DetectionRow:
   grid: str
   adv_acc_float: float
   auc_within_class_float: float | None
+  auc_within_class_two_sided_float: float | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ def config(folder, **changes):
     "dataset": "npz", "data_dir": str(images), "image_size": SIDE,
     "weights": str(weights), "model": "small_resnet", "model_path": None, "model_seed": SEEDS[0],
     "epochs": 6, "learning_rate": 3e-3, "detectors": ("kd", "maha"), "hfc_weights": ("1",),
-    "tuning_images": 16, "out": str(folder / "out"),
+    "tuning_images": 16, "grid": "float", "out": str(folder / "out"),
   }  # fmt: skip
   return Config(**(small | changes))
 

@@ -25,7 +25,7 @@ def test_what_holds_and_what_differs():
   ]  # fmt: skip
   # Without the flag the same list says how far a run is from the papers'.
   found = deviations(Config(hfc=True).resolved())
-  assert found["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, auto"]
+  assert found["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, balanced"]
   assert "at most 400 images in AdvTrain (papers: whole)" in found["differs"]
 
 
