@@ -86,6 +86,8 @@ class GradientAttack(Attack):
     radius, given = self.eps if self._compiled else None, step_size
     if radius is None or eps != radius:
       radius = budget(eps, self.model.bounds)
+    if self._compiled and isinstance(self.update, Balanced):
+      self.update.check_budget(radius / (self.model.bounds[1] - self.model.bounds[0]))
     if given is None and self._given is not None:
       step_size, at = self._given
       step_size *= radius / at if radius and at else 1
@@ -132,6 +134,7 @@ class GradientAttack(Attack):
     margin = SqueezedMargin(self.model, kappa) if squeezing else Margin(kappa)
     inner = Sign() if isinstance(self.update, AutoStep) else self.update
     update = Balanced(inner, kappa, levels)
+    update.check_budget(self.eps / (self.model.bounds[1] - self.model.bounds[0]))
     if self.steps < 2 or not self.targeted:
       raise InputError(
         "a targeted attack of several steps to balance", self._label(), "choose another base"

@@ -69,6 +69,15 @@ class Balanced(Update):
       raise InputError("kappa > 0", str(kappa), "pass kappa=1.0")
     self.inner, self.kappa, self.levels = inner, kappa, levels
 
+  def check_budget(self, eps: float) -> None:
+    """Refuses a budget, in image units, that is below the distance of two grey levels."""
+    if self.levels is not None and 0 < eps * self.levels < 1 - 1e-3:
+      raise InputError(
+        f"eps of at least a grey level, 1/{self.levels} of the range",
+        f"{eps * self.levels:.3g} of one",
+        f"pass eps=1/{self.levels} (of images in [0, 1]), or levels=None for floats",
+      )
+
   def init(self, start: Tensor, terms: int, step_size: Tensor, steps: Tensor) -> _State:
     """The first weight; nothing is reached yet."""
     unknown = tf.fill(tf.shape(start)[:1], float("inf"))

@@ -86,6 +86,16 @@ def test_a_budget_between_two_levels_is_not_exceeded(model, hfc, images):
   assert np.abs(attacked - images).max() <= 1 / 255 + 1e-6
 
 
+def test_a_budget_below_one_level_is_refused(model, hfc):
+  with pytest.raises(InputError, match=r"at least a grey level, 1/255 .*found 0\.996"):
+    BIM(model, eps=1 / 256, steps=4).balanced(hfc, levels=255)
+  attack = BIM(model, eps=1 / 255, steps=4).balanced(hfc, levels=255)
+  attack.eps = 0.0
+  with pytest.raises(InputError, match="a grey level"):
+    attack.eps = 0.5 / 255
+  assert BIM(model, eps=1 / 256, steps=4).balanced(hfc, levels=4095).eps == 1 / 256
+
+
 def test_it_reaches_what_the_base_reaches_and_costs_less(model, hfc, images):
   targets = 1 - model.taps(images).predictions
   base = BIM(model, eps=EPS, steps=40)
