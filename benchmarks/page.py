@@ -69,7 +69,7 @@ def _lead(rows: Sequence[Row]) -> list[str]:
   if missed:
     words = (f"{row.figure} ({row.value:.2f}, goal {_goal(row)})" for row in missed)
     lead.append(f"Not reached: {', '.join(words)}.")
-  return lead
+  return [" ".join(lead)]
 
 
 def _goal(row: Row) -> str:
