@@ -56,8 +56,8 @@ def hfc_attack(
 def typical_term(study: Study) -> TypicalHFC:
   """HFC at typical features; its margin is half the median lead of clean AdvTrain images.
 
-  Half: of leads tried on images of AdvTrain that detectors had not learnt from, the one at which
-  these see least; at the whole lead the networks on layers see more, at 1 MAHA and KD do.
+  Half: on images of AdvTrain that detectors had not learnt from, DNN and LID saw less of a lead of
+  3, about half the usual one there, than of the whole, and the others nearly the same.
   """
   leads = np.diff(np.sort(study.clean["adv_train"].logits, 1)[:, -2:])
   return TypicalHFC(study.density, study.train, margin=0.5 * float(np.median(leads)))
