@@ -61,8 +61,8 @@ def experiment(
       chosen = {key: value for key, value in given.items() if value is not None}
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))
-      own = [] if config.model_path and others else [model]
-      values.starts_fit("--weights", config.weights, models or own + others)
+      others += [] if config.model_path and others else [model]
+      values.starts_fit("--weights", config.weights, models or others)
       load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
       say(f"report: {config.out}/report.html")
 

@@ -86,8 +86,8 @@ def attack_images(
     }
 
     def place(members: Array) -> tuple[str, int, dict[str, Any]]:
-      own = {"rows": rows[members], "targets": targets[members]}
-      return "adversarials", VERSIONS["adversarials"], {**inputs, **own}
+      of_chunk = {"rows": rows[members], "targets": targets[members]}
+      return "adversarials", VERSIONS["adversarials"], {**inputs, **of_chunk}
 
     def read(members: Array) -> bool:
       stored = store.kept_arrays(*place(members))

@@ -179,8 +179,8 @@ class Config:
   @property
   def rate(self) -> float:
     """The learning rate of the model: the one that was given, else its own."""
-    own = 3e-4 if str(self.model).startswith("vgg") else 1e-3
-    return own if self.learning_rate is None else self.learning_rate
+    usual = 3e-4 if str(self.model).startswith("vgg") else 1e-3
+    return usual if self.learning_rate is None else self.learning_rate
 
   @property
   def start(self) -> str | None:

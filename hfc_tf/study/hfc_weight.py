@@ -12,6 +12,7 @@ from absl import logging
 
 from hfc_tf.attacks import BALANCED, Attack
 from hfc_tf.attacks.objectives import HFC, Batch, Margin, TypicalHFC
+from hfc_tf.errors import InputError
 from hfc_tf.study import grid
 from hfc_tf.study.study import Study
 
@@ -30,11 +31,15 @@ def hfc_attacks(
   """
   aim = aim or study.config.aim
   term = typical_term(study) if aim == "typical" else study.hfc
-  attacks = {
+  tried = {
     weight_rule(given, aim): hfc_attack(study, name, term, given, eps, start)
     for given in study.config.hfc_weights
   }
-  return {rule: attack for rule, attack in attacks.items() if attack is not None}
+  attacks = {rule: attack for rule, attack in tried.items() if attack is not None}
+  if not attacks and study.config.retrain != "none":
+    expected = f"{name} with HFC, from which --retrain={study.config.retrain} learns"
+    raise InputError(expected, "none that works", "take another --hfc_weight, or --retrain=none")
+  return attacks
 
 
 def hfc_attack(

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from hfc_tf.errors import InputError
 from hfc_tf.evaluation import metrics
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.study import Study
@@ -142,3 +143,6 @@ def test_balanced_attacks_end_on_the_grid_of_the_study(study):
   assert [term.name for term in attacks["balanced"].objective.terms] == ["margin", "hfc"]
   assert list(hfc_weight.hfc_attacks(other, "cw_l2")) == ["paper"]
   assert any("cw_l2 has no balanced form" in text for text in other.warnings)
+  other.config = dataclasses.replace(config, hfc_weights=("balanced",), retrain="hfc")
+  with pytest.raises(InputError, match="--retrain=hfc learns; found none"):
+    hfc_weight.hfc_attacks(other, "cw_l2")
