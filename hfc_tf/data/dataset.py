@@ -1,7 +1,7 @@
 """Images in memory with their labels, names and groups."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Dataset:
     class_names: K names.
     bits: what the source's files hold a value: 8, 12 or 16.
     grid: of the images that are given out, one of GRIDS; "auto" is that of `bits`.
+    skipped: what its reader left out: reason -> number of files.
   """
 
   name: str
@@ -39,6 +40,7 @@ class Dataset:
   class_names: tuple[str, ...]
   bits: int = 8
   grid: str = "auto"
+  skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
   def __len__(self) -> int:
     """The number of images N."""
@@ -121,6 +123,7 @@ class Listing:
     items: N files below `where`, or rows of an array.
     read: (items, image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C], and bits.
     patients: items -> n names, equal for images of one patient; None where nothing tells.
+    skipped: what is there and is left out: reason -> number of files.
   """
 
   name: str
@@ -131,6 +134,7 @@ class Listing:
   items: Sequence[Any]
   read: Callable[[list[Any], int, Path | None], tuple[np.ndarray, int]]
   patients: Callable[[list[Any]], Sequence[object] | np.ndarray] | None = None
+  skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
   def dataset(self, image_size: int, seed: int, num_images: int | None, cache: Any) -> Dataset:
     """Draws images by class and decodes them; the arguments are those of `hfc_tf.data.load`."""
@@ -154,6 +158,7 @@ class Listing:
       groups=self.patients and group_numbers(self.patients(items)),
       class_names=self.class_names,
       bits=bits,
+      skipped=self.skipped,
     )
 
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +20,16 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 _KIND = f"a readable image file ({' '.join(_FORMATS)})"
 _CACHE_VERSION = 2
+
+
+class Header(NamedTuple):
+  """What the header of an image file tells: its mode (Pillow's), size, and bits a value."""
+
+  mode: str
+  width: int
+  height: int
+  grey: bool
+  bits: int
 
 
 def decode_images(
@@ -41,14 +52,14 @@ def decode_images(
   """
 
   def decode() -> Decoded:
-    grey, wide = zip(*map(_look, paths), strict=True)  # every header, before any pixel
-    depth = channels or (1 if all(grey) else 3)
+    headers = [look(path) for path in paths]  # every header, before any pixel
+    depth = channels or (1 if all(header.grey for header in headers) else 3)
 
     def whole(path: Path) -> np.ndarray:
       with readable(_KIND, path):
         return _read(path, depth)
 
-    deep = [path for path, is_wide in zip(paths, wide, strict=True) if is_wide]
+    deep = [path for path, header in zip(paths, headers, strict=True) if header.bits > 8]
     bits = _bits(in_order(whole, deep)) if deep else 8
     narrow = set(deep) if bits == 12 else set()
 
@@ -87,24 +98,24 @@ def _bits(wide: Iterable[np.ndarray]) -> int:
   return 12 if all(values.max() <= 4095 for values in wide) else 16
 
 
-def _look(path: Path) -> tuple[bool, bool]:
-  """Reads the header alone: is the file grey, does it hold 16 bits? Refuses what is too large."""
+def look(path: Path) -> Header:
+  """Reads the header of an image file alone, and refuses what is too large."""
   with readable(_KIND, path):
     with path.open("rb") as file:
       deep = _is_deep_png(file.read(25))
     try:
       with Image.open(path, formats=_FORMATS) as image:
-        pixels, mode = image.width * image.height, image.mode
+        width, height, mode = image.width, image.height, image.mode
     except Image.DecompressionBombError:
-      pixels, mode = MAX_PIXELS + 1, ""
+      width, height, mode = MAX_PIXELS + 1, 1, ""
     except UnidentifiedImageError:
       raise ValueError("no image") from None
-  if pixels > MAX_PIXELS:
+  if width * height > MAX_PIXELS:
     expected = f"images of at most 2**27 ({MAX_PIXELS}) pixels"
     raise InputError(expected, f"{path} with more", "scale it down")
   if mode == "F":
     raise InputError("8- or 16-bit integer images", f"{path} in floating point", "convert it")
-  return mode in _GREY_MODES, deep or mode.startswith("I")
+  return Header(mode, width, height, mode in _GREY_MODES, 16 if deep or mode[:1] == "I" else 8)
 
 
 def _is_deep_png(data: bytes) -> bool:
