@@ -26,8 +26,8 @@ DISTRIBUTIONS = {
 }
 
 
-def code_blocks(language: str) -> list[str]:
-  return re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def code_blocks(language: str, path: str = "README.md") -> list[str]:
+  return re.findall(rf"```{language}\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
 
 
 def set_up_commands() -> list[str]:
@@ -140,6 +140,7 @@ def test_every_import_is_declared() -> None:
   by_name = re.findall(r'(?:_call|package)\("(\w+)', readers)
   # What a peer needs and does not declare, and what only tests import.
   indirect = {"tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
+  indirect |= {"mkdocs-material", "mkdocstrings[python]"}  # of mkdocs.yml
   unused = declared - local - seen - indirect - set(by_name)
   assert not unused, f"declared, not imported: {unused}"
 
@@ -154,11 +155,11 @@ def test_readme_has_one_command_to_run_and_one_to_test() -> None:
       assert extra in PROJECT["project"]["optional-dependencies"]
 
 
-def test_ci_runs_the_readme_command_the_oldest_keras_and_the_comparisons() -> None:
+def test_ci_runs_the_readme_command_and_every_other_check() -> None:
   _, test = set_up_commands()
   lines = (ROOT / ".ci" / "run").read_text().splitlines()
   assert "set -euo pipefail" in lines
-  assert lines[-3:] == [test, "tests/run_oldest", "tests/run_parity"]
+  assert lines[-4:] == [test, "tests/run_oldest", "tests/run_parity", "tests/run_docs"]
 
 
 def test_the_oldest_keras_is_tested() -> None:
@@ -178,33 +179,44 @@ def test_run_all_runs_every_check() -> None:
 
 
 def test_scripts_are_executable() -> None:
-  for path in ("tests/run_all", "tests/run_oldest", "tests/run_parity", ".ci/run"):
+  for path in (*names("tests", "run_*") - {"tests/run_pytest.py"}, ".ci/run"):
     assert os.access(ROOT / path, os.X_OK), path
 
 
-def test_readme_names_only_flags_that_exist() -> None:
-  flags = set(re.findall(r"--([a-z_]{3,})\b", "".join(code_blocks("bash"))))
+def test_documents_name_only_flags_that_exist() -> None:
+  blocks = [b for path in ("README.md", *names("docs", "*.md")) for b in code_blocks("bash", path)]
+  flags = set(re.findall(r"--(?!no)([a-z_]{3,})\b", "".join(blocks)))
   source = "".join((ROOT / p).read_text() for p in names("bin", "*") | names("hfc_tf", "*.py"))
-  assert {"dataset", "hfc", "data_dir"} <= flags
+  assert {"dataset", "hfc", "data_dir", "setting"} <= flags
   flags -= {field.metadata["flag"] or field.name for field in dataclasses.fields(Config)}
   assert {flag for flag in flags if f'"{flag}"' not in source} == set()
 
 
-def test_readme_example_uses_names_that_exist() -> None:
-  (example,) = code_blocks("python")
-  used = {
-    node
-    for node in ast.walk(ast.parse(example))
-    if isinstance(node, ast.Attribute) and re.fullmatch(r"hfc_tf(\.\w+)+", ast.unparse(node))
-  }
-  assert {"TappedModel", "HierarchicalDensity", "HFCAttack"} <= {node.attr for node in used}
-  for node in used:
-    target: Any = hfc_tf
-    for part in ast.unparse(node).split(".")[1:]:
-      target = getattr(target, part)
+def test_links_of_the_documents_lead_to_files() -> None:
+  for path in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / path).read_text())
+    assert [link for link in links if not (ROOT / link).is_file()] == [], path
+
+
+def test_help_says_the_defaults_that_studies_get() -> None:
+  texts = {field.name: field.metadata["help"] for field in dataclasses.fields(Config)}
+  drawn, real = Config().resolved(), Config(data_dir=".").resolved()
+  large, fundus = Config(image_size=128).resolved(), Config(dataset="fundus").resolved()
+  volumes = Config(dataset="volumes", data_dir=".").resolved()
+  for name, said in {
+    "epochs": f"none: {drawn.epochs} on phantoms, else {real.epochs}.",
+    "tuning_images": f"none: {drawn.tuning_images} on phantoms, else {real.tuning_images}.",
+    "components": f"none: {fundus.components} on fundus, else {drawn.components}.",
+    "eps_256": f"none: {large.eps_256:g} from 128 px on, else {drawn.eps_256:g}.",
+    "steps": f"none: the papers' 2 eps / 0.02, {drawn.steps} at the most.",
+    "model": f"None: {drawn.model} on phantoms, else {real.model}, of volumes {volumes.model}.",
+    "learning_rate": f"none: {Config(model='vgg16').rate:g} for VGG, else {real.rate:g}.",
+  }.items():
+    assert said.replace("0.0003", "3e-4").replace("0.001", "1e-3") in texts[name], name
 
 
 def test_changelog_and_module_tell_the_version() -> None:
   version = hfc_tf.__version__
   assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
   assert f'version = "{version}"' in (ROOT / "MODULE.bazel").read_text()
+  assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
