@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hfc_tf.report.figures import INK, Figure, canvas, default_style, to_png
-from hfc_tf.results.figures import COLORS
+from hfc_tf.results.figures import PALETTE
 
 if TYPE_CHECKING:
   from benchmarks.run import Row
@@ -39,11 +39,11 @@ def _ratios(rows: Sequence[Row]) -> Figure:
   axes = figure.subplots()
   places = range(len(rows), 0, -1)
   axes.barh(
-    places, [row.value - 1 for row in rows], left=1, height=0.62, color=COLORS["clean"],
+    places, [row.value - 1 for row in rows], left=1, height=0.62, color=PALETTE[0],
     xerr=_whiskers(rows), error_kw={"ecolor": INK, "elinewidth": 1},
   )  # fmt: skip
   axes.scatter([row.goal or 1 for row in rows], list(places), s=160, marker="|", linewidths=2.5,
-               color=COLORS["attack"], zorder=3)  # fmt: skip
+               color=PALETTE[1], zorder=3)  # fmt: skip
   axes.set_xscale("log")
   axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
   axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -68,7 +68,7 @@ def _rates(rows: Sequence[Row]) -> Figure:
   figure = canvas(7.2, 0.9 + 0.3 * len(rows))
   axes = figure.subplots()
   places = range(len(rows), 0, -1)
-  colors = [COLORS["hfc" if row.figure == "loop_gflops" else "clean_original"] for row in rows]
+  colors = [PALETTE[2 if row.figure == "loop_gflops" else -1] for row in rows]
   axes.barh(places, [row.value for row in rows], height=0.62, color=colors,
             xerr=_whiskers(rows), error_kw={"ecolor": INK, "elinewidth": 1})  # fmt: skip
   axes.set_yticks(places, [row.figure.removesuffix("_gflops") for row in rows], fontsize=8)
@@ -92,7 +92,7 @@ def _scaling(rows: Sequence[Row]) -> Figure:
   for axes, (axis, label) in zip(figure.subplots(2, 2).flat, _AXES.items(), strict=True):
     mine = [row for row in rows if row.figure.startswith(f"scaling_{axis}_")]
     sizes = [int(row.figure.rpartition("_")[2]) for row in mine]
-    axes.errorbar(sizes, [row.value for row in mine], _whiskers(mine), color=COLORS["clean"],
+    axes.errorbar(sizes, [row.value for row in mine], _whiskers(mine), color=PALETTE[0],
                   ecolor=INK, marker="o", markersize=4, linewidth=1.2)  # fmt: skip
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)

@@ -12,6 +12,7 @@ import importlib
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -26,13 +27,14 @@ from hfc_tf.surroundings import check_backend, set_defaults
 
 flags.disclaim_key_flags()  # so that --help of a command shows the flags as its own
 
+flags.DEFINE_boolean("quiet", False, "Log warnings only; what came out is printed all the same.")
 _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
 
 
 def experiment(
   name: str, defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Callable[[], Mapping[str, Option]]], Callable[[], None]]:
-  """Makes a command of a function that defines flags; it says in the end where the page is.
+  """Makes a command of a function that defines flags; it says in the end what came out and where.
 
   The function returns, for each argument that `run` of the experiment takes beside the
   configuration, what gives the checked value. Its docstring is what --help says first.
@@ -63,7 +65,10 @@ def experiment(
       others = list(chosen.get("substitutes", ()))
       others += [] if config.model_path and others else [model]
       values.starts_fit("--weights", config.weights, models or others)
-      load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
+      report, result = load("hfc_tf.report"), load(entry.module).run(config, **chosen)
+      report.write(result)
+      for text in result.lead:
+        say(textwrap.fill(text, 100))
       say(f"report: {config.out}/report.html")
 
     run(main, options.__doc__)
@@ -88,7 +93,8 @@ def run(main: Callable[[], None], text: str | None = None) -> None:
 def load(module: str) -> Any:
   """Imports a module that needs TensorFlow, silently and with deterministic operations."""
   check_backend()
-  logging.set_verbosity(logging.INFO)
+  if not flags.FLAGS["verbosity"].present:
+    logging.set_verbosity(logging.WARNING if flags.FLAGS.quiet else logging.INFO)
   # TensorFlow writes a dozen lines when it is imported, whatever TF_CPP_MIN_LOG_LEVEL says, and
   # would bury our one line.
   os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -180,7 +186,7 @@ def _guarded(main: Callable[[], None]) -> None:
     place = error.filename or "the output folder"
     _fail(InputError(f"to be able to write {place}", str(error.strerror), "choose another --out"))
   except KeyboardInterrupt:
-    print("interrupted", file=sys.stderr)
+    print("interrupted: the same command goes on where it was", file=sys.stderr)
     sys.exit(130)
 
 

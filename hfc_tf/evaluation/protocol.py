@@ -106,6 +106,8 @@ def detection_rows(
     by_float = float_scores[label] if result.floats and float_scores else scores[label]
     for name, some in chosen.items():
       measured = _measured(clean, scores["clean"], result, scores[label], some, threshold)
+      if name != "successful":
+        measured["evasion_rate"] = None
       measured |= _measured_floats(clean, scores["clean"], before, by_float, floats[name])
       rows.append(DetectionRow(detector=detector, population=name, **measured))
   return rows
@@ -169,6 +171,7 @@ def _measured(
       "auc_two_sided": metrics.two_sided(area),
       "tpr_at_90_tnr": metrics.tpr_at_tnr(clean_scores, adversarial, threshold=threshold),
       "tpr_at_90_tnr_test_threshold": metrics.tpr_at_tnr(clean_scores, adversarial),
+      "evasion_rate": float(np.sum(adversarial <= threshold) / max(1, result.attacked.sum())),
       "tnr_at_threshold": float(np.mean(clean_scores <= threshold)),
       "adv_acc": result.adv_acc,
       "adv_acc_8bit": float(np.mean((result.predictions_8bit == result.targets)[result.attacked])),

@@ -16,11 +16,18 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.layers import best_layers, layer_label
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
-from hfc_tf.results.figures import MARKERS, PALETTE, Chart, Line, LineChart
-from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, hfc_label
+from hfc_tf.results.figures import Chart, Line, LineChart, look
+from hfc_tf.results.labels import (
+  attack_label,
+  budget,
+  detector_label,
+  fraction,
+  hfc_label,
+  percent,
+)  # fmt: skip
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DetectionRow, LayerRow
-from hfc_tf.results.verdict import best, rule_label, verdict
+from hfc_tf.results.verdict import best, headline, rule_label, verdict
 from hfc_tf.study import comparison
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
@@ -61,13 +68,19 @@ def run(config: Config) -> Result:
   rows = [row for each in compared.values() for row in each.rows()]
   successful = [row for row in rows if row.population == "successful"]
   layers = [row for each in compared.values() for row in best_layers(study, each)]
-  figures = [figure for name, each in compared.items() for figure in _figures(study, name, each)]
+  figures: list[Chart] = []
+  for chart, (name, each) in zip(_overview(successful), compared.items(), strict=True):
+    drawn = list(_figures(study, name, each))
+    figures += [*(f for f in drawn if f.name.startswith("examples")), chart]
+    figures += [f for f in drawn if not f.name.startswith("examples")]
   energies = _energies(study, compared) if study.config.hfc else {}
   return study_result(
     "detection", study, rows, {"energies": energies, "best_layers": layers},
     title=f"Detectors against {', '.join(map(attack_label, compared))}",
-    lead=[*verdict(rows), *_layer_finding(layers)],
+    lead=[" ".join(headline(successful)), *verdict(rows), *_layer_finding(layers)],
+    cover=min(2, len(figures)),
     tables=[
+      *_caught_tables(successful),
       tables.detector_table(
         "AUC within class / two-sided with its 95 % interval, percent.", successful, _ATTACK,
         fields=("auc_within_class", tables.TWO_SIDED), form="{} / {}",
@@ -76,8 +89,28 @@ def run(config: Config) -> Result:
       *(_energy_table(name, each) for name, each in energies.items()),
       *tables.beside_the_papers(successful, study.config.dataset),
     ],
-    figures=[*_overview(successful), *figures], notes=_NOTES,
+    figures=figures, notes=_NOTES,
   )  # fmt: skip
+
+
+def _caught_tables(rows: Sequence[DetectionRow]) -> Iterator[Table]:
+  """A line a detector, narrow enough for a phone: what it catches of each form of an attack."""
+  for (attack, eps), group in tables.grouped(rows, "attack", "eps_256").items():
+    forms = tables.grouped(group, "weight_rule")
+    body = []
+    for (detector,), each in tables.grouped(group, "detector").items():
+      by_rule = {row.weight_rule: row for row in each}
+      body.append([detector_label(detector), *(
+        f"{percent(by_rule[rule].tpr_at_90_tnr, 0)} ({percent(by_rule[rule].evasion_rate, 0)})"
+        for (rule,) in forms
+      )])  # fmt: skip
+    heads = ["without HFC" if rule is None else f"HFC, {rule}" for (rule,) in forms]
+    yield Table(
+      f"{attack_label(attack)}, {budget(eps)}: images caught at 10 % false alarms, and in brackets "
+      "the evasion rate, percent.", ["Detector", *heads], body,
+      "Evasion rate: the share of correctly classified AdvTest images that reach the target and "
+      "stay below the threshold, which is fixed on clean AdvTrain images.",
+    )  # fmt: skip
 
 
 def _energies(
@@ -176,35 +209,33 @@ def _overview(rows: Sequence[DetectionRow]) -> Iterator[LineChart]:
       lines.append(Line(
         hfc_label(rule) if rule is None else f"with {rule_label(rule, each)}",
         [places[r.detector] + 0.16 * (place - (len(by_rule) - 1) / 2) for r in each], area,
-        PALETTE[(1, 2, 0, 3)[place % 4]], "", MARKERS[place % len(MARKERS)], low, high,
+        look(rule, place)[0], "", look(rule, place)[2], low, high,
       ))  # fmt: skip
     yield LineChart(
       f"areas_{attack}", f"AUC within class, {attack_label(attack)}, {budget(eps)}", lines=lines,
       x_label="detector", x_ticks={x: detector_label(name) for name, x in places.items()},
       y_label="AUC within class (%)", y_range=(-2, 102), level=50,
+      ends=("looks too normal", "caught"),
       caption="Bars are 95 % intervals; 50 % is guessing.",
     )  # fmt: skip
 
 
 def _figures(study: Study, name: str, compared: Comparison) -> Iterator[Chart]:
-  """Examples, histograms, ROC curves and a t-SNE map: without HFC and at one weight on it."""
-  clean, labels = compared.clean, list(compared.results)
-  labels = ["attack", "auto" if "auto" in labels else labels[-1]][: len(labels)]
-  groups = dict(zip(("attack", "hfc"), labels, strict=False))
-  results = {group: compared.results[label] for group, label in groups.items()}
+  """Examples, histograms, ROC curves and a t-SNE map: without HFC and at each weight on it."""
+  clean, results = compared.clean, compared.results
   plain = results["attack"]
-  some = np.flatnonzero(np.logical_and.reduce([each.success for each in results.values()]))
-  some = some[np.linspace(0, len(some) - 1, min(3, len(some))).astype(int)]
+  shown = {label: results[label] for label in dict.fromkeys(("attack", list(results)[-1]))}
+  some = np.flatnonzero(np.logical_and.reduce([each.success for each in shown.values()]))[:1]
   if len(some):
     names = study.sources.dataset.class_names
     classes = zip(clean.labels[some], plain.targets[some], strict=True)
     yield pictures.example_images(
-      name, study.images("adv_test", some), {g: x.images[some] for g, x in results.items()},
+      name, study.images("adv_test", some), {g: x.images[some] for g, x in shown.items()},
       plain.eps_256, [f"{names[a]} to {names[b]}" for a, b in classes],
     )  # fmt: skip
   scores = {
     detector: {"clean": by_label["clean"]}
-    | {group: by_label[label][results[group].success] for group, label in groups.items()}
+    | {group: by_label[group][result.success] for group, result in results.items()}
     for detector, by_label in compared.scores.items()
   }
   predicted = {"clean": clean.predictions}

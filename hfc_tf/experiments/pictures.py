@@ -12,14 +12,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hfc_tf.evaluation.curves import roc_curve
 from hfc_tf.experiments.measures import draw, relative_distance
-from hfc_tf.results.figures import COLORS, PALETTE, ImageGrid, Line, LineChart, Panels
+from hfc_tf.results.figures import PALETTE, ImageGrid, Line, LineChart, Panels, look
 from hfc_tf.results.labels import attack_label, decimal, detector_label, group_label, number
 
 Array = NDArray[Any]
-Groups = Mapping[str, Array]  # by "clean", "attack", "hfc"
+# By "clean", "attack" (without HFC) and what is with HFC: "hfc", or the rules of its weights.
+Groups = Mapping[str, Array]
 Scores = Mapping[str, Groups]  # [n] by detector
-_STYLES = {"clean": ":", "attack": "-", "hfc": "--"}
-_MARKERS = {"clean_original": "o", "clean_target": "s", "attack": "^", "hfc": "D"}
 _BINS = 24
 
 
@@ -28,13 +27,13 @@ def example_images(
 ) -> ImageGrid:
   """Clean and attacked images [n, (D,) H, W, C] with the perturbation magnified.
 
-  `attacked` holds "attack" and, where there is one, "hfc"; `eps_256` becomes black and white;
-  `labels` are short texts, one an image.
+  `attacked` holds no "clean"; `eps_256` becomes black and white; `labels` are short texts, one an
+  image.
   """
   scale = 256 / (2 * eps_256)  # a change of +-eps spans the grey scale
   names = {group: group_label(attack, group) for group in attacked}
   columns = {"clean": clean} | {names[group]: images for group, images in attacked.items()}
-  columns |= {f"change by {names[group]}\n× {number(scale, 1)}": 0.5 + scale * (images - clean)
+  columns |= {f"change × {number(scale, 1)} by\n{names[group]}": 0.5 + scale * (images - clean)
               for group, images in attacked.items()}  # fmt: skip
   middle = clean.shape[1] // 2
   shown = [(text, x[:, middle] if x.ndim == 5 else x) for text, x in columns.items()]
@@ -59,11 +58,12 @@ def score_histograms(attack: str, scores: Scores, thresholds: Mapping[str, float
     ends = np.quantile(np.concatenate(list(groups.values())), [0.01, 0.99])
     ends = ends if threshold is None else np.append(ends, threshold)
     edges, lines = np.histogram_bin_edges(ends, _BINS), []
-    for group, x in groups.items():
+    for place, (group, x) in enumerate(groups.items()):
+      color, style, _ = look(group, place)
       counts = np.histogram(np.clip(x, edges[0], edges[-1]), edges)[0] / len(x)
       lines.append(Line(
         group_label(attack, group), np.repeat(edges, 2), np.pad(np.repeat(counts, 2), 1),
-        COLORS[group], _STYLES[group], filled=True,
+        color, style, filled=True,
       ))  # fmt: skip
     if threshold is not None:
       top = max(float(np.max(line.y)) for line in lines)
@@ -86,7 +86,9 @@ def roc_curves(attack: str, scores: Scores, predicted: Groups | None = None) -> 
   panels, listed = [], []
   for detector, groups in scores.items():
     lines, areas = [Line("", [0, 1], [0, 1], PALETTE[-1], ":")], {}
-    for group in [group for group in groups if group != "clean"]:
+    for place, group in enumerate(groups):
+      if group == "clean":
+        continue
       label = group_label(attack, group)
       try:
         fpr, tpr, area = roc_curve(
@@ -96,7 +98,7 @@ def roc_curves(attack: str, scores: Scores, predicted: Groups | None = None) -> 
         continue
       areas[label] = f"{area:.2f}"
       x, y = np.repeat(fpr, 2)[1:], np.repeat(tpr, 2)[:-1]  # a staircase
-      lines.append(Line(label, x, y, COLORS[group], _STYLES[group]))
+      lines.append(Line(label, x, y, *look(group, place)[:2]))
     name = detector_label(detector)
     listed.append(f"{name}: {', '.join(f'{area} for {label}' for label, area in areas.items())}")
     panels.append(LineChart(
@@ -120,7 +122,7 @@ def feature_map(
 
   Args:
     attack: its key. layer: that of the features, for the caption.
-    features: arrays [n, C] under "clean_original", "clean_target", "attack" and "hfc".
+    features: arrays [n, C] under "clean_original", "clean_target" and as in `Groups`.
     seed: of t-SNE and of the subsample of at most `per_group` points of each group.
     name: the file's stem; "": after the attack, and so is the title.
   """
@@ -132,14 +134,14 @@ def feature_map(
   with threadpool_limits(1):  # t-SNE's threads wait for each other far longer than they work
     points = tsne.fit_transform(stacked)  # [N, 2]
   ends = np.cumsum([len(x) for x in shown.values()])
-  lines = [
-    Line(group_label(attack, group), xy[:, 0], xy[:, 1], COLORS[group], "", _MARKERS[group])
-    for group, xy in zip(shown, np.split(points, ends[:-1]), strict=True)
-  ]
+  lines = []
+  for place, (group, xy) in enumerate(zip(shown, np.split(points, ends[:-1]), strict=True)):
+    color, _, marker = look(group, place)
+    lines.append(Line(group_label(attack, group), xy[:, 0], xy[:, 1], color, "", marker))
   target = shown.get("clean_target", stacked[:0])
   distances = "; ".join(
     f"{decimal(relative_distance(target, x))} for {group_label(attack, group)}"
-    for group, x in shown.items() if group in ("attack", "hfc") and len(target) > 1
+    for group, x in shown.items() if not group.startswith("clean") and len(target) > 1
   )  # fmt: skip
   return LineChart(
     name or f"tsne_{attack}", f"Features, {layer if name else attack_label(attack)}",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.results import tables
-from hfc_tf.results.figures import COLORS, Line, LineChart
+from hfc_tf.results.figures import PALETTE, Line, LineChart
 from hfc_tf.results.labels import (
   attack_label,
   budget,
@@ -23,7 +23,7 @@ from hfc_tf.results.result import Table
 from hfc_tf.results.starts import STARTS, Spread, StartsRow, TrainingRow
 from hfc_tf.study.config import Config
 
-_COLORS = {"weights": COLORS["attack"], "scratch": COLORS["clean"]}
+_COLORS = {"weights": PALETTE[1], "scratch": PALETTE[0]}
 _FIGURES = {
   "accuracy": "Accuracy on Test", "auc": "AUC on Test", "adv_acc": "Adv. Acc, {}",
   "adv_acc_8bit": "Adv. Acc rounded to 8 bits, {}",

@@ -21,7 +21,7 @@ from hfc_tf.experiments.common import block_ends, study_result, summary
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import papers, tables
 from hfc_tf.results.feature_rows import StressRow
-from hfc_tf.results.figures import COLORS, Line, LineChart
+from hfc_tf.results.figures import PALETTE, Line, LineChart
 from hfc_tf.results.labels import budget, dataset_label
 from hfc_tf.results.result import Result, Table
 from hfc_tf.storage.arrays import Arrays
@@ -33,7 +33,7 @@ from hfc_tf.study.study import Study
 
 Array = np.ndarray[Any, Any]
 MICCAI, TMI = "MICCAI 2021, Table 1", "TMI, Fig. 4"
-_COLORS = {"medical": COLORS["attack"], "natural": COLORS["clean"]}
+_COLORS = {"medical": PALETTE[1], "natural": PALETTE[0]}
 _ARROWS, _STYLES = {"down": "↓", "up": "↑"}, {"down": "--", "up": "-"}
 _MICCAI_LAYERS = (36, 45, 48)
 _DIRECTIONS = {"down": 1.0, "up": -1.0}  # weight on mean(f^l), which is minimised

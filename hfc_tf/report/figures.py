@@ -118,6 +118,9 @@ def _plot(axes: Axes, chart: LineChart) -> None:
   if not chart.y_ticks:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
+  for place, text, side in zip((0.02, 0.98), chart.ends or (), ("bottom", "top"), strict=False):
+    axes.text(1.01, place, text, transform=axes.transAxes, fontsize=8.5, color=INK,
+              rotation=90, va=side, ha="left", style="italic")  # fmt: skip
   axes.set_xlabel(chart.x_label, fontsize=9, color=INK)
   axes.set_ylabel(chart.y_label, fontsize=9, color=INK)
   axes.tick_params(labelsize=8, colors=INK)

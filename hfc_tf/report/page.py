@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,7 +56,9 @@ def page_files(
     title=title,
     warnings=results.get("warnings") or [],
     synthetic=(results.get("data") or {}).get("source") == "synthetic",
-    facts=_facts(results),
+    facts=facts(results),
+    contents=_contents(results, sections, alone),
+    anchor=_anchor,
     files=_files(results),
     sections=sections,
     page_width=page_width,
@@ -109,7 +112,21 @@ def _sanity(results: Mapping[str, Any]) -> Table | None:
   )  # fmt: skip
 
 
-def _facts(results: Mapping[str, Any]) -> list[str]:
+def _contents(results: Mapping[str, Any], sections: Sequence[Section], alone: bool) -> list[str]:
+  """The headings of a page: of its figures, or of its sections."""
+  (first, *_) = sections
+  headings = [f.title for f in first.figures] if alone else [s.title for s in sections]
+  headings += ["The classifier on Test"] * bool(_classified(results))
+  headings += ["Sanity checks"] * bool(results.get("sanity"))
+  return [*headings, "How this page was made"]
+
+
+def _anchor(text: str) -> str:
+  """What a link within the page names a heading by."""
+  return re.sub(r"\W+", "-", text.lower()).strip("-")
+
+
+def facts(results: Mapping[str, Any]) -> list[str]:
   """The line under a title: images, classifier, side, attacks, budgets, steps, seed."""
   data, config = results.get("data") or {}, results.get("config") or {}
 
@@ -117,7 +134,7 @@ def _facts(results: Mapping[str, Any]) -> list[str]:
     values = (row.get(field) for row in results["rows"])
     return ", ".join(dict.fromkeys(label(value) for value in values if value is not None))
 
-  facts = (
+  forms = (
     ("{}", dataset_label(str(data.get("name", "")))),
     ("{}", model_label(str((results.get("classifier") or {}).get("name") or ""))),
     ("{} px", data.get("image_size")),
@@ -126,7 +143,7 @@ def _facts(results: Mapping[str, Any]) -> list[str]:
     ("{} steps", every("steps", str)),
     ("seed {}", config.get("seed")),
   )
-  return [form.format(fact) for form, fact in facts if fact not in (None, "")]
+  return [form.format(fact) for form, fact in forms if fact not in (None, "")]
 
 
 def _files(results: Mapping[str, Any]) -> str:

@@ -16,14 +16,25 @@ PALETTE = (
   "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#222222",
   "#882255", "#999933", "#999999",
 )  # fmt: skip
-COLORS = {
-  "clean": "#0072B2",
-  "clean_original": "#8C8C8C",
-  "clean_target": "#0072B2",
-  "attack": "#D55E00",
-  "hfc": "#009E73",
+# What a line or point shows: colour, style, marker. Apart for all kinds of colour blindness, by
+# lightness or marker too; other weights of HFC take the rest of PALETTE.
+GROUPS = {
+  "clean": ("#8C8C8C", ":", "o"),
+  "clean_original": ("#8C8C8C", "", "o"),
+  "clean_target": ("#56B4E9", "", "s"),
+  "attack": ("#D55E00", "-", "o"),
+  "hfc": ("#009E73", "--", "s"),
+  "paper": ("#009E73", "--", "s"),
+  "balanced": ("#332288", "-.", "^"),
+  "auto": ("#E69F00", (0, (4, 1, 1, 1, 1, 1)), "D"),
 }
 MARKERS = "os^Dv<>"
+
+
+def look(group: str | None, place: int = 0) -> tuple[str, Any, str]:
+  """Colour, style and marker of a group of images; `place` among those without any of their own."""
+  others = (PALETTE[3 + place % 4], (0, (2 + place % 3, 1)), MARKERS[4 + place % 3])
+  return GROUPS.get(group or "attack", others)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,7 +44,7 @@ class Line:
   Args:
     label: in the legend; "" keeps it out.
     x: values [n]. y: values [n], NaN where there is none.
-    color: one of PALETTE. style: of matplotlib; "" for points. marker: of matplotlib; "" for none.
+    color: of matplotlib. style: of matplotlib; "" for points. marker: of matplotlib; "" for none.
     low: lower ends of intervals [n]. high: their upper ends [n].
     filled: whether the area below is shaded.
   """
@@ -42,7 +53,7 @@ class Line:
   x: Sequence[float] | Array
   y: Sequence[float] | Array
   color: str
-  style: str = "-"
+  style: Any = "-"
   marker: str = ""
   low: Sequence[float] | None = None
   high: Sequence[float] | None = None
@@ -85,6 +96,7 @@ class LineChart(Chart):
     log_y: a logarithmic vertical axis.
     level: where a thin horizontal line stands for "no change" or "guessing".
     upright: where a thin vertical line stands.
+    ends: what the lower and the upper end of the vertical axis mean.
   """
 
   lines: Sequence[Line]
@@ -96,6 +108,7 @@ class LineChart(Chart):
   log_y: bool = False
   level: float | None = None
   upright: float | None = None
+  ends: tuple[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -61,10 +61,11 @@ def start_label(start: str | None) -> str:
 
 
 def group_label(attack: str, group: str) -> str:
-  """A group of images in words: clean, the attack, or the attack with HFC."""
+  """A group of images in words: clean, the attack, or the attack with HFC, by its weight's rule."""
   if group in _GROUPS:
     return _GROUPS[group]
-  return attack_label(attack) + (" with HFC" if group == "hfc" else "")
+  rule = {"attack": "", "hfc": " with HFC"}
+  return attack_label(attack) + rule.get(group, f" with HFC ({group})")
 
 
 def hfc_label(rule: str | None) -> str:

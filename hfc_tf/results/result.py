@@ -40,17 +40,21 @@ class Section:
 
   Args:
     title: its heading.
+    facts: the line under it: images, classifier, attack, budget, steps.
     lead: the finding in a sentence or two.
     tables: in the order of the page, before the figures.
     figures: of `hfc_tf.results.figures`, in the order of the page.
+    cover: how many of the figures stand before the tables.
     notes: sentences on how the numbers came about.
     command: what makes it; a page of several sections shows it with each.
   """
 
   title: str
+  facts: Sequence[str] = ()
   lead: Sequence[str] = ()
   tables: Sequence[Table] = ()
   figures: Sequence[Any] = ()
+  cover: int = 0
   notes: Sequence[str] = ()
   command: str | None = None
 

@@ -24,9 +24,11 @@ class DetectionRow:
   `population` says which adversarials were scored, always against all clean AdvTest images:
   "successful" are all that fooled the classifier under this attack; "both_arms" those whose image
   fooled it without HFC and with it at each weight. `tpr_at_90_tnr` and `tnr_at_threshold` are at
-  the threshold learnt on AdvTrain. The two-sided AUC within class is the mean over classes of
-  max(A_c, 1 - A_c); of one that has `left_out`, too few images, it knows nothing. Attacked images
-  are files of that `grid` ("8 bits"); figures `_float` are of the images before they were stored.
+  the threshold learnt on AdvTrain, and so is `evasion_rate`: the share of all attacked images that
+  reach their target and stay below it; None among "both_arms". The two-sided AUC within class is
+  the mean over classes of max(A_c, 1 - A_c); of one that has `left_out`, too few images, it knows
+  nothing. Attacked images are files of that `grid` ("8 bits"); figures `_float` are of the images
+  before they were stored.
   """
 
   attack: str
@@ -52,6 +54,7 @@ class DetectionRow:
   tpr_at_90_tnr: float | None
   tpr_at_90_tnr_test_threshold: float | None
   tnr_at_threshold: float
+  evasion_rate: float | None
   adv_acc: float
   adv_acc_low: float
   adv_acc_high: float

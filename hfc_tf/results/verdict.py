@@ -28,6 +28,57 @@ def verdict(rows: Sequence[Any]) -> list[str]:
   return [text for (rule,), group in by_rule for text in _of_rule(rule, group)]
 
 
+def headline(rows: Sequence[Any]) -> list[str]:
+  """What a false alarm rate of 10 % buys without and with HFC, in the words of who runs a detector.
+
+  That the attack is too weak to judge by comes first.
+
+  Args:
+    rows: as `DetectionRow`, of adversarials that reach their target.
+  """
+  weak, lines = [], []
+  for (attack, eps), group in grouped(rows, "attack", "eps_256").items():
+    name = attack_label(attack)
+    if all(row.adv_acc < 0.5 for row in group):
+      weak.append(
+        f"{name} is too weak at {budget(eps)} to judge detectors by: {share(group[0].adv_acc)} of "
+        "the images reach their target. Raise --eps or --steps."
+      )
+    forms = [each for each in grouped(group, "weight_rule").values() if _caught(each)]
+    lines += [_of_best(name, each, group) for each in forms if not each[0].hfc]
+    hidden = [each for each in reversed(forms) if each[0].hfc]
+    if hidden:  # of several weights, that at which most evades the best detector
+      most = max(hidden, key=lambda each: _caught(each)[0].evasion_rate)
+      lines.append(_of_best(name, most, group))
+  return weak + lines
+
+
+def _caught(rows: Sequence[Any]) -> list[Any]:
+  """The rows with a share that is caught at 10 % false alarms, the largest first."""
+  scored = (row for row in rows if row.tpr_at_90_tnr is not None)
+  return sorted(scored, key=lambda row: -row.tpr_at_90_tnr)
+
+
+def _of_best(name: str, rows: Sequence[Any], group: Sequence[Any]) -> str:
+  """What the best detector catches of one form of an attack, and who loses most to HFC."""
+  row = _caught(rows)[0]
+  form = f"with {rule_label(row.weight_rule, rows)}" if row.hfc else "without HFC"
+  text = (
+    f"{name} {form} moves {share(row.adv_acc, 0)} of the images to their target; at 10\u202f% "
+    f"false alarms the best of {len(rows)} detectors, {detector_label(row.detector)}, catches "
+    f"{share(row.tpr_at_90_tnr, 0)} of these, and {share(row.evasion_rate, 0)} of all images evade "
+    "it."
+  )
+  before = {each.detector: each.tpr_at_90_tnr for each in _caught(group) if not each.hfc}
+  falls = {each.detector: before[each.detector] - each.tpr_at_90_tnr for each in _caught(rows)
+           if each.hfc and each.detector in before}  # fmt: skip
+  name = max(falls, key=falls.__getitem__, default="")
+  if name and falls[name] > 0:
+    ends = share(before[name], 0), share(before[name] - falls[name], 0)
+    text += f" {detector_label(name)} falls from {ends[0]} caught to {ends[1]}."
+  return text
+
+
 def rule_label(rule: str, rows: Iterable[Any]) -> str:
   """ "HFC at the papers’ weight (1)", "(0.3 for BIM, 0.4 for PGD)" where attacks differ."""
   if rule not in _RULES:

@@ -80,6 +80,10 @@ def test_successful_adversarials_against_all_clean_images(case):
     assert row.auc_within_class_low < row.auc_within_class < row.auc_within_class_high
     assert row.tpr_at_90_tnr == np.mean(a > 0.5)
     assert row.tnr_at_threshold == np.mean(c <= 0.5)
+    if row.population == "both_arms":
+      assert row.evasion_rate is None
+    else:  # of attacked images, those that reach the target and are not flagged
+      assert row.evasion_rate == pytest.approx(row.adv_acc * (1 - row.tpr_at_90_tnr))
     assert row.tpr_at_90_tnr_test_threshold == np.mean(a > np.sort(c)[107])
     assert row.adv_acc == ok.mean()
     assert row.adv_acc_low < row.adv_acc < row.adv_acc_high

@@ -71,7 +71,14 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
   assert {f"{figure.name}.png" for figure in section.figures} == {
     path.name for path in (out / "figures").iterdir()
   }
-  table, success, *details, classes = section.tables
+  caught, table, success, *details, classes = section.tables
+  assert caught.head == ["Detector", "without HFC", "HFC, paper", "HFC, balanced"]
+  chosen = {(r["detector"], r["weight_rule"]): r for r in results["rows"]
+            if r["population"] == "successful"}  # fmt: skip
+  row = chosen["maha", "balanced"]
+  assert caught.rows[1][0] == "MAHA" and caught.rows[1][3] == (
+    f"{100 * row['tpr_at_90_tnr']:.0f} ({100 * row['evasion_rate']:.0f})"
+  )
   assert table.head == ["Attack", "HFC", "KD", "MAHA", "BU", "Adv. Acc"]
   assert [line[:2] for line in table.rows] == [
     ["BIM", "–"], ["BIM", "paper (1)"], ["BIM", "balanced"],

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from hfc_tf.errors import InputError
-from hfc_tf.report import results
+from hfc_tf.report import results, write
+from hfc_tf.results.result import Result
 from hfc_tf.storage import files
+from hfc_tf.study.config import Config
 
 
 @dataclasses.dataclass
@@ -22,6 +24,15 @@ def _write(out, given, rows):
   complete = results.plain({"schema": {"name": "detection"}, **given, "rows": rows})
   results.write_run(out, complete, {})
   return complete
+
+
+def test_a_run_that_only_reads_artefacts_keeps_the_first_timing(tmp_path):
+  seen = []
+  for total, seed in ((9.0, 0), (1.0, 0), (2.0, 4)):
+    given = Result(name="tsne", title="A", rows=[], config=Config(out=str(tmp_path), seed=seed),
+                   summary={"timing": {"total": total}})  # fmt: skip
+    seen.append(write(given)["timing"]["total"])
+  assert seen == [9.0, 9.0, 2.0]
 
 
 def test_nan_becomes_null_and_numpy_plain(tmp_path):

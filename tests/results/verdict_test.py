@@ -4,7 +4,7 @@ import types
 
 from hfc_tf.results.rows import ClassArea
 from hfc_tf.results.tables import beside_the_papers
-from hfc_tf.results.verdict import verdict
+from hfc_tf.results.verdict import headline, verdict
 
 
 def row(detector, area, *, attack="bim", hfc=False, rule=None, weight=0.0, population="successful",
@@ -18,7 +18,8 @@ def row(detector, area, *, attack="bim", hfc=False, rule=None, weight=0.0, popul
     "auc": area, "auc_within_class": area, "auc_within_class_two_sided": folded,
     "auc_within_class_two_sided_low": low, "auc_within_class_two_sided_high": high,
     "by_class": [ClassArea(k, each, 40, 50, each is None) for k, each in enumerate(areas)],
-    "tpr_at_90_tnr": area, "adv_acc": adv_acc, "n_adversarial": n_adversarial, "n_clean": 100,
+    "tpr_at_90_tnr": area, "evasion_rate": None if area is None else adv_acc * (1 - area),
+    "adv_acc": adv_acc, "n_adversarial": n_adversarial, "n_clean": 100,
     **more,
   })  # fmt: skip
 
@@ -46,6 +47,23 @@ def test_verdict():
     "With HFC at the automatic weight (0.3), 96\u202f% of the images attacked by BIM reach their "
     "target; 1 of 2 detectors sees them, most of all KD, 75.0\u202f% [73–77], scores too high.",
   ]
+
+
+def test_headline_says_what_the_best_detector_catches_and_who_falls_most():
+  (plain, hidden) = headline([row for row in rows() if row.population == "successful"])
+  assert plain == (
+    "BIM without HFC moves 99\u202f% of the images to their target; at 10\u202f% false alarms the "
+    "best of 2 detectors, MAHA, catches 100\u202f% of these, and 0\u202f% of all images evade it."
+  )
+  # Of both weights that which more evades at: 1 - .51 of .854 at the papers', .25 of .961 at auto.
+  assert "at the papers’ weight (1) moves 85" in hidden and "KD, catches 51" in hidden
+  assert "42\u202f% of all images evade it." in hidden
+  assert hidden.endswith("MAHA falls from 100\u202f% caught to 2\u202f%.")
+
+
+def test_an_attack_that_is_too_weak_is_said_first():
+  first, *_ = headline([row("kd", 0.9, adv_acc=0.2), row("kd", 0.1, adv_acc=0.1, hfc=True)])
+  assert first.startswith("BIM is too weak at ε = 4/256") and "Raise --eps or --steps." in first
 
 
 def test_none_is_said_only_where_no_interval_excludes_one_half():
