@@ -35,6 +35,15 @@ PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 
 
+def holds_volumes(name: str, data_dir: str | Path | None) -> bool:
+  """Whether a data set is one of volumes, by its name or the header of its npz file."""
+  if name == "npz" and data_dir:
+    from hfc_tf.data.stored import first_images, is_volume
+
+    return is_volume(first_images(Path(data_dir)).shape)
+  return name in VOLUMES
+
+
 def load(
   name: str,
   data_dir: str | Path | None = None,
@@ -56,7 +65,7 @@ def load(
     num_images: how many to draw, by class; None reads all (a phantom: its own number).
     cache_dir: a folder in which decoded images are kept.
     window: of volumes from files: (level, width) in their units, for CT Hounsfield units.
-    depth: of volumes from files: slices; None takes the median.
+    depth: of volumes from files: slices; None takes the median (npz: their own).
 
   Raises:
     InputError: unknown name, no data, or data that is not as expected.
@@ -65,7 +74,8 @@ def load(
     raise InputError(f"a data set out of {', '.join(DATASETS)}", name, "choose one of them")
   options: dict[str, Any] = {"window": window, "depth": depth}
   options = {key: value for key, value in options.items() if value is not None}
-  if options and not (data_dir and name in VOLUMES):
+  may = {"depth": (*VOLUMES, "npz"), "window": VOLUMES}
+  if options and not (data_dir and all(name in may[key] for key in options)):
     expected = f"--{' and --'.join(options)} with volumes from files ({', '.join(VOLUMES)})"
     found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
     raise InputError(expected, found, "leave it out")
