@@ -1,5 +1,6 @@
 """Image files of many kinds to one array: checked, decoded in parallel, resized."""
 
+import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tifffile
 from absl import logging
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hfc_tf.data.cache import Decoded, cached, in_order
 from hfc_tf.data.dataset import widened
@@ -122,10 +123,12 @@ def _stored_bits(wide: Iterable[np.ndarray], paths: Sequence[Path]) -> int:
       "16-bit files of which none exceeds %d (%s): read as %d-bit, %d is white; --stored_bits "
       "says otherwise", top, paths[tops.index(top)], bits, 2**bits - 1,
     )  # fmt: skip
-  elif bits == 16 and (dark := [path for path, each in zip(paths, tops, strict=True)
-                                if each <= 4095]):  # fmt: skip
-    logging.warning("%d of %d 16-bit files do not exceed 4095, such as %s: read as 16-bit like the "
-                    "others; if they are 12-bit, keep them apart", len(dark), len(paths), dark[0])  # fmt: skip
+  dark = [path for path, each in zip(paths, tops, strict=True) if each <= 4095]
+  if bits == 16 and dark:
+    logging.warning(
+      "%d of %d 16-bit files do not exceed 4095, such as %s: read as 16-bit like the others; if "
+      "they are 12-bit, keep them apart", len(dark), len(paths), dark[0],
+    )  # fmt: skip
   return bits
 
 
@@ -159,23 +162,31 @@ def _read(path: Path, channels: int) -> np.ndarray:
   """Reads one file, its first picture, upright: uint16 [H, W, channels]."""
   data = path.read_bytes()
   with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1)
+    turned = _orientation(image)
     if _is_deep_png(data):  # Pillow would cut 16-bit colour to 8 bits
       wide: np.ndarray = tf.io.decode_png(data, channels=channels, dtype=tf.uint16).numpy()
       return _upright(wide, turned)
     if image.format == "TIFF" and _is_deep_colour(image):
       return _as_channels(_upright(_tiff(data), turned), channels)
-    inverted = image.format == "TIFF" and image.tag_v2.get(262) == 0  # white is zero
+    tiff = image.format == "TIFF"  # which Pillow turns by itself
+    inverted = tiff and image.tag_v2.get(262) == 0  # white is zero
     if image.mode.startswith("I"):
-      upright = ImageOps.exif_transpose(image)
-      values = np.asarray(upright)  # [H, W]
+      values = np.asarray(image)  # [H, W]
       if values.min() < 0 or values.max() > 65535:
         raise ValueError("values outside 16 bits")
       values = 65535 - values if inverted else values
-      return np.repeat(values.astype(np.uint16)[..., None], channels, axis=-1)
-    upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-    narrow = np.asarray(upright, np.uint16)
-    return narrow.reshape(*narrow.shape[:2], channels) * np.uint16(257)
+      deep = np.repeat(values.astype(np.uint16)[..., None], channels, axis=-1)
+      return deep if tiff else _upright(deep, turned)
+    values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint16) * np.uint16(257)
+    values = values.reshape(*values.shape[:2], channels)
+    return values if tiff else _upright(values, turned)
+
+
+def _orientation(image: Any) -> int:
+  """As EXIF has it, 1 to 8; 1 where EXIF is damaged."""
+  with contextlib.suppress(Exception):
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+  return 1
 
 
 def _is_deep_colour(image: Any) -> bool:

@@ -58,6 +58,10 @@ class Config:
   window: tuple[str, ...] | None = _flag(
     None, "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM.", values.window
   )
+  stored_bits: int | None = _flag(
+    None, "Of 16-bit image files, the bits that hold the image; none: 12 where no value exceeds "
+    "4095, else 16.", values.whole, 8, 16,
+  )  # fmt: skip
   num_images: int | None = _flag(None, "Use only so many images, by class.", values.whole)
   model: str | None = _flag(
     None, f"{', '.join(MODELS)}; trained here. None: small_resnet on phantoms, else resnet50, of "
