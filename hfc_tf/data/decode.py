@@ -161,6 +161,7 @@ def _is_deep_png(data: bytes) -> bool:
 def _read(path: Path, channels: int) -> np.ndarray:
   """Reads one file, its first picture, upright: uint16 [H, W, channels]."""
   data = path.read_bytes()
+  image: Any
   with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
     turned = _orientation(image)
     if _is_deep_png(data):  # Pillow would cut 16-bit colour to 8 bits
@@ -217,6 +218,6 @@ def _as_channels(values: np.ndarray, channels: int) -> np.ndarray:
 
 def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
   """Turns [H, W, C] as EXIF's orientation 1 to 8 says."""
-  turned = values.swapaxes(0, 1) if orientation >= 5 else values
+  turned: np.ndarray = values.swapaxes(0, 1) if orientation >= 5 else values
   turned = turned[::-1] if orientation in (3, 4, 7, 8) else turned
   return turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
