@@ -220,4 +220,5 @@ def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
   """Turns [H, W, C] as EXIF's orientation 1 to 8 says."""
   turned: np.ndarray = values.swapaxes(0, 1) if orientation >= 5 else values
   turned = turned[::-1] if orientation in (3, 4, 7, 8) else turned
-  return turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+  turned = turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+  return turned
