@@ -33,6 +33,17 @@ DATASETS: Registry[Callable[..., Listing]] = Registry({
 })  # fmt: skip
 PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
+# What only some readers take.
+OPTIONS = {"depth": (*VOLUMES, "npz"), "window": VOLUMES, "stored_bits": ("folder", "chest")}
+
+
+def holds_volumes(name: str, data_dir: str | Path | None) -> bool:
+  """Whether a data set is one of volumes, by its name or the header of its npz file."""
+  if name == "npz" and data_dir:
+    from hfc_tf.data.stored import first_images, is_volume
+
+    return is_volume(first_images(Path(data_dir)).shape)
+  return name in VOLUMES
 
 
 def load(
@@ -45,6 +56,7 @@ def load(
   *,
   window: volumes.Window | None = None,
   depth: int | None = None,
+  stored_bits: int | None = None,
 ) -> Dataset:
   """Reads a data set, or draws its built-in phantom where there is one and no `data_dir`.
 
@@ -56,17 +68,20 @@ def load(
     num_images: how many to draw, by class; None reads all (a phantom: its own number).
     cache_dir: a folder in which decoded images are kept.
     window: of volumes from files: (level, width) in their units, for CT Hounsfield units.
-    depth: of volumes from files: slices; None takes the median.
+    stored_bits: of 16-bit image files: the bits that hold the image; None looks at their values.
+    depth: of volumes from files: slices; None takes the median (npz: their own).
 
   Raises:
     InputError: unknown name, no data, or data that is not as expected.
   """
   if name not in DATASETS:
     raise InputError(f"a data set out of {', '.join(DATASETS)}", name, "choose one of them")
-  options: dict[str, Any] = {"window": window, "depth": depth}
+  options: dict[str, Any] = {"window": window, "depth": depth, "stored_bits": stored_bits}
   options = {key: value for key, value in options.items() if value is not None}
-  if options and not (data_dir and name in VOLUMES):
-    expected = f"--{' and --'.join(options)} with volumes from files ({', '.join(VOLUMES)})"
+  for key in options:
+    if data_dir and name in OPTIONS[key]:
+      continue
+    expected = f"--{key} with files of --dataset={', '.join(OPTIONS[key])}"
     found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
     raise InputError(expected, found, "leave it out")
   if data_dir:

@@ -167,9 +167,9 @@ def levels(grid: str, bits: int) -> int | None:
   return None if grid == "float" else 2 ** (bits if grid == "auto" else int(grid)) - 1
 
 
-def widened(values: np.ndarray) -> np.ndarray:
-  """12-bit values in 16 bits, uint16: v -> 65535 v / 4095, rounded, from which v comes back."""
-  wide: np.ndarray = np.rint(values.astype(np.float32) * np.float32(65535 / 4095))
+def widened(values: np.ndarray, bits: int = 12) -> np.ndarray:
+  """Values of fewer bits in 16, uint16: v -> 65535 v / (2^bits - 1), rounded; v comes back."""
+  wide: np.ndarray = np.rint(values.astype(np.float64) * (65535 / (2**bits - 1)))
   return wide.astype(np.uint16)
 
 

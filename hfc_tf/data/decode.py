@@ -1,13 +1,16 @@
 """Image files of many kinds to one array: checked, decoded in parallel, resized."""
 
+import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
+import tifffile
+from absl import logging
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from hfc_tf.data.cache import Decoded, cached, in_order
 from hfc_tf.data.dataset import widened
@@ -19,33 +22,40 @@ MAX_PIXELS = 2**27
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
 _KIND = f"a readable image file ({' '.join(_FORMATS)})"
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 
 
 class Header(NamedTuple):
-  """What the header of an image file tells: its mode (Pillow's), size, and bits a value."""
+  """What the header of an image file tells: its mode (Pillow's), size, bits a value, pictures."""
 
   mode: str
   width: int
   height: int
   grey: bool
   bits: int
+  frames: int = 1
 
 
 def decode_images(
-  paths: Sequence[Path], image_size: int, cache: Path | None = None, channels: int | None = None
+  paths: Sequence[Path],
+  image_size: int,
+  cache: Path | None = None,
+  channels: int | None = None,
+  stored_bits: int | None = None,
 ) -> tuple[np.ndarray, int]:
   """Decodes files to 16-bit images of one size.
 
-  Grey, RGB, RGBA (alpha dropped), palette and CMYK files are read; 16-bit ones keep their
-  precision. Where no value of all 16-bit files is above 4095, they are 12-bit: 4095 is white.
-  Images of another size are resized in float32, bilinear and antialiased.
+  Grey, RGB, RGBA (alpha dropped), palette and CMYK files are read, upright as their EXIF says, and
+  of several pictures the first; 16-bit ones keep their precision. Where no value of all 16-bit
+  files is above 4095, they are 12-bit: 4095 is white. Images of another size are resized in
+  float32, bilinear and antialiased.
 
   Args:
     paths: N files.
     image_size: side of the square images, in pixels.
     cache: a folder in which the result is kept, read-only; None decodes every time.
     channels: 1 or 3; None takes 1 if every file is grey, else 3.
+    stored_bits: of 16-bit files, the bits that hold the image, from the lowest; None looks.
 
   Returns:
     uint16 [N, image_size, image_size, channels], and the bits of the files: 8, 12 or 16.
@@ -55,22 +65,30 @@ def decode_images(
     headers = [look(path) for path in paths]  # every header, before any pixel
     depth = channels or (1 if all(header.grey for header in headers) else 3)
 
+    if several := [path for path, header in zip(paths, headers, strict=True) if header.frames > 1]:
+      logging.warning("%d of %d files hold several pictures, of which the first is read: %s",
+                      len(several), len(paths), several[0])  # fmt: skip
+
     def whole(path: Path) -> np.ndarray:
       with readable(_KIND, path):
         return _read(path, depth)
 
     deep = [path for path, header in zip(paths, headers, strict=True) if header.bits > 8]
-    bits = _bits(in_order(whole, deep)) if deep else 8
-    narrow = set(deep) if bits == 12 else set()
+    bits = (stored_bits or _stored_bits(in_order(whole, deep), deep)) if deep else 8
+    narrow = set(deep) if bits < 16 else set()
 
     def read(path: Path) -> np.ndarray:
       pixels = whole(path)
-      return resize(widened(pixels) if path in narrow else pixels, image_size)
+      if path in narrow and pixels.max() >= 2**bits:
+        expected = f"16-bit files with {bits} bits of image"
+        raise InputError(expected, f"{pixels.max()} in {path}", "raise --stored_bits")
+      return resize(widened(pixels, bits) if path in narrow else pixels, image_size)
 
     shape = (len(paths), image_size, image_size, depth)
     return shape, in_order(read, paths), lambda: bits
 
-  return cached(cache, paths, [_CACHE_VERSION, image_size, channels], decode)
+  made_of = [_CACHE_VERSION, image_size, channels, stored_bits]
+  return cached(cache, paths, made_of, decode)
 
 
 def resize(pixels: np.ndarray, image_size: int) -> np.ndarray:
@@ -93,9 +111,25 @@ def resized_planes(planes: np.ndarray, height: int, width: int) -> np.ndarray:
   return resized
 
 
-def _bits(wide: Iterable[np.ndarray]) -> int:
-  """Of files that hold 16 bits: 12 where no value of any needs more, else 16."""
-  return 12 if all(values.max() <= 4095 for values in wide) else 16
+def _stored_bits(wide: Iterable[np.ndarray], paths: Sequence[Path]) -> int:
+  """Of files that hold 16 bits: 12 where no value of any needs more, else 16.
+
+  Warns where the values leave a doubt: they may be 10- or 14-bit, or of files that differ.
+  """
+  tops = [int(values.max()) for values in wide]
+  top, bits = max(tops), 12 if max(tops) <= 4095 else 16
+  if 0 < top <= 1023 or 4095 < top <= 16383:
+    logging.warning(
+      "16-bit files of which none exceeds %d (%s): read as %d-bit, %d is white; --stored_bits "
+      "says otherwise", top, paths[tops.index(top)], bits, 2**bits - 1,
+    )  # fmt: skip
+  dark = [path for path, each in zip(paths, tops, strict=True) if each <= 4095]
+  if bits == 16 and dark:
+    logging.warning(
+      "%d of %d 16-bit files do not exceed 4095, such as %s: read as 16-bit like the others; if "
+      "they are 12-bit, keep them apart", len(dark), len(paths), dark[0],
+    )  # fmt: skip
+  return bits
 
 
 def look(path: Path) -> Header:
@@ -106,8 +140,9 @@ def look(path: Path) -> Header:
     try:
       with Image.open(path, formats=_FORMATS) as image:
         width, height, mode = image.width, image.height, image.mode
+        frames = int(getattr(image, "n_frames", 1))
     except Image.DecompressionBombError:
-      width, height, mode = MAX_PIXELS + 1, 1, ""
+      width, height, mode, frames = MAX_PIXELS + 1, 1, "", 1
     except UnidentifiedImageError:
       raise ValueError("no image") from None
   if width * height > MAX_PIXELS:
@@ -115,7 +150,8 @@ def look(path: Path) -> Header:
     raise InputError(expected, f"{path} with more", "scale it down")
   if mode == "F":
     raise InputError("8- or 16-bit integer images", f"{path} in floating point", "convert it")
-  return Header(mode, width, height, mode in _GREY_MODES, 16 if deep or mode[:1] == "I" else 8)
+  bits = 16 if deep or mode[:1] == "I" else 8
+  return Header(mode, width, height, mode in _GREY_MODES, bits, frames)
 
 
 def _is_deep_png(data: bytes) -> bool:
@@ -123,17 +159,66 @@ def _is_deep_png(data: bytes) -> bool:
 
 
 def _read(path: Path, channels: int) -> np.ndarray:
-  """Reads one file: uint16 [H, W, channels]."""
+  """Reads one file, its first picture, upright: uint16 [H, W, channels]."""
   data = path.read_bytes()
-  if _is_deep_png(data):
-    # Pillow would cut 16-bit colour to 8 bits.
-    image: np.ndarray = tf.io.decode_png(data, channels=channels, dtype=tf.uint16).numpy()
-    return image
-  with Image.open(io.BytesIO(data), formats=_FORMATS) as image_file:
-    if image_file.mode.startswith("I"):
-      wide = np.asarray(image_file)  # [H, W]
-      if wide.min() < 0 or wide.max() > 65535:
+  image: Any
+  with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+    turned = _orientation(image)
+    if _is_deep_png(data):  # Pillow would cut 16-bit colour to 8 bits
+      wide: np.ndarray = tf.io.decode_png(data, channels=channels, dtype=tf.uint16).numpy()
+      return _upright(wide, turned)
+    if image.format == "TIFF" and _is_deep_colour(image):
+      return _as_channels(_upright(_tiff(data), turned), channels)
+    tiff = image.format == "TIFF"  # which Pillow turns by itself
+    inverted = tiff and image.tag_v2.get(262) == 0  # white is zero
+    if image.mode.startswith("I"):
+      values = np.asarray(image)  # [H, W]
+      if values.min() < 0 or values.max() > 65535:
         raise ValueError("values outside 16 bits")
-      return np.repeat(wide.astype(np.uint16)[..., None], channels, axis=-1)
-    values = np.asarray(image_file.convert("L" if channels == 1 else "RGB"), np.uint16)
-    return values.reshape(*values.shape[:2], channels) * np.uint16(257)
+      values = 65535 - values if inverted else values
+      deep = np.repeat(values.astype(np.uint16)[..., None], channels, axis=-1)
+      return deep if tiff else _upright(deep, turned)
+    values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint16) * np.uint16(257)
+    values = values.reshape(*values.shape[:2], channels)
+    return values if tiff else _upright(values, turned)
+
+
+def _orientation(image: Any) -> int:
+  """As EXIF has it, 1 to 8; 1 where EXIF is damaged."""
+  with contextlib.suppress(Exception):
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+  return 1
+
+
+def _is_deep_colour(image: Any) -> bool:
+  """Whether a TIFF has 16-bit colour, which Pillow would cut to 8 bits."""
+  bits = image.tag_v2.get(258, (1,))
+  return len(bits) > 1 and max(bits) > 8
+
+
+def _tiff(data: bytes) -> np.ndarray:
+  """The first page of a 16-bit colour TIFF, uint16 [H, W, 3]."""
+  with tifffile.TiffFile(io.BytesIO(data)) as file:
+    page = file.pages[0]
+    values = page.asarray()
+    if page.planarconfig == 2:  # a plane a channel
+      values = np.moveaxis(values, 0, -1)
+  if values.ndim != 3 or values.shape[-1] < 3 or values.dtype != np.uint16:
+    raise ValueError(f"{values.dtype} {list(values.shape)}")
+  return values[..., :3]
+
+
+def _as_channels(values: np.ndarray, channels: int) -> np.ndarray:
+  """Colour [H, W, 3] as it is, or its luminance (ITU-R BT.601)."""
+  if channels == 3:
+    return values
+  grey: np.ndarray = np.rint(values @ np.array([0.299, 0.587, 0.114]))[..., None]
+  return grey.astype(np.uint16)
+
+
+def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
+  """Turns [H, W, C] as EXIF's orientation 1 to 8 says."""
+  turned: np.ndarray = values.swapaxes(0, 1) if orientation >= 5 else values
+  turned = turned[::-1] if orientation in (3, 4, 7, 8) else turned
+  turned = turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+  return turned

@@ -23,17 +23,18 @@ _GRADES = ("no DR", "mild", "moderate", "severe", "proliferative")
 _EYE = re.compile(r"^(\d+)_(?:left|right)$")  # EyePACS: both eyes of a patient
 
 
-def folder(data_dir: Path) -> Listing:
+def folder(data_dir: Path, stored_bits: int | None = None) -> Listing:
   """Lists DATA_DIR/CLASS/IMAGE; the classes are the sub-folders in sorted order."""
+  read = partial(decode_images, stored_bits=stored_bits)
   classes = class_folders(data_dir, "one sub-folder of images per class")
   paths = [path for folder in classes for path in image_files(folder)]
   names = tuple(folder.name for folder in classes)
   labels = [names.index(path.parent.name) for path in paths]
   name = data_dir.resolve().name
-  return Listing(name, "directory", data_dir, labels, names, paths, decode_images)
+  return Listing(name, "directory", data_dir, labels, names, paths, read)
 
 
-def chest(data_dir: Path) -> Listing:
+def chest(data_dir: Path, stored_bits: int | None = None) -> Listing:
   """Lists {train,val,test}/{NORMAL,PNEUMONIA}, pooled: the papers split anew.
 
   Kaggle's own parts are of no use as a split: `val` holds 16 images and `test` differs in its
@@ -51,7 +52,9 @@ def chest(data_dir: Path) -> Listing:
     remedy = "check --data_dir, or use --dataset=folder for other layouts"
     raise InputError(f"{_CHEST} in {root}", names, remedy)
   labels = [int(path.parent.name == "PNEUMONIA") for path in paths]
-  classes, read = ("normal", "pneumonia"), partial(decode_images, channels=1)
+  classes, read = ("normal", "pneumonia"), partial(
+    decode_images, channels=1, stored_bits=stored_bits
+  )
   return Listing("chest", "kaggle", root, labels, classes, paths, read, _patients)
 
 

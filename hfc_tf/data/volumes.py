@@ -8,10 +8,10 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.data import decode, dicom, nifti
-from hfc_tf.data.arrays import MAX_BYTES
 from hfc_tf.data.cache import Decoded, cached, in_order
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
+from hfc_tf.data.stored import MAX_BYTES
 from hfc_tf.data.volume import Volume
 from hfc_tf.errors import InputError
 
@@ -106,13 +106,13 @@ def windowed(values: np.ndarray, level: float, width: float) -> np.ndarray:
 
 
 def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
-  """Resizes uint16 [D, H, W, 1] to [depth, image_size, image_size, 1], linearly, antialiased."""
-  planes = decode.resize(pixels, image_size)  # [D, S, S, 1]
+  """Resizes uint16 [D, H, W, C] to [depth, image_size, image_size, C], linearly, antialiased."""
+  planes = decode.resize(pixels, image_size)  # [D, S, S, C]
   if len(planes) == depth:
     return planes
-  table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
+  table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2 C, 1]: slices are rows of one image
   resized = decode.resized_planes(table, depth, table.shape[2])
-  return resized.reshape(depth, image_size, image_size, 1)
+  return resized.reshape(depth, *planes.shape[1:])
 
 
 def _bits(values: np.ndarray) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.data import DATASETS, VOLUMES
+from hfc_tf.data import DATASETS, holds_volumes
 from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
@@ -53,11 +53,15 @@ class Config:
   )
   image_size: int = _flag(64, "Side in pixels.", values.whole, 8, 4096)
   depth: int | None = _flag(
-    None, "Slices of NIfTI and DICOM volumes; none: the median.", values.whole, 1, 4096
+    None, "Slices of volumes; none: the median, or those of the npz file.", values.whole, 1, 4096
   )
   window: tuple[str, ...] | None = _flag(
     None, "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM.", values.window
   )
+  stored_bits: int | None = _flag(
+    None, "Of 16-bit image files, the bits that hold the image; none: 12 where no value exceeds "
+    "4095, else 16.", values.whole, 8, 16,
+  )  # fmt: skip
   num_images: int | None = _flag(None, "Use only so many images, by class.", values.whole)
   model: str | None = _flag(
     None, f"{', '.join(MODELS)}; trained here. None: small_resnet on phantoms, else resnet50, of "
@@ -196,7 +200,7 @@ class Config:
         check(flag, getattr(self, field.name), *field.metadata["limits"])
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
-    real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
+    real = "resnet18_3d" if holds_volumes(self.dataset, self.data_dir) else "resnet50"
     small = self.synthetic and self.setting == "default"
     model = self.model or ("small_resnet" if small else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hfc_tf.data import VOLUMES
+from hfc_tf.data import OPTIONS
 from hfc_tf.errors import InputError
 
 
@@ -23,13 +23,15 @@ def without_effect(
   hfc = given("hfc", True) or hides
   weights = given("hfc_weights") or ()
   automatic, balanced = hides or "auto" in weights, hides or "balanced" in weights
-  volumes = given("data_dir") and given("dataset") in VOLUMES
   alone = given("model_path") and not trains_others
   rules = (  # (flags, whether they have an effect, what they need)
     (("tuning_images",), automatic, "--hfc_weight=auto"),
     (("hfc_squeezing",), balanced, "--hfc_weight=balanced"),
     (("hfc_weight", "hfc_squeezing", "aim", "tuning_images"), hfc, "--hfc"),
-    (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
+    *((
+      (name,), given("data_dir") and given("dataset") in sets,
+      f"--data_dir with --dataset={', '.join(sets)}",
+    ) for name, sets in OPTIONS.items()),
     (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
     (("preprocessing",),

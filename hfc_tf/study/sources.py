@@ -45,6 +45,7 @@ def load_sources(
   dataset = dataset or data.load(
     config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
     store.root / "decoded", window=config.window, depth=config.depth,
+    stored_bits=config.stored_bits,
   )  # fmt: skip
   dataset = dataclasses.replace(dataset, grid=config.grid)
   grid.check("--eps", float(config.eps_256 or 0), dataset.levels)
