@@ -105,6 +105,12 @@ class HierarchicalDensity:
         least=least[name],
       )
 
+    wide = sum(np.shape(each)[1] > _NARROW for each in taps.features.values())
+    if self.covariance == "full" and wide:
+      _LOG.warning(
+        "density: %d of %d layers have more than %d channels and low-rank covariances",
+        wide, len(taps.features), _NARROW,
+      )  # fmt: skip
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}
     logged = time.monotonic()

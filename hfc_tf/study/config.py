@@ -131,6 +131,10 @@ class Config:
     "number of steps grows, as in the papers).", values.among, ("steps", "step"),
   )  # fmt: skip
   components: int | None = _flag(None, "M; none: 64 on fundus, else 16.", values.whole, 1, 65536)
+  covariance: str = _flag(
+    "low_rank", "Of the mixtures: low_rank, or full on taps of at most 128 channels (TMI Eq. 14).",
+    values.among, ("low_rank", "full"),
+  )  # fmt: skip
   detectors: tuple[str, ...] = _flag(
     ("kd", "maha", "lid", "svm", "dnn", "bu", "knn", "squeezing"),
     f"{', '.join(DETECTORS)}; with options: kd,kd(form=eq20),maha(mean=single). kd(form=eq20) and "

@@ -54,6 +54,7 @@ def test_a_start_fits_the_architectures():
     {"attacks": ("bim", "nope")},
     {"detectors": ("maha", "nope")},
     {"detectors": ("maha(mean=all)",)},
+    {"covariance": "diagonal"},
     {"attacks": ("deepfool",), "hfc": True},
     {"attacks": ("deepfool(candidates=2)",), "hfc": True},
     {"model": "nope"},

@@ -108,7 +108,7 @@ def test_taps(monkeypatch, versions):
 
 def test_density(versions):
   base = {"store": Keys(), "train": None, "train_key": "taps", "components": 2, "seed": 0}
-  changes = {"train_key": ["others"], "components": [3], "seed": [1]}
+  changes = {"train_key": ["others"], "components": [3], "seed": [1], "covariance": ["full"]}
   first = check(stages.density, base, changes, ("store", "train"))  # `train_key` is of `train`
   versions("density")
   assert key_of(stages.density, **base) != first
