@@ -49,7 +49,8 @@ def test_data():
     "bits": [12],
     "grid": ["16", "float"],
   }
-  assert set(changes) | {"name", "source", "skipped"} == {f.name for f in dataclasses.fields(Dataset)}
+  others = {"name", "source", "skipped"}
+  assert set(changes) | others == {f.name for f in dataclasses.fields(Dataset)}
   found = [
     sources.content(dataclasses.replace(DATASET, **{name: value}))
     for name, values in changes.items()
