@@ -115,7 +115,7 @@ class GradientAttack(Attack):
 
     Args:
       objective: one or more terms, e.g. HFC(density).
-      kappa: the lead of the target's logit that is asked for; cw keeps a kappa above 0.
+      kappa: the lead of the target's logit that is asked for; cw keeps the kappa it has.
       levels: 2^bits - 1 of the file that the image will be; None for floats.
       squeezing: whether squeezed copies must reach the target too, see `SqueezedMargin`.
 
@@ -129,7 +129,7 @@ class GradientAttack(Attack):
   def _balance(
     self, objective: Objective, kappa: float, levels: int | None, squeezing: bool
   ) -> None:
-    if isinstance(self.objective, Margin) and self.objective.kappa:
+    if isinstance(self.objective, Margin) and self.objective.kappa is not None:
       kappa = self.objective.kappa
     margin = SqueezedMargin(self.model, kappa) if squeezing else Margin(kappa)
     inner = Sign() if isinstance(self.update, AutoStep) else self.update

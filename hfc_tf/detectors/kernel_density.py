@@ -56,20 +56,21 @@ class KernelDensity(Detector):
   these are the layer scores, as in TMI Fig. 6. `score` is that of the last of them.
 
   Args:
-    form: "chosen", with the coordinates and the side that fit AdvTrain; or "eq20".
     metrics: the coordinates to choose from.
     bandwidths: h_c^2 to choose from, relative to the squared distance to the nearest Train image
       per channel (the median over clean AdvTrain images).
     layers: names of the layers to read; None for the penultimate one alone.
     seed: of the folds.
+    form: "chosen", with the coordinates and the side that fit AdvTrain; or "eq20", which has none
+      of `metrics`.
   """
 
   key = "kd"
-  form: Literal["chosen", "eq20"] = "chosen"
   metrics: Sequence[str] = METRICS
   bandwidths: Sequence[float] = tuple(np.logspace(-1.5, 1.5, 13).tolist())
   layers: Sequence[str] | None = None
   seed: int = 0
+  form: Literal["chosen", "eq20"] = "chosen"
 
   def _choose_layers(self, train: Taps) -> list[str]:
     return layer_list([train.penultimate] if self.layers is None else self.layers, train)
