@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.errors import InputError
 from hfc_tf.lazy import Registry, exports
+from hfc_tf.variants import Kind, Real
 
 if TYPE_CHECKING:
   from hfc_tf.attacks.base import Attack
@@ -60,6 +62,22 @@ ATTACKS: Registry[type[Attack]] = Registry({
   "deepfool": "hfc_tf.attacks.l2:DeepFool",
   "cw_l2": "hfc_tf.attacks.l2:CWL2",
 })  # fmt: skip
+_RESTARTS: Mapping[str, Kind] = {"restarts": range(1, 1001)}
+_MANY = range(1, 10**6 + 1)
+# Of the constructors, those that --attack=NAME(option=value,...) reaches.
+OPTIONS: Mapping[str, Mapping[str, Kind]] = {
+  "fgsm": _RESTARTS, "bim": _RESTARTS, "pgd": _RESTARTS,
+  "mim": {"decay": Real(0, low_fits=True), **_RESTARTS},
+  "tim": {"kernel": range(1, 1000, 2), "reach": Real(0), "depth": bool, **_RESTARTS},
+  "di": {"probability": Real(0, 1, True), "smallest": Real(0, 1), **_RESTARTS},
+  "cw": {"kappa": Real(0, low_fits=True), **_RESTARTS},
+  "apgd": {"naive": bool, **_RESTARTS},
+  "least": {"kappa": Real(0), **_RESTARTS},
+  "deepfool": {"overshoot": Real(0, low_fits=True), "candidates": _MANY},
+  "cw_l2": {
+    "kappa": Real(0, low_fits=True), "searches": _MANY, "first": Real(0), "learning_rate": Real(0),
+  },
+}  # fmt: skip
 
 
 def named(name: str) -> type[Attack]:

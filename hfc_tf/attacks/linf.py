@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
+
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.loop import GradientAttack
 from hfc_tf.attacks.objectives import Change, DetectorScore, Margin, Objective, classification
@@ -46,7 +48,7 @@ class MIM(GradientAttack):
 class TIM(GradientAttack):
   """BIM along the gradient smoothed over space   (Dong et al., CVPR 2019).
 
-  See `TranslationInvariant`; a `kernel` of 15 in the paper, 7 where images are small.
+  See `TranslationInvariant`; a `kernel` of 15 in the paper, by default 7 where images are small.
   """
 
   _update = TranslationInvariant
@@ -92,9 +94,34 @@ class APGD(PGD):
   Margin())` for a margin (their DLR loss wants three classes). It takes HFC and other terms as they
   are: progress is judged by `Objective.value`, which stays comparable where J_HFC's component
   changes. `step_size` counts only for the number of steps.
+
+  Args:
+    naive: judge progress by the plain sum of the terms, as where HFC is added to the cross-entropy
+      and nothing else is done. J_HFC jumps upwards where its component changes, a gain then counts
+      as none, and the step is halved too early: the limitation that TMI section V-I names.
   """
 
   _update = AutoStep
+  naive = False
+
+  def __init__(
+    self,
+    model: TappedModel,
+    objective: Objective | None = None,
+    *,
+    naive: bool = False,
+    **settings: Any,
+  ) -> None:
+    if naive:
+      self.naive = naive
+    super().__init__(model, objective, **settings)
+
+  def _values(
+    self, terms: list[Any], states: list[Any], features: Any, weights: Any
+  ) -> Any:
+    if self.naive:
+      return tf.stack(terms) * weights[:, None]
+    return super()._values(terms, states, features, weights)
 
   def _schedule(self, eps: float, step_size: float | None, steps: int | None) -> tuple[float, int]:
     return 2 * eps, schedule(eps, step_size, steps, self.model.bounds)[1]

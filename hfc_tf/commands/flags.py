@@ -19,15 +19,29 @@ from hfc_tf.study import values
 from hfc_tf.study.config import Config
 from hfc_tf.study.flags import without_effect
 from hfc_tf.study.setting import as_the_papers
+from hfc_tf.variants import joined
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
+
+
+class _List(flags.ListParser):
+  """Entries with commas between them; commas in parentheses belong to an entry."""
+
+  def parse(self, argument: Any) -> list[str]:
+    return joined(super().parse(argument))
+
+
+def _list(name: str, default: Any, text: str, **more: Any) -> Any:
+  serializer = flags.CsvListSerializer(",")
+  return flags.DEFINE(_List(), name, default, text, serializer=serializer, **more)
+
 
 _KINDS: dict[Any, Callable[..., Any]] = {
   str: flags.DEFINE_string,
   int: flags.DEFINE_integer,
   float: flags.DEFINE_float,
   bool: flags.DEFINE_boolean,
-  tuple[str, ...]: flags.DEFINE_list,
+  tuple[str, ...]: _list,
 }
 Option = Callable[[], Any]  # gives a flag's checked value, or None: an argument keeps its default
 

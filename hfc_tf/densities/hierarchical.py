@@ -105,6 +105,15 @@ class HierarchicalDensity:
         least=least[name],
       )
 
+    widths = [each.shape[1] for each in taps.features.values()]
+    wide = sum(width > _NARROW for width in widths)
+    thin = sum(width <= _NARROW and width * self.components > fewest for width in widths)
+    if self.covariance == "full" and wide + thin:
+      _LOG.warning(
+        "density: of %d layers %d are wider than %d channels and stay low rank, %d have fewer "
+        "images than channels for a component: their covariances fit Train alone",
+        len(widths), wide, _NARROW, thin,
+      )  # fmt: skip
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}
     logged = time.monotonic()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hfc_tf.lazy import Registry, exports
+from hfc_tf.variants import Kind, Real
 
 if TYPE_CHECKING:
   from hfc_tf.detectors.base import Detector as Detector
@@ -37,6 +39,25 @@ DETECTORS: Registry[type[Detector]] = Registry({
   "maha_step": "hfc_tf.detectors.mahalanobis_step:SteppedMahalanobis",
   "hfc_score": "hfc_tf.detectors.hfc_score:HFCScore",
 })  # fmt: skip
+_MANY = range(1, 10**6 + 1)
+_MEAN: Mapping[str, Kind] = {"mean": ("class", "single")}
+# Of the constructors, those that --detectors=NAME(option=value,...) reaches.
+OPTIONS: Mapping[str, Mapping[str, Kind]] = {
+  "kd": {"form": ("chosen", "eq20")},
+  "bu": {"passes": range(2, 10**4 + 1), "rate": Real(0, 0.99)},
+  "lid": {"k": range(2, 10**6 + 1), "reference_size": range(2, 10**6 + 1)},
+  "maha": _MEAN,
+  "svm": {"costs": Real(0), "gammas": Real(0)},
+  "dnn": {
+    "units": range(1, 10**4 + 1), "epochs": _MANY, "patience": _MANY, "learning_rate": Real(0, 1),
+    "weight_decay": Real(0, 1, True), "batch_size": _MANY, "folds": range(2, 11),
+  },
+  "mgm": {},
+  "knn": {"k": _MANY, "reference_size": _MANY, "calibration": Real(0, 0.9)},
+  "squeezing": {},
+  "maha_step": _MEAN,
+  "hfc_score": {"components": range(1, 65537)},
+}  # fmt: skip
 _PLACES = {
   place.split(":")[1]: place.split(":")[0].split(".")[-1] for place in DETECTORS.data.values()
 }

@@ -32,11 +32,11 @@ class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
 
   Constructors store hyperparameters, `fit` learns, learnt names end in `_` and are arrays,
   dictionaries of arrays or plain values; `get_params`, `set_params` and `sklearn.base.clone` are
-  scikit-learn's. No score depends on the unit of a channel: features are measured by their spread
-  on Train. A subclass learns in `_learn` and scores in `layer_tensor` and `join`, or else in
-  `score_tensor`: TensorFlow functions behind `score`, export and attacks on detectors. Detectors
-  that need the images themselves are `ImageDetector`s; who calls `fit` with the model and the
-  images, and then `score_images`, need not know which is which.
+  scikit-learn's. No score, KD's as printed excepted, depends on the unit of a channel: features
+  are measured by their spread on Train. A subclass learns in `_learn` and scores in `layer_tensor`
+  and `join`, or else in `score_tensor`: TensorFlow functions behind `score`, export and attacks on
+  detectors. Detectors that need the images themselves are `ImageDetector`s; who calls `fit` with
+  the model and the images, and then `score_images`, need not know which is which.
 
   Several detectors take `layers`, names of the layers to read (None for all), `regularisations`,
   values of scikit-learn's C to choose from by cross-validation, and `seed`, of draws and folds.

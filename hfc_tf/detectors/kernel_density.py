@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +18,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
 
 METRICS = ("standardised", "whitened", "compressed")
+_RAW = "raw"  # z itself, of Eq. 20
 _BATCH = 256
 
 
@@ -27,8 +29,9 @@ class KernelDensity(Detector):
       KD(x) = -log 1/|X_c| sum_{x' in X_c} exp(-|T z(x) - T z(x')|^2 / (2 h_c^2))
 
   Eq. 20 of TMI with the mean over the class instead of the sum, so that unequal classes do not
-  shift scores. The bandwidth h_c has the greatest likelihood on clean AdvTrain features (the
-  classifier has seen Train, whose features lie closer together than new ones).
+  shift scores; `form="eq20"` is the equation as printed, see below. The bandwidth h_c has the
+  greatest likelihood on clean AdvTrain features (the classifier has seen Train, whose features lie
+  closer together than new ones).
 
   What the kernel can see depends on the coordinates T. In those of z itself a few loud channels
   make the distance, and their units decide which, while an attack shows in the many directions
@@ -42,6 +45,13 @@ class KernelDensity(Detector):
   by cross-validation inside AdvTrain. Feinman et al. learn a logistic regression on the density;
   what it adds to a single score, the side that is adversarial, is learnt here too.
 
+  Eq. 20 as printed is the sum, of z itself, and a low density is adversarial:
+
+      KD(x) = -log sum_{x' in X_c} exp(-|z(x) - z(x')|^2 / (2 h_c^2))
+
+  where the logarithm keeps the order and h_c, which the paper does not tell, is chosen as above.
+  It depends on the units of channels.
+
   With `layers` every layer gets a density of its own, coordinates, bandwidths and side included:
   these are the layer scores, as in TMI Fig. 6. `score` is that of the last of them.
 
@@ -51,6 +61,8 @@ class KernelDensity(Detector):
       per channel (the median over clean AdvTrain images).
     layers: names of the layers to read; None for the penultimate one alone.
     seed: of the folds.
+    form: "chosen", with the coordinates and the side that fit AdvTrain; or "eq20", which has none
+      of `metrics`.
   """
 
   key = "kd"
@@ -58,6 +70,7 @@ class KernelDensity(Detector):
   bandwidths: Sequence[float] = tuple(np.logspace(-1.5, 1.5, 13).tolist())
   layers: Sequence[str] | None = None
   seed: int = 0
+  form: Literal["chosen", "eq20"] = "chosen"
 
   def _choose_layers(self, train: Taps) -> list[str]:
     return layer_list([train.penultimate] if self.layers is None else self.layers, train)
@@ -65,8 +78,11 @@ class KernelDensity(Detector):
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
     if not self.metrics or not set(self.metrics) <= set(METRICS):
       raise InputError(f"metrics among {METRICS}", str(self.metrics), "name one or more of them")
+    if self.form not in ("chosen", "eq20"):
+      raise InputError("form 'chosen' or 'eq20'", repr(self.form), "pass one of them")
     self.labels_ = train.labels.astype(np.int32)  # [T]
-    self.counts_ = np.bincount(train.labels).astype(np.float32)  # [K]
+    counts = np.bincount(train.labels).astype(np.float32)
+    self.counts_ = np.ones_like(counts) if self.form == "eq20" else counts  # 1: no mean, [K]
     layers = [
       self._learn_layer(train.features[name], data.taps.features[name], data)
       for name in self.layers_
@@ -82,7 +98,8 @@ class KernelDensity(Detector):
     self, values: Array, queries: Array, data: AdvTrain
   ) -> tuple[str, float, dict[str, Array], Array]:
     """A layer's coordinates, side, arrays and out-of-fold scores `[N]`."""
-    tables = {metric: self._tabulate(metric, values, queries, data) for metric in self.metrics}
+    metrics = [_RAW] if self.form == "eq20" else list(self.metrics)
+    tables = {metric: self._tabulate(metric, values, queries, data) for metric in metrics}
     predictions = data.taps.predictions
 
     def bandwidths(metric: str, rows: Array) -> Array:
@@ -100,10 +117,10 @@ class KernelDensity(Detector):
     def fit_score(metric: str, learn: Array, held_out: Array) -> Array:
       return learn_sign(data, score(metric, learn, learn), learn) * score(metric, learn, held_out)
 
-    metric, _ = select(data, list(self.metrics), fit_score, self.seed)
+    metric, _ = select(data, metrics, fit_score, self.seed)
     # Signs of single folds would mix the sides where there is no signal: the threshold takes one.
     _, held_out = select(data, [metric], score, self.seed)
-    sign = learn_sign(data, held_out)
+    sign = 1.0 if self.form == "eq20" else learn_sign(data, held_out)
     choice = bandwidths(metric, np.arange(len(predictions)))
     squares = tables[metric][0][choice, np.arange(len(choice))]  # [K]
     precisions = (0.5 / squares).astype(np.float32)
@@ -117,9 +134,9 @@ class KernelDensity(Detector):
     values = np.arcsinh(values / soft) if metric == "compressed" else values
     center = values.mean(axis=0, dtype=np.float64).astype(np.float32)
     residuals = values - class_means(values, self.labels_)[self.labels_]
-    scale = spread(values, residuals)
+    scale = np.ones(values.shape[1]) if metric == _RAW else spread(values, residuals)
     matrix = np.eye(values.shape[1])
-    if metric != "standardised":
+    if metric not in (_RAW, "standardised"):
       matrix = whitening(residuals / scale, 0.001 if metric == "compressed" else None)
     matrix = (matrix / scale[:, None]).astype(np.float32)  # [C, C]
     reference = ((values - center) @ matrix).astype(np.float32)  # [T, C]
@@ -145,7 +162,8 @@ class KernelDensity(Detector):
       grid[:, c] = unit * np.asarray(self.bandwidths)
       for g, square in enumerate(grid[:, c]):
         terms = np.exp(np.float32(-0.5 / square) * distances)
-        scores[g, rows] = 0.5 / square * nearest - np.log(terms.mean(axis=1))
+        total = terms.sum(axis=1) / self.counts_[c]
+        scores[g, rows] = 0.5 / square * nearest - np.log(total)
     return grid, -scores - 0.5 * channels * np.log(grid[:, predictions]), scores
 
   def layer_tensor(self, features: Features, logits: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from hfc_tf.detectors.learning import Array, Tensor
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import save_arrays, users_arrays
+from hfc_tf.storage.hashing import digest
 
 
 class Stored:
@@ -23,6 +24,10 @@ class Stored:
   def settings(self) -> dict[str, Any]:
     """What the constructor was given, as json knows it."""
     return {name: value for name, value in self._plain().items() if not name.endswith("_")}
+
+  def digest(self) -> str:
+    """Hashes all of it, what is learnt included."""
+    return digest(self.key, self._plain(), self._arrays())
 
   def save(self, path: str | os.PathLike[str]) -> None:
     """Writes one npz: the learnt arrays by name, and `config`, a json text of all else.

@@ -27,15 +27,15 @@ class SupportVectorMachine(Detector):
   (Lu et al., ICCV 2017). The scaler s, like all else, is learnt on AdvTrain only.
 
   Args:
-    costs: values of C to choose from by cross-validation.
-    gammas: values of gamma times the number of channels to choose from.
+    costs: a value of C, or several to choose from by cross-validation.
+    gammas: a value of gamma times the number of channels, or several to choose from.
     seed: of the folds.
   """
 
   key = "svm"
   per_layer = False
-  costs: Sequence[float] = (1.0, 10.0, 100.0, 1000.0)
-  gammas: Sequence[float] = (0.3, 1.0, 3.0)
+  costs: float | Sequence[float] = (1.0, 10.0, 100.0, 1000.0)
+  gammas: float | Sequence[float] = (0.3, 1.0, 3.0)
   seed: int = 0
 
   def _learn(self, train: Taps, data: AdvTrain) -> Array:
@@ -60,7 +60,8 @@ class SupportVectorMachine(Detector):
       model = fit(candidate, learn, within)
       return np.asarray(model.decision_function(np.exp(-candidate[1] / channels * across)))
 
-    candidates = [(cost, gamma) for gamma in self.gammas for cost in self.costs]
+    costs, gammas = (np.atleast_1d(each).tolist() for each in (self.costs, self.gammas))
+    candidates = [(cost, gamma) for gamma in gammas for cost in costs]
     best, held_out = select(data, candidates, fit_score, self.seed)
     center, scale = features.mean(axis=0), spread(features)
     scaled = (features - center) / scale

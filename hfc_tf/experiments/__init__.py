@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hfc_tf.errors import InputError
+from hfc_tf.variants import base
 
 if TYPE_CHECKING:
   from hfc_tf.study.config import Config
@@ -93,5 +94,5 @@ def check(name: str, config: Config) -> None:
   if config.model_path:
     found = f"--model_path={config.model_path}"
     raise InputError("no --model_path: both starts are trained here", found, "name a --model")
-  if config.attacks[0] in _WITHOUT_BUDGET:
+  if base(config.attacks[0]) in _WITHOUT_BUDGET:
     raise InputError("an attack within a budget", config.attacks[0], "take --attack=bim")

@@ -25,6 +25,7 @@ from hfc_tf.results.verdict import best
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
+from hfc_tf.variants import base
 
 Array = np.ndarray[Any, Any]
 Scores = Mapping[str, Any]  # [N] by layer
@@ -42,9 +43,8 @@ def run(config: Config) -> Result:
     config: its first attack; of its detectors those that score layers alone.
   """
   study, name = hfc_study(config)
-  able = [
-    d for d in study.config.detectors if DETECTORS[d].per_layer and DETECTORS[d].reads != "images"
-  ]
+  kinds = {detector: DETECTORS[base(detector)] for detector in study.config.detectors}
+  able = [each for each, kind in kinds.items() if kind.per_layer and kind.reads != "images"]
   if not able:
     raise InputError(
       "a detector with scores of single layers", ", ".join(study.config.detectors),

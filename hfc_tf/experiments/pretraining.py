@@ -130,7 +130,7 @@ def _common(config: Config, sources: Sources, right: np.ndarray[Any, Any]) -> sp
   if len(split.adv_train) and len(split.adv_test):
     chosen = [np.intersect1d(rows, right) for rows in (split.adv_train, split.adv_test)]
   else:
-    limits = config.max_adv_train, config.max_adv_test
+    limits = config.max_adv_train or None, config.max_adv_test
     chosen = [np.zeros(0, np.int64)] * 2
     if sum(np.bincount(labels[right]) >= splits.ADVERSARIAL_FOLDS) > 1:
       chosen = list(splits.adversarial(sources.dataset, right, config.seed, *limits))

@@ -2,8 +2,17 @@
 
 import pathlib
 
-_ATTACKS = {"di": "DI", "deepfool": "DeepFool", "cw_l2": "CW (L2)"}
-_DETECTORS = {"knn": "kNN", "squeezing": "Squeezing", "hfc_score": "HFC score"}
+
+class _Labels(dict[str, str]):
+  """By key; one with options has those of its name: "tim(kernel=7)" -> "TIM(kernel=7)"."""
+
+  def __missing__(self, key: str) -> str:
+    name, *options = key.partition("(")
+    return self.get(name, name.upper()) + "".join(options)
+
+
+_ATTACKS = _Labels({"deepfool": "DeepFool", "cw_l2": "CW (L2)"})
+_DETECTORS = _Labels({"knn": "kNN", "squeezing": "Squeezing", "hfc_score": "HFC score"})
 _GROUPS = {
   "clean": "clean",
   "clean_original": "clean, original class",
@@ -21,7 +30,7 @@ _MODELS = {
   "resnet18_3d": "ResNet-18 (3D)",
   "small_resnet": "small ResNet",
 }
-ADAPTIVE_METHODS = {
+ADAPTIVE_METHODS = _Labels({
   "none": "no term",
   "guide_random": "Random guide",
   "guide_closest": "Closest guide",
@@ -31,13 +40,13 @@ ADAPTIVE_METHODS = {
   "hfc_typical": "HFC, typical aim",
   "selective": "Selective PGD",
   "orthogonal": "Orthogonal PGD",
-}
+})
 KNOWING = ("selective", "orthogonal")  # attacks that know the detector
 
 
 def attack_label(key: str) -> str:
   """ "bim" -> "BIM"."""
-  return _ATTACKS.get(key, key.upper())
+  return _ATTACKS[key]
 
 
 def dataset_label(key: str) -> str:
@@ -47,7 +56,7 @@ def dataset_label(key: str) -> str:
 
 def detector_label(key: str) -> str:
   """ "maha" -> "MAHA"."""
-  return _DETECTORS.get(key, key.upper())
+  return _DETECTORS[key]
 
 
 def model_label(key: str) -> str:

@@ -24,12 +24,12 @@ from hfc_tf.results.labels import (
   share,
 )
 from hfc_tf.results.result import Table
+from hfc_tf.variants import base
 
 R = TypeVar("R")
 Column = str | Callable[[Any], str]  # a field of the row, or what to say of it
 MAIN = ("kd", "maha", "lid", "svm", "dnn")  # of the papers' columns all but Bayesian uncertainty
-_FIRST = (*MAIN, "bu", "knn", "squeezing")
-_ORDER = (*_FIRST, *(key for key in DETECTORS if key not in _FIRST))
+_ORDER = dict.fromkeys((*MAIN, "bu", "knn", "squeezing", *DETECTORS))
 COLORS = dict(zip(_ORDER, itertools.cycle(PALETTE)))  # a detector has the same on every page
 AREAS = "AUC within class / two-sided, percent"
 CELLS = (
@@ -161,11 +161,11 @@ def papers_table(
     metrics: of detectors, in one cell.
     fields: of `PublishedCell` that all cells share.
   """
-  cells = [c for c in papers.cells(**fields) if c.detector in (None, *detectors)]
+  cells = [c for c in papers.cells(**fields) if c.detector in (None, *map(base, detectors))]
   if not any(c.detector for c in cells):
     return []
   last = [metric for metric in _LAST if any(c.metric == metric for c in cells)]
-  columns = [(name, metrics) for name in detectors] + [(None, (metric,)) for metric in last]
+  columns = [(base(name), metrics) for name in detectors] + [(None, (metric,)) for metric in last]
   varied = [name for name in _VARYING if len({getattr(c, name) for c in cells}) > 1]
   body = []
   for (source, eps, model, *_), group in grouped(
@@ -213,7 +213,7 @@ def beside_the_papers(rows: Sequence[Any], dataset: str) -> list[Table]:
     made += [
       dataclasses.replace(printed, rows=[*printed.rows, *ours.rows])
       for printed in papers_table(
-        ours.caption, detectors, fields, setting="white_box", dataset=dataset, attack=attack
+        ours.caption, detectors, fields, setting="white_box", dataset=dataset, attack=base(attack)
       )
     ]
   return made
@@ -231,8 +231,7 @@ def area_chart(
   """Each detector's AUC within class along an axis: solid without, dotted with HFC.
 
   Args:
-    name: as in `LineChart`, as are title and shown.
-    rows: of one attack. marker: of the points.
+    name: as in `LineChart`, as are title and shown. rows: of one attack. marker: of the points.
     field: what the axis shows of a row. places: where its values lie.
   """
   last_rule = next((row.weight_rule for row in reversed(rows) if row.hfc), None)
@@ -242,7 +241,8 @@ def area_chart(
       x = [places[getattr(row, field)] for row in group]
       y = 100 * np.array([row.auc_within_class for row in group], float)  # NaN for None
       label, style = detector_label(detector) + " with HFC" * bool(rule), ":" if rule else "-"
-      lines.append(Line(label, x, y, COLORS[detector], style, marker))
+      color = COLORS.setdefault(detector, PALETTE[len(COLORS) % len(PALETTE)])
+      lines.append(Line(label, x, y, color, style, marker))
   return LineChart(
     name, title, lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
     caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",

@@ -12,6 +12,7 @@ from hfc_tf.attacks.objectives import Objective
 from hfc_tf.study import grid
 from hfc_tf.study.config import Config
 from hfc_tf.taps import TappedModel, Taps
+from hfc_tf.variants import parse
 
 
 def settings(config: Config, levels: int | None) -> dict[str, Any]:
@@ -33,9 +34,13 @@ def make(
   terms: tuple[Objective, ...],
   kappa: float | None,
 ) -> Attack:
-  """An attack with terms that join its objective or, where there is a kappa, are balanced by it."""
-  given = settings(config, levels)
-  if name == "cw":  # kappa is a fact of Train (MICCAI, TMI Eq. 4)
+  """An attack with terms that join its objective or, where there is a kappa, are balanced by it.
+
+  Its name may have options, see `hfc_tf.variants`.
+  """
+  name, options = parse(name)
+  given = settings(config, levels) | options
+  if name == "cw" and "kappa" not in options:  # a fact of Train (MICCAI, TMI Eq. 4)
     given["kappa"] = mean_gap(train.logits)
   if name == "least":
     given["levels"] = levels

@@ -21,6 +21,7 @@ from hfc_tf.study.adversarials import grey_images
 from hfc_tf.study.hfc_weight import hfc_attacks
 from hfc_tf.study.study import Study
 from hfc_tf.taps import TappedModel, Taps
+from hfc_tf.variants import parse
 
 Array = np.ndarray[Any, Any]
 _FEWEST = 10  # attacked images of AdvTrain that detectors learn from
@@ -113,7 +114,7 @@ def fit_detectors(
 ) -> dict[str, Detector]:
   """Detectors that learnt clean, noisy and attacked AdvTrain images, by name.
 
-  Several attacks make a mixture; settings are of a detector's constructor, by its name.
+  Several attacks make a mixture; settings are of a constructor, by the name without options.
   Where nearly none of the attacked images survive being stored, they learn from the floats.
   """
   config, clean = study.config, study.images("adv_train")
@@ -146,8 +147,9 @@ def fit_detectors(
   )
 
   def fit(detector: str) -> Detector:
-    given = {"seed": config.seed, **(settings or {}).get(detector, {})}
-    return stages.detector(study.store, detector, given, study.victim, training_set)
+    name, options = parse(detector)
+    given = {"seed": config.seed, **options, **(settings or {}).get(name, {})}
+    return stages.detector(study.store, name, given, study.victim, training_set)
 
   return study.timed("detectors", lambda: {each: fit(each) for each in config.detectors})
 
@@ -232,10 +234,8 @@ def score(
   floats = {label: result.floats for label, result in results.items() if result.floats}
   scores, float_scores = {}, {}
   for name, detector in detectors.items():
-    if detector.reads == "images":
-      normal = detector.score_images(model, study.images("adv_test"))
-    else:
-      normal = detector.score(clean)
+    images = study.images("adv_test") if detector.reads == "images" else None
+    normal = detector.score(clean) if images is None else detector.score_images(model, images)
     scores[name] = {"clean": normal, **_scored(detector, model, results)}
     float_scores[name] = _scored(detector, model, floats)
   return Comparison(clean, results, scores, detectors, float_scores)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hfc_tf.attacks import AIMS as AIMS
-from hfc_tf.attacks import ATTACKS
+from hfc_tf.attacks import OPTIONS as ATTACKS
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.data import DATASETS, holds_volumes
 from hfc_tf.data.dataset import GRIDS, levels
-from hfc_tf.detectors import DETECTORS
+from hfc_tf.detectors import OPTIONS as DETECTORS
 from hfc_tf.errors import InputError
 from hfc_tf.models import MODELS
 from hfc_tf.study import grid, values
+from hfc_tf.variants import base, plain
 
 _MOST_STEPS = 40  # of the rule below when neither steps nor step size is given
 # auto: none or raw255, as the first layers of the model tell; torch, tf, caffe: preprocess_input of
@@ -90,8 +91,10 @@ class Config:
   )
   model_seed: int | None = _flag(None, "Of training; none: --seed.", values.whole, *_SEED)
   attacks: tuple[str, ...] = _flag(
-    ("bim",), f"{', '.join(ATTACKS)}.", values.several, ATTACKS, flag="attack"
-  )
+    ("bim",),
+    f"{', '.join(ATTACKS)}; with options: bim,mim(decay=0.5),cw(kappa=0). cw without kappa takes "
+    "the mean gap of Train's logits.", values.variants, ATTACKS, flag="attack",
+  )  # fmt: skip
   hfc: bool = _flag(False, "Attack with the HFC term as well.")
   hfc_weights: tuple[str, ...] = _flag(
     ("1", "balanced"),
@@ -132,9 +135,14 @@ class Config:
     "number of steps grows, as in the papers).", values.among, ("steps", "step"),
   )  # fmt: skip
   components: int | None = _flag(None, "M; none: 64 on fundus, else 16.", values.whole, 1, 65536)
+  covariance: str = _flag(
+    "low_rank", "Of the mixtures: low_rank, or full on taps of at most 128 channels (TMI Eq. 14).",
+    values.among, ("low_rank", "full"),
+  )  # fmt: skip
   detectors: tuple[str, ...] = _flag(
-    ("kd", "maha", "lid", "svm", "dnn", "bu", "knn", "squeezing"), f"{', '.join(DETECTORS)}.",
-    values.several, DETECTORS,
+    ("kd", "maha", "lid", "svm", "dnn", "bu", "knn", "squeezing"),
+    f"{', '.join(DETECTORS)}; with options: kd,kd(form=eq20),maha(mean=single). kd(form=eq20) and "
+    "maha(mean=single) are TMI Eq. 20 and 23 as printed.", values.variants, DETECTORS,
   )  # fmt: skip
   retrain: str = _flag(
     "none",
@@ -200,6 +208,9 @@ class Config:
         check(flag, getattr(self, field.name), *field.metadata["limits"])
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
+    if self.hfc and "deepfool" in map(base, self.attacks):
+      remedy = "hide another attack, e.g. cw_l2"
+      raise InputError("an attack that takes the HFC term", "deepfool with HFC", remedy)
     real = "resnet18_3d" if holds_volumes(self.dataset, self.data_dir) else "resnet50"
     small = self.synthetic and self.setting == "default"
     model = self.model or ("small_resnet" if small else real)
@@ -212,6 +223,8 @@ class Config:
     values.whole("--steps", steps)
     return dataclasses.replace(
       self,
+      attacks=tuple(map(plain, self.attacks)),
+      detectors=tuple(map(plain, self.detectors)),
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
       epochs=self.epochs or (12 if self.synthetic else 6),

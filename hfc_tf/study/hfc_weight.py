@@ -15,6 +15,7 @@ from hfc_tf.attacks.objectives import HFC, Batch, Margin, TypicalHFC
 from hfc_tf.errors import InputError
 from hfc_tf.study import grid
 from hfc_tf.study.study import Study
+from hfc_tf.variants import parse
 
 Array = np.ndarray[Any, Any]
 KAPPA = 1.0  # the lead of the target's logit that a balanced attack asks for
@@ -47,10 +48,12 @@ def hfc_attack(
 ) -> Attack | None:
   """The attack with this term at one of `Config.hfc_weights`; None, and why, where none works."""
   if given == "balanced":
-    if name in BALANCED:
+    key, options = parse(name)
+    if key in BALANCED and options.get("kappa", KAPPA):
       kappa = term.goal.kappa if isinstance(term.goal, Margin) else KAPPA
       return study.attack(name, term, eps=eps, kappa=kappa)
-    study.warn(f"{name} has no balanced form, which is left out: {', '.join(BALANCED)} do.")
+    able = f"{', '.join(BALANCED)} do, cw with kappa > 0"
+    study.warn(f"{name} has no balanced form, which is left out: {able}.")
     return None
   attack = study.attack(name, term, eps=eps)
   auto = given == "auto"

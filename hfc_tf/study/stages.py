@@ -81,14 +81,21 @@ def load_taps(path: pathlib.Path) -> Taps:
 
 
 def density(
-  store: Store, train: Taps, train_key: str, components: int, seed: int
+  store: Store,
+  train: Taps,
+  train_key: str,
+  components: int,
+  seed: int,
+  covariance: str = "low_rank",
 ) -> HierarchicalDensity:
   """The density of normal features, fitted on clean Train taps."""
 
   def make(folder: pathlib.Path) -> None:
-    HierarchicalDensity(components, seed=seed).fit(train).save(folder / "density.npz")
+    fitted = HierarchicalDensity(components, covariance=covariance, seed=seed).fit(train)
+    fitted.save(folder / "density.npz")
 
   inputs = {"taps": train_key, "components": components, "seed": seed}
+  inputs |= {} if covariance == "low_rank" else {"covariance": covariance}
   artefact = store.artefact("density", VERSIONS["density"], inputs, make)
   return HierarchicalDensity.load(artefact.path / "density.npz")
 

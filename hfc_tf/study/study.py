@@ -136,8 +136,8 @@ class Study:
 
   def density_of(self, components: int) -> HierarchicalDensity:
     """The same with M components."""
-    work = (self.store, self.train, self.train_key, components, self.config.seed)
-    return self.timed("density", lambda: stages.density(*work))
+    config, work = self.config, (self.store, self.train, self.train_key, components)
+    return self.timed("density", lambda: stages.density(*work, config.seed, config.covariance))
 
   @functools.cached_property
   def hfc(self) -> HFC:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import os
 import pathlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hfc_tf.errors import InputError
+from hfc_tf.variants import Kind, Real, Value, number, parse
 
 MOST_SEED = 2**31 - 1  # seeds are int32 in compiled loops
-# float() reads 1_0 and other scripts' digits as well
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def among(flag: str, value: str | None, names: Iterable[str]) -> None:
@@ -35,6 +33,42 @@ def several(flag: str, values: Sequence[object] | None, names: Iterable[str] | N
   doubled = [value for place, value in enumerate(values) if value in values[:place]]
   if doubled:
     raise InputError(f"{flag} without repetition", f"{doubled[0]!r} twice", "name it once")
+
+
+def variants(
+  flag: str, values: Sequence[str], options: Mapping[str, Mapping[str, Kind]]
+) -> None:
+  """Refuses what is none of the names in `options` or has no such options, and doubled entries."""
+  several(flag, values)
+  seen: list[tuple[str, dict[str, Value]]] = []
+  for text in values:
+    name, given = parse(text, f"{flag}: ")
+    among(flag, name, options)
+    for key, value in given.items():
+      if not options[name]:
+        raise InputError(f"{flag}: {name}, which has no options", repr(text), f"write {name}")
+      among(f"{flag}: options of {name}", key, options[name])
+      _option(f"{flag}: {key} of {name}", value, options[name][key])
+    if (name, given) in seen:
+      raise InputError(f"{flag} without repetition", f"{text!r} again", "name it once")
+    seen.append((name, given))
+
+
+def _option(label: str, value: Value, kind: Kind) -> None:
+  """Refuses an option's value that is not of its kind."""
+  a_number = isinstance(value, int | float) and not isinstance(value, bool)
+  if isinstance(kind, Real) and a_number:
+    real(label, float(value), *kind)
+  elif isinstance(kind, tuple) and not isinstance(kind, Real):
+    among(label, str(value), kind)
+  elif isinstance(kind, range):
+    if not isinstance(value, int) or isinstance(value, bool) or value not in kind:
+      numbers = "whole numbers" if kind.step == 1 else f"{kind[0]}, {kind[1]}, {kind[2]}, ..."
+      expected = f"{label} among {numbers} from {kind[0]} to {kind[-1]}"
+      raise InputError(expected, str(value), "leave it out for the default")
+  elif not (kind is bool and isinstance(value, bool)):
+    expected = f"{label} as {'true or false' if kind is bool else 'a number'}"
+    raise InputError(expected, str(value), "leave it out for the default")
 
 
 def whole(flag: str, value: int | None, least: int = 1, most: int = 10**6) -> None:
@@ -73,21 +107,17 @@ def weights(flag: str, values: Sequence[str]) -> None:
   if not values:
     raise InputError(expected, "none", "e.g. 1,balanced")
   for value in values:
-    if value not in rules and not 0 < _number(value) < math.inf:
+    if value not in rules and not 0 < number(value) < math.inf:
       raise InputError(expected, repr(value), "e.g. 1,balanced")
   several(flag, [value if value in rules else f"{float(value)!r}" for value in values])
 
 
 def window(flag: str, value: Sequence[str] | None) -> None:
   """Refuses what is no level and width."""
-  level, width = map(_number, value) if value and len(value) == 2 else (math.nan, math.nan)
+  level, width = map(number, value) if value and len(value) == 2 else (math.nan, math.nan)
   if value is not None and not (math.isfinite(level) and 0 < width < math.inf):
     found = repr(",".join(map(str, value)))
     raise InputError(f"{flag}=level,width, width above 0", found, "e.g. 40,80 for a brain")
-
-
-def _number(text: str) -> float:
-  return float(text) if _NUMBER.fullmatch(text) else math.nan
 
 
 def file(flag: str, path: str | None, *but: str) -> None:

@@ -31,6 +31,26 @@ def test_flags_fill_their_fields():
   )  # fmt: skip
 
 
+def test_commas_in_parentheses_split_no_list():
+  config = made(
+    "--attack=bim, mim(decay=0.5, restarts=2),cw(kappa=0)", "--detectors=kd(form=eq20)",
+    "--window=40,80", "--data_dir=x", "--dataset=volumes",
+  )  # fmt: skip
+  assert config.attacks == ("bim", "mim(decay=0.5,restarts=2)", "cw(kappa=0)")
+  assert config.detectors == ("kd(form=eq20)",) and config.window == ("40", "80")
+  (cut,) = made("--attack=bim(restarts=2").attacks
+  with pytest.raises(InputError, match=r"NAME or NAME\(option=value"):
+    Config(attacks=(cut,)).resolved()
+
+
+def test_lists_survive_a_file_of_flags():
+  values = flags.FlagValues()
+  define(values)
+  values(["program", "--attack=bim,mim(decay=0.5,restarts=2)"])
+  assert values["attack"].serialize() == '--attack=bim,"mim(decay=0.5,restarts=2)"'
+  assert made(values["attack"].serialize()).attacks == ("bim", "mim(decay=0.5,restarts=2)")
+
+
 def test_a_binary_may_have_other_defaults():
   assert made(hfc=True, attacks=("pgd",)) == Config(hfc=True, attacks=("pgd",))
   assert made("--nohfc", "--attack=bim", hfc=True, attacks=("pgd",)) == Config()

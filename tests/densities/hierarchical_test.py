@@ -105,9 +105,12 @@ def test_an_unknown_covariance_is_refused(covariance):
     HierarchicalDensity(covariance=covariance)
 
 
-def test_full_covariances_are_those_of_scikit_learn_on_narrow_taps_alone():
+def test_full_covariances_are_those_of_scikit_learn_on_narrow_taps_alone(caplog):
+  caplog.set_level("WARNING", "absl")
   taps = _taps(600, widths=(5, 128, 129))
   density = HierarchicalDensity(2, covariance="full", seed=3).fit(taps)
+  # 200 images of a class, two components of 128 channels.
+  assert "of 3 layers 1 are wider than 128 channels and stay low rank, 1 have fewer" in caplog.text
   wide = HierarchicalDensity(2, seed=3).fit(taps)
   sizes = [density.mixtures_[name][0].means.shape[1] for name in taps.features]
   assert sizes == [5, 128, 32]

@@ -56,6 +56,29 @@ def test_equals_scikit_learn(standard):
     )
 
 
+def test_equation_20_as_printed_equals_scikit_learn(world):
+  detector = KernelDensity(form="eq20").fit(world.train, **world.adv_train)
+  scores = detector.score(world.test_clean)
+  for c in (0, 1):
+    rows = world.test_clean.predictions == c
+    bandwidth = np.sqrt(0.5 / detector.precisions_["last"][c])
+    # scikit-learn's is the mean of normalised kernels; the paper's the sum of kernels.
+    count = (world.train.labels == c).sum()
+    wanted = expected(world, c, bandwidth, rows) - np.log(count)
+    np.testing.assert_allclose(scores[rows], wanted, rtol=1e-4, atol=1e-3)
+  chosen = KernelDensity().fit(world.train, **world.adv_train)
+  assert not np.allclose(chosen.score(world.test_clean), scores)
+  with pytest.raises(InputError, match="form 'chosen' or 'eq20'"):
+    KernelDensity(form="eq21").fit(world.train, **world.adv_train)
+
+
+def test_of_equation_20_a_low_density_is_adversarial_whatever_advtrain_says(world):
+  swapped = {**world.adv_train, "clean": world.adversarial, "adversarial": world.clean}
+  detector = KernelDensity(form="eq20").fit(world.train, **swapped)
+  other = KernelDensity(metrics=["standardised"]).fit(world.train, **swapped)
+  assert detector.signs_ == [1.0] and other.signs_ == [-1.0]
+
+
 def test_bandwidth_is_the_most_likely_for_held_out_images(standard):
   world = standard
   detector = KernelDensity(metrics=["standardised"]).fit(world.train, **world.adv_train)

@@ -36,5 +36,6 @@ def test_keeps_arrays_dictionaries_and_settings(world, tmp_path):
     "bandwidths": list(detector.bandwidths),
     "layers": ["last", "early"],
     "seed": 3,
+    "form": "chosen",
   }
   assert loaded.signs_ == detector.signs_ and loaded.layers_ == ["early", "last"]

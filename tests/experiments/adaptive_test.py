@@ -5,7 +5,7 @@ import tensorflow as tf
 from hfc_tf.attacks.objectives import Batch, Objective
 from hfc_tf.experiments import adaptive
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
-from hfc_tf.study import hfc_weight
+from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.study import Study
 from tests.experiments import shared
 
@@ -21,6 +21,7 @@ def test_experiment():
   for (method, _), row in rows.items():
     assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
   named = [text for text in found["warnings"] if "'auto' is left out" in text]
+  named += [text for text in found["warnings"] if "KDE attacks the detector kd, which is" in text]
   assert len({method for method, _ in rows}) + len(named) == 8
   # Who knows the detector is below who does not.
   knowing = rows["orthogonal", "maha"]["auc_within_class"]
@@ -48,13 +49,15 @@ def test_the_search_starts_where_gradients_are_equal(factor):
 
 
 def test_rivals_lead_to_the_target_class():
-  study = Study(shared.config().resolved())
-  rivals = adaptive.rivals(study)
-  assert list(rivals) == ["guide_random", "guide_closest", "kde", "lid"]
+  study = Study(shared.config(detectors=("kd", "maha", "kd(form=eq20)")).resolved())
+  detectors = comparison.fit_detectors(study, "bim", {"attack": study.attack("bim")})
+  rivals = adaptive.rivals(study, detectors)
+  assert list(rivals) == ["guide_random", "guide_closest", "kde", "kde(form=eq20)", "lid"]
+  assert METHODS["kde(form=eq20)"] == "KDE(form=eq20)"
   assert [rivals[method].reads_clean for method in list(rivals)[:2]] == [False, True]
   clean, images = study.clean["adv_test"], tf.constant(study.images("adv_test"))
   features = {name: tf.constant(means) for name, means in clean.features.items()}
-  for method in ("guide_random", "guide_closest", "kde"):
+  for method in list(rivals)[:4]:
     term, values = rivals[method], []
     for target in (0, 1):
       ids = tf.range(len(clean))

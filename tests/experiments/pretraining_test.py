@@ -137,6 +137,8 @@ def test_images_that_all_get_right():
   chosen = pretraining._common(Config(), sources, test[3:])
   attacked = np.concatenate([chosen.adv_train, chosen.adv_test])
   assert len(chosen.adv_test) and set(attacked) <= set(test[3:])
+  whole = pretraining._common(Config(max_adv_train=0), sources, test[3:])  # 0: all
+  assert (whole.adv_train == chosen.adv_train).all()
   # Given ones only shrink.
   again = pretraining._common(Config(), dataclasses.replace(sources, split=chosen), attacked[1:])
   assert (again.adv_train == chosen.adv_train[1:]).all()

@@ -103,3 +103,18 @@ def test_a_finding_is_the_mean_of_each_attack():
   assert tables.means(ROWS, tables.weight_label) == (
     "Mean two-sided AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 80.0\u202f%."
   )
+
+
+def test_a_detector_with_options_stands_under_its_text_beside_the_papers_figures_of_its_name():
+  found = [row("kd", 0.9), row("kd(form=eq20)", 0.8)]
+  assert list(tables.detector_table("c", found, HFC).head) == [
+    "HFC", "KD", "KD(form=eq20)", "Adv. Acc",
+  ]  # fmt: skip
+  (printed,) = tables.papers_table("c", ("kd", "kd(form=eq20)"), setting="white_box",
+                                   dataset="chest", attack="bim")  # fmt: skip
+  assert list(printed.head)[2:4] == ["KD", "KD(form=eq20)"]
+  assert printed.rows and all(line[2] == line[3] != "–" for line in printed.rows)
+  places = {1: 0}
+  rows = [row(each, 0.5, place=1) for each in ("kd", "kd(form=eq20)", "mgm")]
+  chart = tables.area_chart("n", "t", rows, "place", places, x_label="x", x_ticks={})
+  assert len({line.color for line in chart.lines}) == 3

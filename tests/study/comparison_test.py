@@ -141,8 +141,10 @@ def test_balanced_attacks_end_on_the_grid_of_the_study(study):
   assert list(attacks) == ["paper", "balanced"]
   assert attacks["balanced"].update.levels == other.levels
   assert [term.name for term in attacks["balanced"].objective.terms] == ["margin", "hfc"]
-  assert list(hfc_weight.hfc_attacks(other, "cw_l2")) == ["paper"]
-  assert any("cw_l2 has no balanced form" in text for text in other.warnings)
+  assert list(hfc_weight.hfc_attacks(other, "mim(decay=0.5)")) == ["paper", "balanced"]
+  for name in ("cw_l2", "cw(kappa=0)"):
+    assert list(hfc_weight.hfc_attacks(other, name)) == ["paper"]
+    assert any(f"{name} has no balanced form" in text for text in other.warnings)
   other.config = dataclasses.replace(config, hfc_weights=("balanced",), retrain="hfc")
   with pytest.raises(InputError, match="--retrain=hfc learns; found none"):
     hfc_weight.hfc_attacks(other, "cw_l2")

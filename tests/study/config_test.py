@@ -53,6 +53,10 @@ def test_a_start_fits_the_architectures():
     {"dataset": "chestt"},
     {"attacks": ("bim", "nope")},
     {"detectors": ("maha", "nope")},
+    {"detectors": ("maha(mean=all)",)},
+    {"covariance": "diagonal"},
+    {"attacks": ("deepfool",), "hfc": True},
+    {"attacks": ("deepfool(candidates=2)",), "hfc": True},
     {"model": "nope"},
     {"preprocessing": "nope"},
     {"hfc_weights": ("much",)},
@@ -112,3 +116,43 @@ def test_values_that_cannot_be_used_are_one_line(wrong):
   with pytest.raises(InputError, match=r"expected .*; found .*; ") as caught:
     Config(**wrong).resolved()
   assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("wrong", "line"),
+  [
+    ("nope(x=1)", "--attack among fgsm, bim, .*; found 'nope'; name one"),
+    ("tim()", r"--attack: NAME or NAME\(option=value,...\); found 'tim\(\)'; e.g. tim\(kernel=7\)"),
+    ("mim(decay=1,decay=1)", "--attack: each option once; found"),
+    ("tim(size=7)", "--attack: options of tim among kernel, reach, depth, restarts; found 'size'"),
+    ("tim(kernel=8)", "--attack: kernel of tim among 1, 3, 5, ... from 1 to 999; found 8; leave"),
+    ("tim(kernel=7.0)", "--attack: kernel of tim among .*; found 7.0"),
+    ("tim(kernel=true)", "--attack: kernel of tim among .*; found True"),
+    ("tim(depth=1)", "--attack: depth of tim as true or false; found 1; leave it out"),
+    ("mim(decay=-1)", "--attack: decay of mim of at least 0; found -1"),
+    ("mim(decay=much)", "--attack: decay of mim as a number; found much"),
+    ("mim(decay=nan)", "--attack: decay of mim as a number; found nan"),
+    ("di(smallest=0)", "--attack: smallest of di above 0 and at most 1; found 0"),
+    ("pgd(restarts=0)", "--attack: restarts of pgd among whole numbers from 1 to 1000; found 0"),
+    ("pgd(eps=1)", "--attack: options of pgd among restarts; found 'eps'"),
+  ],
+)
+def test_options_that_cannot_be_used_are_one_line(wrong, line):
+  with pytest.raises(InputError, match=f"^expected {line}") as caught:
+    Config(attacks=("bim", wrong)).resolved()
+  assert "\n" not in str(caught.value)
+
+
+def test_names_without_options_and_doubled_variants_are_refused():
+  with pytest.raises(InputError, match=r"squeezing, which has no options; .*; write squeezing"):
+    Config(detectors=("squeezing(seed=1)",)).resolved()
+  for doubled in (("mim(decay=1)", "mim(decay=1.0)"), ("bim", " bim "), ("bim", "bim")):
+    with pytest.raises(InputError, match="without repetition"):
+      Config(attacks=doubled).resolved()
+
+
+def test_variants_stand_under_one_spelling_and_plain_names_as_they_are():
+  detectors = ("kd(form='eq20')", "kd")
+  done = Config(attacks=("bim", " tim( kernel = 7 )"), detectors=detectors).resolved()
+  assert done.attacks == ("bim", "tim(kernel=7)") and done.detectors == ("kd(form=eq20)", "kd")
+  assert done.resolved() == done

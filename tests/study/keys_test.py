@@ -9,10 +9,14 @@ import pytest
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.data.splits import Split
 from hfc_tf.storage import keys
+from hfc_tf.storage.hashing import digest
 from hfc_tf.study import adversarials, sources, stages, victim
+from hfc_tf.study.attacks import make as make_attack
 from hfc_tf.study.config import Config
+from hfc_tf.variants import parse
 from tests.study.inputs import (
   DATASET,
+  MODEL,
   ROWS,
   SOURCES,
   SPLIT,
@@ -45,7 +49,8 @@ def test_data():
     "bits": [12],
     "grid": ["16", "float"],
   }
-  assert set(changes) | {"name", "source"} == {f.name for f in dataclasses.fields(Dataset)}
+  others = {"name", "source", "skipped"}
+  assert set(changes) | others == {f.name for f in dataclasses.fields(Dataset)}
   found = [
     sources.content(dataclasses.replace(DATASET, **{name: value}))
     for name, values in changes.items()
@@ -104,7 +109,7 @@ def test_taps(monkeypatch, versions):
 
 def test_density(versions):
   base = {"store": Keys(), "train": None, "train_key": "taps", "components": 2, "seed": 0}
-  changes = {"train_key": ["others"], "components": [3], "seed": [1]}
+  changes = {"train_key": ["others"], "components": [3], "seed": [1], "covariance": ["full"]}
   first = check(stages.density, base, changes, ("store", "train"))  # `train_key` is of `train`
   versions("density")
   assert key_of(stages.density, **base) != first
@@ -140,6 +145,23 @@ def test_detector(monkeypatch, versions):
   }
   check(stages.detector, base, changes, ("store",))
   on_another_device_or_version("detector", stages.detector, base, monkeypatch, versions)
+
+
+def test_options_of_attacks_and_detectors_are_in_keys():
+  names = ["mim", "mim(decay=0.5)", "tim", "tim(kernel=7)", "tim(depth=true)", "cw(kappa=0)", "cw"]
+  names += ["apgd", "apgd(naive=true)", "pgd", "pgd(restarts=2)", "di(probability=0.1)"]
+  config = Config(steps=3).resolved()
+  made = [make_attack(MODEL, config, 255, taps_with(), name, (), None) for name in names]
+  assert len({digest(attack.describe()) for attack in made}) == len(names)
+  # What is as it always was has the key that it always had.
+  assert "naive" not in made[names.index("apgd")].describe()
+  training_set = stages.TrainingSet({"train": taps_with()}, {})
+  keys = []
+  for name in ("kd", "kd(form=eq20)", "maha", "maha(mean=single)", "lid(k=5)"):
+    key, options = parse(name)
+    given = (Keys(), key, {"seed": 0, **options}, VICTIM, training_set)
+    keys.append(key_of(stages.detector, *given))
+  assert len(set(keys)) == len(keys)
 
 
 def test_adversarials(monkeypatch, versions, tmp_path):

@@ -43,6 +43,14 @@ def test_targets_are_rules_names_or_numbers(rule, wanted):
   assert sources.target_rule(rule, _dataset()) == wanted
 
 
+def test_no_limit_of_advtrain_is_all_of_it(tmp_path):
+  sizes = {
+    most: len(_select(tmp_path, _dataset(), max_adv_train=most)[0]["adv_train"])
+    for most in (0, 50, 400)
+  }
+  assert sizes == {0: 168, 50: 50, 400: 168}  # 70 % of 240 images
+
+
 @pytest.mark.parametrize("rule", ["3", "-1", "norm", ""])
 def test_other_targets_are_one_line(rule):
   with pytest.raises(InputError, match="--target among random, next, least_likely, NORMAL"):

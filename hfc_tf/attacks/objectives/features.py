@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from sklearn.neighbors import NearestNeighbors
 
 from hfc_tf.attacks.draws import uniform
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.detectors.base import Detector
+from hfc_tf.detectors.kernel_density import KernelDensity
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.errors import InputError
 from hfc_tf.taps import Taps
@@ -57,9 +58,34 @@ class DetectorScore(Objective):
     self.weight = weight
     self._reads = dict.fromkeys(detector.layers_)
 
+  @functools.cached_property
+  def description(self) -> dict[str, Any]:
+    """As of any term, and a digest of what the detector has learnt."""
+    return {**super().description, "learnt": self.detector.digest()}
+
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
     return self.detector.score_tensor({name: features[name] for name in self._reads}, logits)
+
+
+class KDE(DetectorScore):
+  """J = KD(x | c), the kernel density detector's score with c in place of the predicted class.
+
+  The attack of Carlini and Wagner (2017) on that detector (TMI Eq. 20): of the density that the
+  fitted detector scores, in its coordinates, with its bandwidth and on its side; MICCAI Table 3 and
+  TMI Table II, "KDE".
+  """
+
+  toward_target = True
+
+  def __init__(self, detector: KernelDensity, weight: float = 1.0) -> None:
+    super().__init__(detector, weight)
+    self.name = "kde"
+
+  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
+    """J, [B]."""
+    of_target = tf.one_hot(batch.targets, self.detector.num_classes_)
+    return super().term(state, batch, of_target, features)
 
 
 class _Neighbours(Objective):
@@ -152,42 +178,6 @@ class Guide(_Neighbours):
       for name, values in self._centred(features).items()
     ]
     return tf.add_n(squared) / len(squared)
-
-
-class KDE(_Neighbours):
-  """J = -ln 1/|X_c| sum_{x' in X_c} exp(-|z(x) - z(x')|^2 / (2 h^2)), X_c Train images of class c.
-
-  The attack of Carlini and Wagner (2017) on the kernel density detector (TMI Eq. 20), with the
-  mean over the target class c in place of the sum; MICCAI Table 3 and TMI Table II, "KDE".
-
-  Args:
-    train: labelled taps of clean Train images; z are penultimate features.
-    bandwidth: h in units of z; None for the median distance between a Train image and its nearest
-      neighbour.
-
-  Raises:
-    InputError: for a bandwidth that is not positive, a class that `train` lacks.
-  """
-
-  name = "kde"
-  toward_target = True
-
-  def __init__(self, train: Taps, bandwidth: float | None = None, weight: float = 1.0) -> None:
-    super().__init__(train, [train.penultimate], weight)
-    if bandwidth is None:
-      reference = self.reference[train.penultimate]
-      nearest, _ = NearestNeighbors(n_neighbors=1).fit(reference).kneighbors()
-      bandwidth = float(np.median(nearest))
-    if not bandwidth > 0:
-      raise InputError("a bandwidth > 0", f"{bandwidth}", "pass bandwidth=1.0")
-    self.bandwidth = bandwidth
-
-  def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
-    """J, [B]."""
-    (squared,) = self._squared(features).values()  # [B, T]
-    exponents = tf.where(state, squared / (-2.0 * self.bandwidth**2), squared.dtype.min)
-    count = tf.reduce_sum(tf.cast(state, squared.dtype))
-    return tf.math.log(count) - tf.reduce_logsumexp(exponents, 1)
 
 
 class LID(_Neighbours):

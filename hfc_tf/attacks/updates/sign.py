@@ -12,6 +12,8 @@ from hfc_tf.attacks.objectives.base import Batch, Tensor
 from hfc_tf.attacks.updates.base import Here, Update, pick, pixels
 from hfc_tf.errors import InputError
 
+_LARGE, _SMALL = 15, 7  # sizes of Dong et al.'s kernel
+
 
 class Sign(Update):
   """x - alpha sign(g), the step of BIM and PGD   (TMI Eq. 3)."""
@@ -47,30 +49,39 @@ class Momentum(Sign):
 class TranslationInvariant(Sign):
   """x - alpha sign(W * g), W a Gaussian kernel over space   (Dong et al., CVPR 2019).
 
-  The kernel is a product of one over each axis, so that it serves images and volumes alike;
-  channels stay apart, and beyond the border the gradient is zero.
+  The kernel is a product of one over each axis of the plane; channels stay apart, and beyond the
+  border the gradient is zero. Slices of volumes stay apart too: the kernel's size is the paper's in
+  pixels of an image, and volumes are shallow.
 
   Args:
-    kernel: its size along each axis, odd; 1 gives `Sign`.
+    kernel: its size along each axis, odd; 1 gives `Sign`. None: 15, the paper's of 299 pixels,
+      where that is at most a tenth of the plane's shorter side, else 7.
     reach: standard deviations from the kernel's centre to its end.
+    depth: whether volumes are smoothed along their depth too.
   """
 
-  def __init__(self, kernel: int = 15, reach: float = 3.0) -> None:
-    if kernel < 1 or kernel % 2 == 0:
+  def __init__(self, kernel: int | None = None, reach: float = 3.0, depth: bool = False) -> None:
+    if kernel is not None and (kernel < 1 or kernel % 2 == 0):
       raise InputError("an odd kernel size", str(kernel), "pass kernel=15 or kernel=7")
-    self.kernel = kernel
-    self.reach = reach
+    self.kernel, self.reach, self.depth = kernel, reach, depth
 
   def direction(self, here: Here, state: Any) -> tuple[Tensor, Any]:
     """W * g; no state."""
     (gradient,) = here.gradients
-    for axis in pixels(gradient)[:-1]:
-      gradient = _along(gradient, axis, self._kernel(tf.shape(gradient)[axis]))
+    shape, spatial = tf.shape(gradient), pixels(gradient)[:-1]
+    wide = tf.reduce_min(shape[-3:-1]) >= 10 * _LARGE
+    for axis in spatial if self.depth else spatial[-2:]:
+      if self.kernel is None:
+        large, small = (self._matrix(size, shape[axis]) for size in (_LARGE, _SMALL))
+        matrix = tf.where(wide, large, small)
+      else:
+        matrix = self._matrix(self.kernel, shape[axis])
+      gradient = _along(gradient, axis, matrix)
     return gradient, state
 
-  def _kernel(self, length: Tensor) -> Tensor:
+  def _matrix(self, kernel: int, length: Tensor) -> Tensor:
     """The kernel as a matrix [S, S]."""
-    half = self.kernel // 2
+    half = kernel // 2
     exponent = 0.5 * (self.reach / max(half, 1)) ** 2
     total = sum(math.exp(-exponent * i * i) for i in range(-half, half + 1))
     apart = _positions(length)[:, None] - _positions(length)  # [S, S]

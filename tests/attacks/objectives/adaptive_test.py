@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import logsumexp
 from sklearn.neighbors import KernelDensity
 
 from hfc_tf import detectors
@@ -34,10 +33,14 @@ class World:
     self.taps = self.model.taps(self.images)
     self.density = HierarchicalDensity(3).fit(self.train)
     attacked = BIM(self.model, eps=0.2, steps=20)(self.images, 1 - self.taps.predictions)
-    adversarial = self.model.taps(attacked)
+    self.adversarial = self.model.taps(attacked)
     self.detector = detectors.Mahalanobis().fit(
-      self.train, clean=self.taps, adversarial=adversarial
+      self.train, clean=self.taps, adversarial=self.adversarial
     )
+
+  def kernel_density(self, form, rows=slice(None)):
+    detector = detectors.KernelDensity(form=form)
+    return detector.fit(self.train, clean=self.taps[rows], adversarial=self.adversarial[rows])
 
   def batch(self, rows=slice(0, 5), target=1):
     images = self.images[rows]
@@ -70,31 +73,32 @@ def test_the_stress_test_is_the_mean_of_a_layer(world):
   assert down < world.taps.features["first"].mean() < up
 
 
-def test_kde_is_the_log_density_of_scikit_learn(world):
-  taps = world.taps[:5]
+@pytest.mark.parametrize("form", ["eq20", "chosen"])
+def test_kde_attacks_the_density_that_the_detector_scores(world, form):
+  detector, taps = world.kernel_density(form), world.taps[:20]
   values = world.train.features[world.train.penultimate]
+  wanted = []
   for target in (0, 1):
-    kde = KDE(world.train, 0.7)
-    batch = world.batch(target=target)
-    own = values[world.train.labels == target]
-    expected = KernelDensity(bandwidth=0.7).fit(own).score_samples(taps.features[taps.penultimate])
-    constant = 0.5 * values.shape[1] * np.log(2 * np.pi * 0.7**2)
+    kde, batch = KDE(detector), world.batch(slice(0, 20), target)
     term = kde.term(kde.prepare(batch), batch, taps.logits, taps.features)
-    np.testing.assert_allclose(term, -(expected + constant), rtol=1e-3, atol=1e-4)
-  distances = np.linalg.norm(values[:, None] - values, axis=2) + np.diag([np.inf] * len(values))
-  assert KDE(world.train).bandwidth == pytest.approx(np.median(distances.min(1)), rel=1e-4)
-  with pytest.raises(InputError, match="a bandwidth > 0"):
-    KDE(world.train, 0.0)
+    wanted.append(np.asarray(term))
+    if form == "eq20":
+      bandwidth = np.sqrt(0.5 / detector.precisions_[world.train.penultimate][target])
+      own = values[world.train.labels == target].astype(float)
+      density = KernelDensity(bandwidth=bandwidth).fit(own)
+      found = density.score_samples(taps.features[taps.penultimate].astype(float))
+      found += 0.5 * values.shape[1] * np.log(2 * np.pi * bandwidth**2) + np.log(len(own))
+      np.testing.assert_allclose(term, -found, rtol=1e-3, atol=1e-3)
+  # Once the target class is predicted, what is lowered is what the detector says.
+  scores = np.where(taps.predictions == 0, *wanted)
+  np.testing.assert_allclose(scores, detector.score(taps), rtol=1e-5, atol=1e-5)
 
 
-def test_kde_stays_finite_far_away(world):
-  kde = KDE(world.train, 1e-3)
-  batch = world.batch()
-  layer = world.train.penultimate
-  far = {layer: 100 + world.taps[:5].features[layer]}
-  term = kde.term(kde.prepare(batch), batch, None, far)
-  assert np.isfinite(term).all()
-  assert np.isfinite(logsumexp(-np.asarray(term)))
+def test_a_term_of_a_detector_is_described_by_what_it_has_learnt(world):
+  detector, other = world.kernel_density("eq20"), world.kernel_density("eq20", slice(0, 30))
+  for term in (DetectorScore, KDE):
+    first, second = (term(each).description for each in (detector, other))
+    assert first == term(world.kernel_density("eq20")).description != second
 
 
 def test_lid_is_equation_22_written_out(world):
@@ -156,7 +160,7 @@ def test_each_added_term_lowers_itself(world, name):
   term = {
     "guide": lambda: Guide(world.train),
     "closest": lambda: Guide(world.train, "closest", weight=2.0),
-    "kde": lambda: KDE(world.train),
+    "kde": lambda: KDE(world.kernel_density("chosen")),
     "lid": lambda: LID(world.train, k=10, reference=50),
     "detector": lambda: DetectorScore(world.detector),
   }[name]()
@@ -180,7 +184,7 @@ def test_each_added_term_lowers_itself(world, name):
     lambda world: HFC(world.density),
     lambda world: TypicalHFC(world.density, world.train),
     lambda world: Guide(world.train, layers=world.train.features),
-    lambda world: KDE(world.train),
+    lambda world: KDE(world.kernel_density("chosen")),
     lambda world: LID(world.train, k=10, reference=50),
     lambda world: DetectorScore(world.detector),
   ],

@@ -107,3 +107,26 @@ def test_it_ends_no_higher_than_pgd(world, kind):
   assert auto.mean() <= plain.mean() + 1e-6
   # A sample may find another basin; few of those are worth less by more than 2 %.
   assert np.mean(auto <= plain + 0.02 * np.abs(plain)) >= 0.75
+
+def test_naive_progress_is_the_plain_sum_and_differs_only_where_components_change(world):
+  model, images, targets = world
+  settings = {"eps": 0.1, "steps": 30}
+  several, single = (HFC(HierarchicalDensity(m).fit(train_taps(model, 200))) for m in (8, 1))
+  made = {
+    (naive, term): (APGD(model, naive=naive, **settings) + term if term else
+                    APGD(model, naive=naive, **settings))
+    for naive in (False, True) for term in (None, single, several)
+  }  # fmt: skip
+  for term, differ in ((None, False), (single, False), (several, True)):
+    ours, naive = (made[each, term](images, targets) for each in (False, True))
+    assert (ours != naive).any() == differ
+  # One checkpoint sees the terms as they are, the other what tells points apart.
+  attack, batch = made[True, several], Batch(images[:4], tf.ones(4, tf.int32), tf.range(4))
+  states = [term.prepare(batch) for term in attack.objective.terms]
+  logits, features = model(tf.constant(images[:4]))
+  terms = attack._terms(states, batch, logits, features)
+  weights = tf.constant([1.0, 0.5])
+  values = attack._values(terms, states, features, weights)
+  np.testing.assert_allclose(values, np.stack(terms) * [[1.0], [0.5]], rtol=1e-6)
+  others = made[False, several]._values(terms, states, features, weights)
+  assert np.abs(values[1] - others[1]).max() > 1e-3

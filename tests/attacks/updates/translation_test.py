@@ -20,12 +20,34 @@ def test_the_kernel_of_the_paper_on_images_and_volumes(shape, size, monkeypatch)
   seen = []
   monkeypatch.setattr(tf, "sign", lambda values: seen.append(values) or values)
   here = Here(tf.zeros_like(gradient), [tf.constant(gradient)], None, None, None, None, 1.0, None)
-  TranslationInvariant(size).step(here, ())
+  TranslationInvariant(size, depth=True).step(here, ())
   line = norm.pdf(np.linspace(-3, 3, size))
   expected = gradient.astype(np.float64)
   for axis in range(1, gradient.ndim - 1):
     expected = ndimage.convolve1d(expected, line / line.sum(), axis, mode="constant")
   np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+
+
+def _smoothed(update, gradient, monkeypatch):
+  seen = []
+  with monkeypatch.context() as patch:
+    patch.setattr(tf, "sign", lambda values: seen.append(values) or values)
+    here = Here(tf.zeros_like(gradient), [tf.constant(gradient)], *[None] * 4, 1.0, None)
+    update.step(here, ())
+  return seen[0].numpy()
+
+
+@pytest.mark.parametrize("shape", [(150, 160, 1), (149, 299, 1), (8, 8, 3), (16, 24, 24, 1)])
+def test_the_kernel_follows_the_plane_and_leaves_depth_alone(shape, monkeypatch):
+  gradient = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
+  line = norm.pdf(np.linspace(-3, 3, 15 if min(shape[-3:-1]) >= 150 else 7))
+  expected = gradient.astype(np.float64)
+  for axis in (-3, -2):
+    expected = ndimage.convolve1d(expected, line / line.sum(), axis, mode="constant")
+  found = _smoothed(TranslationInvariant(), gradient, monkeypatch)
+  np.testing.assert_allclose(found, expected, atol=1e-6)
+  along = _smoothed(TranslationInvariant(depth=True), gradient, monkeypatch)
+  assert (np.abs(along - found).max() > 1e-3) == (len(shape) == 4)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (6, 7, 8, 1)])
