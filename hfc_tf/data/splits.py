@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from absl import logging
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from hfc_tf.data.dataset import Dataset, stratified_subset
+from hfc_tf.data.draw import held_out
 from hfc_tf.data.files import readable
 from hfc_tf.errors import InputError
 from hfc_tf.storage.files import write_files
@@ -53,12 +53,21 @@ def validation(
 ) -> tuple[np.ndarray, np.ndarray]:
   """Sorted indices of the rest of `train`, and of a `fraction` that chooses the checkpoint.
 
+  Where a class has a single patient in Train, its images are on both sides, with a warning.
+
   Raises:
     InputError: a fraction not in (0, 1/2], or a class has too few images or groups.
   """
   if not 0 < fraction <= 0.5:
     raise InputError("a validation fraction in (0, 0.5]", str(fraction), "use 0.1")
-  return _held_out(dataset, train, round(1 / fraction), seed, "Train for validation")
+  folds, what = round(1 / fraction), "Train for validation"
+  try:
+    return _held_out(dataset, train, folds, seed, what)
+  except InputError:
+    if dataset.groups is None:
+      raise
+    logging.warning("too few patients in Train: those that choose the checkpoint also train")
+    return _held_out(dataclasses.replace(dataset, groups=None), train, folds, seed, what)
 
 
 def adversarial(
@@ -85,9 +94,8 @@ def adversarial(
   """
   counts = np.bincount(dataset.labels[test_correct], minlength=dataset.num_classes)
   rows = test_correct[counts[dataset.labels[test_correct]] >= ADVERSARIAL_FOLDS]
-  folds = _folds(dataset, rows, ADVERSARIAL_FOLDS, seed) if len(rows) else []
-  adv_test = np.concatenate([_EMPTY, *folds[: max(1, round(0.3 * len(folds)))]])
-  subsets = [np.setdiff1d(rows, adv_test), np.sort(adv_test)]
+  adv_test = held_out(dataset, rows, 0.3, ADVERSARIAL_FOLDS, seed) if len(rows) else _EMPTY
+  subsets = [np.setdiff1d(rows, adv_test), adv_test]
   both = np.intersect1d(*(dataset.labels[subset] for subset in subsets))
   if len(both) < 2:
     expected = f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest"
@@ -128,14 +136,19 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
   """Reads a manifest, ours or a user's: json with lists `train` and `test` of image ids.
 
   Ids are paths relative to the data folder; one that starts with the manifest's `root` and a slash
-  is accepted too. `validation`, `adv_train`, `adv_test` and `seed` may be missing.
+  is accepted too. Without `test` it is what is not in `train`; a json list alone, or a text of an
+  id a line, is `train`. `validation`, `adv_train`, `adv_test` and `seed` may be missing.
 
   Raises:
     InputError: not such a file, ids that the data set lacks, none of Train or Test, or overlaps.
   """
   with readable("a split file: json with lists `train` and `test` of ids", path, "check --split"):
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(entries, dict) or not {"train", "test"} <= entries.keys():
+    text = path.read_text(encoding="utf-8-sig")
+    plain = text.lstrip()[:1] not in ("{", "[")
+    entries = [line.strip() for line in text.splitlines()] if plain else json.loads(text)
+    if isinstance(entries, list):  # of the images that the model was trained on
+      entries = {"train": [name for name in entries if name]}
+    if not isinstance(entries, dict) or "train" not in entries:
       raise ValueError("json without them")
     lists = {subset: entries.get(subset, []) for subset in SUBSETS}
     for subset, ids in lists.items():
@@ -155,9 +168,18 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
       raise InputError(expected, found, "check --data_dir and --split")
     subsets[subset] = np.unique(np.array([rows[name] for name in ids], np.int64))
     twice = len(ids) - len(subsets[subset])
-    if twice or (not ids and subset in ("train", "test")):
+    if twice or (not ids and (subset == "train" or (subset == "test" and "test" in entries))):
       found = f"{twice} twice" if ids else "none"
       raise InputError(f"different images in `{subset}` of {path}", found, "repair the file")
+  if "test" not in entries:
+    subsets["test"] = np.setdiff1d(np.arange(len(dataset)), subsets["train"])
+    if not len(subsets["test"]):
+      expected = f"images of {dataset.name} that are not in `train` of {path}, to test on"
+      raise InputError(expected, "none", "name fewer in it")
+  attacked = np.union1d(subsets["adv_train"], subsets["adv_test"])
+  if len(outside := np.setdiff1d(attacked, subsets["test"])):
+    logging.warning("%s: %d attacked images join `test`", path, len(outside))
+    subsets["test"] = np.union1d(subsets["test"], outside)
   for pair in ("train test", "train adv_train", "train adv_test", "adv_train adv_test"):
     first, second = pair.split()
     shared = np.intersect1d(subsets[first], subsets[second])
@@ -168,34 +190,23 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
   return Split(**subsets, seed=seed if isinstance(seed, int) else None)
 
 
-def _folds(dataset: Dataset, indices: np.ndarray, folds: int, seed: int) -> list[np.ndarray]:
-  """Splits `indices` into stratified folds that keep groups whole, at most one fold a group."""
-  labels = dataset.labels[indices]
-  groups = None if dataset.groups is None else dataset.groups[indices]
-  if groups is not None and (patients := len(np.unique(groups))) < folds:
-    if patients < 2:
-      raise InputError("images of two patients to split", "those of one", "use more patients")
-    logging.warning("only %d patients: parts of 1/%d instead of 1/%d", patients, patients, folds)
-    folds = patients
-  kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-  splitter = kind(folds, shuffle=True, random_state=seed)
-  return [indices[fold] for _, fold in splitter.split(labels, labels, groups)]
-
-
 def _held_out(
   dataset: Dataset, indices: np.ndarray, folds: int, seed: int, what: str
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Sorted indices of the rest and of one fold, none of which lacks a class."""
-  counts = np.bincount(dataset.labels[indices], minlength=dataset.num_classes)
-  if counts.min() < folds:
-    expected = f"at least {folds} images of every class to split {what}"
+  """Sorted indices of the rest and of one part in `folds`, none of which lacks a class."""
+  groups = np.arange(len(indices)) if dataset.groups is None else dataset.groups[indices]
+  noun, fewest = ("images", folds) if dataset.groups is None else ("patients", 2)
+  of_class = [groups[dataset.labels[indices] == label] for label in range(dataset.num_classes)]
+  counts = np.array([len(np.unique(each)) for each in of_class])
+  if counts.min() < fewest:
+    expected = f"at least {fewest} {noun} of every class to split {what}"
     found = f"{counts.min()} of class {dataset.class_names[counts.argmin()]}"
-    raise InputError(expected, found, "use more images or fewer classes")
-  fold = np.sort(_folds(dataset, indices, folds, seed)[0])
-  rest = np.setdiff1d(indices, fold)
-  for subset in (rest, fold):  # few groups may hold all of a class
+    raise InputError(expected, found, "use more of them or fewer classes")
+  part = held_out(dataset, indices, 1 / folds, folds, seed)
+  rest = np.setdiff1d(indices, part)
+  for subset in (rest, part):  # patients of several classes may leave no other way
     counts = np.bincount(dataset.labels[subset], minlength=dataset.num_classes)
     if not counts.all():
-      expected = f"enough groups of class {dataset.class_names[counts.argmin()]} to split {what}"
+      expected = f"enough patients of class {dataset.class_names[counts.argmin()]} to split {what}"
       raise InputError(expected, "a subset without any", "use more patients or images")
-  return rest, fold
+  return rest, part

@@ -100,7 +100,7 @@ def test_too_few_images_or_groups():
     splits.adversarial(_dataset((50, 9)), np.arange(59), seed=0)
   dataset = _dataset((50, 50))
   dataset.groups = np.where(dataset.labels == 0, 0, np.arange(1, 101))
-  with pytest.raises(InputError, match="enough groups of class c0"):
+  with pytest.raises(InputError, match=r"at least 2 patients of every class .* found 1 of class c0"):
     splits.train_test(dataset, seed=0)
   with pytest.raises(InputError, match="fraction"):
     splits.validation(_dataset(), np.arange(1000), seed=0, fraction=0.9)
@@ -137,8 +137,8 @@ def test_a_users_list(tmp_path):
   ("text", "found"),
   [
     ("{", "json with lists"),
-    ("[1]", "json without them"),
-    ('{"train": []}', "json without them"),
+    ("[1]", "`train` that is no list of strings"),
+    ('{"train": []}', "different images in `train` of .* found none"),
     ('{"train": "train/1.png", "test": []}', "no list of strings"),
     ('{"train": [1], "test": ["train/1.png"]}', "no list of strings"),
     ('{"train": ["train/0.png"], "test": []}', "`test` of .* found none"),
@@ -174,7 +174,60 @@ def test_few_patients_are_split_or_refused_in_one_line(patients, caplog):
   for first, second in ((train, test), (adv_train, adv_test)):
     assert len(first) >= len(second) > 0
     assert splits.straddling_groups(dataset, first, second) == 0
-  assert (f"only {patients} patients" in caplog.text) == (patients < 5)
+  assert (f"{patients} patients, the largest with" in caplog.text) == (patients in (3,))
   one = _dataset((160, 160), groups=np.zeros(320, np.int64))
-  with pytest.raises(InputError, match="two patients"):
+  with pytest.raises(InputError, match="at least 2 patients of every class"):
     splits.train_test(one, seed=0)
+
+
+def test_two_patients_a_class_are_enough():
+  dataset = _dataset((60, 60))
+  dataset.groups = 2 * dataset.labels + np.arange(120) % 2
+  train, test = splits.train_test(dataset, seed=0)
+  assert splits.straddling_groups(dataset, train, test) == 0
+  assert len(np.unique(dataset.groups[test])) == 2
+  rest, held = splits.validation(dataset, train, seed=0)  # one patient a class is left in Train
+  assert set(dataset.labels[rest]) == set(dataset.labels[held]) == {0, 1}
+
+
+def test_a_patient_of_most_images_is_no_fifth_of_them():
+  groups = np.r_[np.zeros(400, int), np.arange(1, 101)]
+  labels = (np.arange(500) % 2).astype(np.int32)
+  dataset = Dataset("x", "directory", np.zeros((500, 1, 1, 1), np.uint16), labels,
+                    list(map(str, range(500))), groups, ("a", "b"))  # fmt: skip
+  for seed in range(5):
+    assert 0.15 < len(splits.train_test(dataset, seed)[1]) / 500 < 0.25
+
+
+def test_no_size_decides_where_a_patient_goes():
+  sizes = np.repeat([1, 2, 4, 8], 30)
+  groups = np.repeat(np.arange(120), sizes)
+  labels = (groups % 2).astype(np.int32)
+  dataset = Dataset("x", "directory", np.zeros((len(groups), 1, 1, 1), np.uint16), labels,
+                    list(map(str, range(len(groups)))), groups, ("a", "b"))  # fmt: skip
+  tested = np.zeros(120)
+  for seed in range(100):
+    tested[np.unique(groups[splits.train_test(dataset, seed)[1]])] += 1
+  # Of 30 patients in 100 seeds a fifth, within four standard errors of a binomial share.
+  for size in (1, 2, 4, 8):
+    assert abs(tested[sizes == size].mean() / 100 - 0.2) < 4 * (0.16 / 3000) ** 0.5, size
+
+
+@pytest.mark.parametrize(
+  "text",
+  [
+    '["train/0.png", "train/1.png"]', "train/0.png\ntrain/1.png\n",
+    '{"train": ["train/0.png", "train/1.png"]}', '\ufeff{"train": ["train/0.png", "train/1.png"]}',
+  ],
+)  # fmt: skip
+def test_the_images_of_training_suffice(tmp_path, text):
+  (tmp_path / "s").write_text(text, encoding="utf-8")
+  split = splits.read_manifest(tmp_path / "s", _dataset())
+  assert split.train.tolist() == [0, 1] and split.test.tolist() == list(range(2, 1000))
+
+
+def test_attacked_images_outside_of_test_join_it(tmp_path, caplog):
+  given = {"train": ["train/0.png"], "test": ["train/1.png"], "adv_test": ["train/2.png"]}
+  (tmp_path / "s").write_text(json.dumps(given))
+  assert splits.read_manifest(tmp_path / "s", _dataset()).test.tolist() == [1, 2]
+  assert "1 attacked images join `test`" in caplog.text
