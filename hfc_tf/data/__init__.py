@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ DATASETS: Registry[Callable[..., Listing]] = Registry({
 PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 # What only some readers take.
-OPTIONS = {"depth": (*VOLUMES, "npz"), "window": VOLUMES, "stored_bits": ("folder", "chest")}
+OPTIONS = {"depth": (*VOLUMES, "npz"), "window": VOLUMES, "stored_bits": ("folder", "chest"),
+           **dict.fromkeys(("exclude", "labels", "groups", "subsets"), ("folder",))}  # fmt: skip
 
 
 def holds_volumes(name: str, data_dir: str | Path | None) -> bool:
@@ -57,6 +58,10 @@ def load(
   window: volumes.Window | None = None,
   depth: int | None = None,
   stored_bits: int | None = None,
+  exclude: Sequence[str] | None = None,
+  labels: str | Path | None = None,
+  groups: str | None = None,
+  subsets: str | None = None,
 ) -> Dataset:
   """Reads a data set, or draws its built-in phantom where there is one and no `data_dir`.
 
@@ -69,6 +74,7 @@ def load(
     cache_dir: a folder in which decoded images are kept.
     window: of volumes from files: (level, width) in their units, for CT Hounsfield units.
     stored_bits: of 16-bit image files: the bits that hold the image; None looks at their values.
+    exclude, labels, groups, subsets: of name "folder", see `hfc_tf.data.folders.folder`.
     depth: of volumes from files: slices; None takes the median (npz: their own).
 
   Raises:
@@ -77,6 +83,7 @@ def load(
   if name not in DATASETS:
     raise InputError(f"a data set out of {', '.join(DATASETS)}", name, "choose one of them")
   options: dict[str, Any] = {"window": window, "depth": depth, "stored_bits": stored_bits}
+  options |= {"exclude": exclude, "labels": labels, "groups": groups, "subsets": subsets}
   options = {key: value for key, value in options.items() if value is not None}
   for key in options:
     if data_dir and name in OPTIONS[key]:

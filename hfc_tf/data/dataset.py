@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.data.patients import copies, joined
+from hfc_tf.data.summary import facts
 from hfc_tf.errors import InputError
 
 GRIDS = ("auto", "8", "12", "16", "float")  # of images: that of their files, or another
@@ -29,6 +31,10 @@ class Dataset:
     bits: what the source's files hold a value: 8, 12 or 16.
     grid: of the images that are given out, one of GRIDS; "auto" is that of `bits`.
     skipped: what its reader left out: reason -> number of files.
+    grouped_by: what told the groups, e.g. "PatientID"; "" where nothing did.
+    trained: whether its folder gives an image to training, bool [N]; None where it says nothing.
+    copies: the first image with equal pixels, int64 [N]; None where it was not looked for.
+    facts: of its files, as `summary.facts` has them.
   """
 
   name: str
@@ -41,6 +47,10 @@ class Dataset:
   bits: int = 8
   grid: str = "auto"
   skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  grouped_by: str = ""
+  trained: np.ndarray | None = None
+  copies: np.ndarray | None = None
+  facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __len__(self) -> int:
     """The number of images N."""
@@ -124,6 +134,8 @@ class Listing:
     read: (items, image_size, cache folder or None) -> pixels uint16 [n, (D,) H, W, C], and bits.
     patients: items -> n names, equal for images of one patient; None where nothing tells.
     skipped: what is there and is left out: reason -> number of files.
+    grouped_by: as in `Dataset`.
+    trained: whether an item is one of training by its folder; None where folders say nothing.
   """
 
   name: str
@@ -135,6 +147,8 @@ class Listing:
   read: Callable[[list[Any], int, Path | None], tuple[np.ndarray, int]]
   patients: Callable[[list[Any]], Sequence[object] | np.ndarray] | None = None
   skipped: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  grouped_by: str = ""
+  trained: Callable[[Any], bool] | None = None
 
   def dataset(self, image_size: int, seed: int, num_images: int | None, cache: Any) -> Dataset:
     """Draws images by class and decodes them; the arguments are those of `hfc_tf.data.load`."""
@@ -146,6 +160,7 @@ class Listing:
     items, labels = [self.items[row] for row in rows], labels[rows]
     check_labels(labels, self.class_names, f"the {len(rows)} images drawn from {self.where}")
     pixels, bits = self.read(items, image_size, cache and Path(cache))
+    groups, same = self.patients and group_numbers(self.patients(items)), copies(pixels)
     return Dataset(
       name=self.name,
       source=self.source,
@@ -155,10 +170,14 @@ class Listing:
         item.relative_to(self.where).as_posix() if isinstance(item, Path) else f"row {item}"
         for item in items
       ],
-      groups=self.patients and group_numbers(self.patients(items)),
+      groups=joined(groups, same),
       class_names=self.class_names,
       bits=bits,
       skipped=self.skipped,
+      grouped_by=self.grouped_by,
+      trained=self.trained and np.array([self.trained(item) for item in items], bool),
+      copies=same,
+      facts=facts(items, labels, self.class_names),
     )
 
 

@@ -200,7 +200,7 @@ def _tiff(data: bytes) -> np.ndarray:
   """The first page of a 16-bit colour TIFF, uint16 [H, W, 3]."""
   with tifffile.TiffFile(io.BytesIO(data)) as file:
     page = file.pages[0]
-    values = page.asarray()
+    values: np.ndarray = page.asarray()
     if page.planarconfig == 2:  # a plane a channel
       values = np.moveaxis(values, 0, -1)
   if values.ndim != 3 or values.shape[-1] < 3 or values.dtype != np.uint16:
@@ -219,6 +219,8 @@ def _as_channels(values: np.ndarray, channels: int) -> np.ndarray:
 def _upright(values: np.ndarray, orientation: int) -> np.ndarray:
   """Turns [H, W, C] as EXIF's orientation 1 to 8 says."""
   turned: np.ndarray = values.swapaxes(0, 1) if orientation >= 5 else values
-  turned = turned[::-1] if orientation in (3, 4, 7, 8) else turned
-  turned = turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+  if orientation in (3, 4, 7, 8):
+    turned = turned[::-1]
+  if orientation in (2, 3, 6, 7):
+    turned = turned[:, ::-1]
   return turned

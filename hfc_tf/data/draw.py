@@ -49,7 +49,7 @@ def held_out(
       least, chosen = errors.min(), order[: errors.argmin() + 1]
     if least <= 0.02:
       break
-  if least > 0.0501:
+  if least > 0.051:
     largest = np.bincount(groups).max()
     logging.warning(
       "%d patients, the largest with %d of %d images, split into %.0f %% instead of %.0f %%",

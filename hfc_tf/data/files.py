@@ -1,14 +1,22 @@
 """Folders and files that somebody else made: listed, opened, and refused in one line."""
 
 import contextlib
+import fnmatch
 import importlib
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from hfc_tf.errors import InputError
 
-IMAGES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm")
+IMAGES = (
+  ".jfif", ".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm",
+)  # fmt: skip
+
+_MASK = re.compile(r"(.+?)[ _-](?:mask|masks|seg|segmentation|annotation)(?:[ _-]?\d+)?", re.I)
+_OF_SYSTEMS = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 def require_folder(path: Path, contents: str) -> None:
@@ -21,9 +29,10 @@ def require_folder(path: Path, contents: str) -> None:
 
 
 def visible(path: Path) -> list[Path]:
-  """Entries of a folder in sorted order, without hidden ones (.DS_Store, ._x)."""
+  """Entries of a folder in sorted order, without hidden ones (.DS_Store, ._x) and __MACOSX."""
   with readable("a readable folder", path, "check its permissions"):
-    return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    entries = (entry for entry in path.iterdir() if not entry.name.startswith("."))
+    return sorted(entry for entry in entries if entry.name not in _OF_SYSTEMS)
 
 
 def class_folders(data_dir: Path, contents: str) -> list[Path]:
@@ -38,6 +47,39 @@ def class_folders(data_dir: Path, contents: str) -> list[Path]:
 def image_files(path: Path) -> list[Path]:
   """The visible image files in a folder, in sorted order."""
   return [file for file in visible(path) if file.suffix.lower() in IMAGES and file.is_file()]
+
+
+def image_tree(
+  root: Path, exclude: Sequence[str] = (), top: Path | None = None
+) -> tuple[list[Path], Counter[str]]:
+  """The image files in a folder and below it, and what is left out: reason -> number of files.
+
+  Args:
+    root: the folder.
+    exclude: patterns such as "*_old.png" of names or of paths below `top`, left out.
+    top: of the paths; None is `root`.
+  """
+  files: list[Path] = []
+  skipped = Counter[str]()
+  for path in visible(root):
+    if path.is_dir():
+      if path.is_symlink() and root.resolve().is_relative_to(path.resolve()):
+        continue  # it would never end
+      below, more = image_tree(path, exclude, top or root)
+      files, skipped = files + below, skipped + more
+      continue
+    name = path.relative_to(top or root).as_posix()
+    if any(fnmatch.fnmatch(path.name, p) or fnmatch.fnmatch(name, p) for p in exclude):
+      skipped["excluded by --exclude"] += 1
+    elif path.suffix.lower() not in IMAGES:
+      skipped[f"no image ({path.suffix.lower() or 'no suffix'})"] += 1
+    else:
+      files.append(path)
+  stems = {path.stem for path in files if path.parent == root}
+  masks = {path for path in files if path.parent == root
+           and (match := _MASK.fullmatch(path.stem)) and match[1] in stems}  # fmt: skip
+  skipped["a mask beside its image"] += len(masks)
+  return [path for path in files if path not in masks], +skipped
 
 
 @contextlib.contextmanager

@@ -95,8 +95,8 @@ def adversarial(
   counts = np.bincount(dataset.labels[test_correct], minlength=dataset.num_classes)
   rows = test_correct[counts[dataset.labels[test_correct]] >= ADVERSARIAL_FOLDS]
   adv_test = held_out(dataset, rows, 0.3, ADVERSARIAL_FOLDS, seed) if len(rows) else _EMPTY
-  subsets = [np.setdiff1d(rows, adv_test), adv_test]
-  both = np.intersect1d(*(dataset.labels[subset] for subset in subsets))
+  subsets = np.setdiff1d(rows, adv_test), adv_test
+  both = np.intersect1d(dataset.labels[subsets[0]], dataset.labels[adv_test])
   if len(both) < 2:
     expected = f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest"
     named = zip(counts, dataset.class_names, strict=True)

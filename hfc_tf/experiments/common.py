@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.data.summary import summary as data_summary
 from hfc_tf.results.by_class import class_tables
 from hfc_tf.results.labels import number
 from hfc_tf.results.result import Result
@@ -116,6 +117,7 @@ def summary(study: Study) -> dict[str, Any]:
       "dropped_misclassified": study.dropped,
       "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
       "class_names": list(dataset.class_names),
+      **data_summary(dataset, study.split),
     },
     "classifier": {
       "name": config.model_path or config.model,

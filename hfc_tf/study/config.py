@@ -63,6 +63,17 @@ class Config:
     None, "Of 16-bit image files, the bits that hold the image; none: 12 where no value exceeds "
     "4095, else 16.", values.whole, 8, 16,
   )  # fmt: skip
+  exclude: tuple[str, ...] | None = _flag(None, "Patterns of files left out, e.g. *_old.png.")
+  labels: str | None = _flag(
+    None, "A csv of images and labels, e.g. HAM10000's; images lie below --data_dir.", values.file
+  )
+  groups: str | None = _flag(
+    None, "Patients: a csv of file and patient, or an expression whose first group is the patient."
+  )
+  subsets: str | None = _flag(
+    None, "Where train/ and test/ stand above the classes: split (none, too), or pool, split anew.",
+    values.among, ("split", "pool"),
+  )  # fmt: skip
   num_images: int | None = _flag(None, "Use only so many images, by class.", values.whole)
   model: str | None = _flag(
     None, f"{', '.join(MODELS)}; trained here. None: small_resnet on phantoms, else resnet50, of "

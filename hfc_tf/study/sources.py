@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from hfc_tf import data
 from hfc_tf.attacks import choose_targets
 from hfc_tf.attacks.targets import RULES
-from hfc_tf.data import splits
+from hfc_tf.data import splits, summary
 from hfc_tf.data.dataset import Dataset, stratified_subset
 from hfc_tf.errors import InputError
 from hfc_tf.storage.hashing import digest
@@ -45,14 +46,17 @@ def load_sources(
   dataset = dataset or data.load(
     config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
     store.root / "decoded", window=config.window, depth=config.depth,
-    stored_bits=config.stored_bits,
+    stored_bits=config.stored_bits, exclude=config.exclude, labels=config.labels,
+    groups=config.groups, subsets=config.subsets,
   )  # fmt: skip
   dataset = dataclasses.replace(dataset, grid=config.grid)
   grid.check("--eps", float(config.eps_256 or 0), dataset.levels)
   key = content(dataset)
   split = split or train_test(config, dataset, store, key)
-  if shared := splits.straddling_groups(dataset, split.train, split.test):
-    warn(f"{shared} patients have images in both Train and Test of the given split.")
+  for line in summary.lines(summary.summary(dataset, split)):
+    logging.info("%s", line)
+  for warning in summary.warnings(dataset, split):
+    warn(warning)
   fewest = int(np.bincount(dataset.labels[split.train], minlength=dataset.num_classes).min())
   if config.hfc and fewest < int(config.components or 1):
     raise InputError(
@@ -73,6 +77,8 @@ def train_test(config: Config, dataset: Dataset, store: Store, key: str) -> spli
   """The split of --split, or one drawn by the seed and kept; `key` is of the data's content."""
   if config.split:
     return splits.read_manifest(pathlib.Path(config.split), dataset)
+  if dataset.trained is not None and (~dataset.trained).any():
+    return splits.Split(np.flatnonzero(dataset.trained), np.flatnonzero(~dataset.trained))
   rows, _ = store.arrays(
     "split", VERSIONS["split"], {"data": key, "seed": config.seed},
     lambda: dict(zip(("train", "test"), splits.train_test(dataset, config.seed), strict=True)),

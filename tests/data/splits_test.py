@@ -100,7 +100,7 @@ def test_too_few_images_or_groups():
     splits.adversarial(_dataset((50, 9)), np.arange(59), seed=0)
   dataset = _dataset((50, 50))
   dataset.groups = np.where(dataset.labels == 0, 0, np.arange(1, 101))
-  with pytest.raises(InputError, match=r"at least 2 patients of every class .* found 1 of class c0"):
+  with pytest.raises(InputError, match=r"2 patients of every class .* found 1 of class c0"):
     splits.train_test(dataset, seed=0)
   with pytest.raises(InputError, match="fraction"):
     splits.validation(_dataset(), np.arange(1000), seed=0, fraction=0.9)
@@ -174,7 +174,7 @@ def test_few_patients_are_split_or_refused_in_one_line(patients, caplog):
   for first, second in ((train, test), (adv_train, adv_test)):
     assert len(first) >= len(second) > 0
     assert splits.straddling_groups(dataset, first, second) == 0
-  assert (f"{patients} patients, the largest with" in caplog.text) == (patients in (3,))
+  assert (f"{patients} patients, the largest with" in caplog.text) == (patients < 5)
   one = _dataset((160, 160), groups=np.zeros(320, np.int64))
   with pytest.raises(InputError, match="at least 2 patients of every class"):
     splits.train_test(one, seed=0)

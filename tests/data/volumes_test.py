@@ -109,11 +109,11 @@ def test_resize_is_linear_and_antialiased_along_every_axis():
 
 def test_patients_are_groups(tmp_path):
   for label, name, who in (("a", "1", "p1"), ("a", "2", "p2"), ("b", "3", "p1")):
-    scans.series(tmp_path / label / name, PatientID=who)
+    scans.series(tmp_path / label / name, (4, 3, 2, 1, 0)[int(name) - 1 :], PatientID=who)
   groups = data.load("volumes", tmp_path, 6).groups
   assert groups[0] == groups[2] != groups[1]
   for label, name in (("a", "1"), ("a", "2"), ("b", "3")):
-    scans.series(tmp_path / label / name, PatientID="anonymous")
+    scans.series(tmp_path / label / name, (4, 3, 2, 1, 0)[int(name) - 1 :], PatientID="anonymous")
   assert data.load("volumes", tmp_path, 6).groups is None
 
 
