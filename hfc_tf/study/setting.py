@@ -11,6 +11,7 @@ from typing import Any
 
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.data import VOLUMES
+from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.study.config import Config
 
 BACKBONES = ("resnet50", "vgg16")
@@ -87,6 +88,8 @@ def model_side(path: str) -> int | None:
         return None if large else _side(json.loads(archive.read("config.json")))
     import h5py  # type: ignore[import-untyped]  # which takes its time
 
+    if hdf5_damage(path):
+      return None
     with h5py.File(path) as file:
       return _side(json.loads(file.attrs["model_config"]))
   except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):

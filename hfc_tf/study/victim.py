@@ -22,6 +22,7 @@ from hfc_tf.errors import InputError
 from hfc_tf.models import training
 from hfc_tf.models.applications import CAFFE
 from hfc_tf.storage.hashing import digest, file_digest
+from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
 from hfc_tf.study.config import Config
@@ -102,6 +103,8 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
     there = "something else" if os.path.exists(path) else "nothing"
     raise InputError("a .keras or .h5 file", f"{there} at {path}", "set --model_path to a model")
   try:
+    if damage := hdf5_damage(path):
+      raise ValueError(damage)
     return keras.models.load_model(path, compile=False), file_digest(path)[:24]
   except Exception as error:  # Keras raises whatever its readers raise
     raise InputError(
