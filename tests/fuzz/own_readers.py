@@ -7,6 +7,7 @@ import zipfile
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from hfc_tf import data, detectors
 from hfc_tf.densities import HierarchicalDensity
@@ -24,7 +25,7 @@ from hfc_tf.study.victim import users_classifier
 from hfc_tf.taps import Taps
 from tests.fuzz.data_readers import PIXELS, SIDE, Reader, encoded, images
 from tests.fuzz.mutate import zipped
-from tests.networks import tiny
+from tests.networks import tapped, tiny
 
 
 def _taps(seed=0, count=60):
@@ -107,6 +108,22 @@ def _used(path):
   assert isinstance(model_side(path), int | None)
   network, _ = users_classifier(path)
   assert np.isfinite(network(np.zeros((1, 8, 8, 3), np.float32))).all()
+
+
+def _saved_model(folder):
+  model = tapped()
+  module = tf.Module()
+  module.bias = tf.Variable([1.0, 2.0, 3.0])
+  module.__call__ = tf.function(lambda images: tf.reduce_sum(images + module.bias, [1, 2, 3]))
+  signature = module.__call__.get_concrete_function(tf.TensorSpec([None, 8, 8, 3], tf.float32))
+  tf.saved_model.save(module, str(folder / "d"), signatures=signature)
+
+  def read(_):
+    detector = detectors.SavedModelDetector(folder / "d")
+    scores = detector.score_image_tensor(model, tf.zeros([2, 8, 8, 3]))
+    assert scores.shape == (2,)
+
+  return Reader(_files(folder), read)
 
 
 def _checkpoint(folder):
@@ -209,6 +226,6 @@ READERS = {
   "density": _density, "detector": _detector,
   "weights_h5": _weights(".weights.h5"), "weights_keras": _weights(".keras"),
   "model_h5": _model(".h5", _used), "model_keras": _model(".keras", _used),
-  "checkpoint": _checkpoint, "store": _store, "decoded": _decoded,
+  "saved_model": _saved_model, "checkpoint": _checkpoint, "store": _store, "decoded": _decoded,
   "section": _section, "results": _results,
 }  # fmt: skip
