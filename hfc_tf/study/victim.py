@@ -26,10 +26,12 @@ from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
 from hfc_tf.study.config import Config
+from hfc_tf.study.setting import configuration, largest
 from hfc_tf.study.sources import Sources
 from hfc_tf.tapping import highest
 from hfc_tf.taps import TappedModel
 
+_MOST_SIZE = 2**20  # of a layer or an image, even where a model's file is small
 BY_CHANNEL = ("torch", "tf", "caffe")  # modes of Keras's preprocess_input, which wants RGB
 
 
@@ -105,6 +107,8 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
   try:
     if damage := hdf5_damage(path):
       raise ValueError(damage)
+    if (size := largest(configuration(path))) > max(_MOST_SIZE, os.path.getsize(path)):
+      raise ValueError(f"a layer of {size} in a file of {os.path.getsize(path)} bytes")
     return keras.models.load_model(path, compile=False), file_digest(path)[:24]
   except Exception as error:  # Keras raises whatever its readers raise
     raise InputError(
