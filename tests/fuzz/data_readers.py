@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 import pydicom
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from hfc_tf import data
 from hfc_tf.data import splits
@@ -215,14 +215,18 @@ def _split(folder):
   return Reader([("split.json", splits.manifest(dataset, drawn)), ("split.json", users)], read)
 
 
+_TURNED = Image.Exif()
+_TURNED[ExifTags.Base.Orientation] = 6
 READERS = {
   "jpeg": images(".jpg", encoded(PIXELS, "jpeg"), encoded(PIXELS[..., 0], "jpeg"),
-                 encoded(PIXELS, "jpeg", progressive=True, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0")),
+                 encoded(PIXELS, "jpeg", progressive=True, exif=_TURNED)),
   "png8": images(".png", encoded(PIXELS, "png"), encoded(PIXELS[..., 0], "png"),
-                 encoded(PIXELS, "png", mode="P"), checksums=True),
+                 encoded(PIXELS, "png", mode="P"), encoded(PIXELS, "png", exif=_TURNED),
+                 checksums=True),
   "png16": images(".png", _deep_png(1), _deep_png(3), checksums=True),
   "bmp": images(".bmp", encoded(PIXELS, "bmp"), encoded(PIXELS[..., 0], "bmp")),
   "tiff": images(".tif", encoded(PIXELS, "tiff"), encoded(DEEP[..., 0], "tiff"),
+                 encoded(PIXELS[..., 0], "tiff", tiffinfo={262: 0}),  # white is zero
                  *(encoded(PIXELS, "tiff", compression=kind)
                    for kind in ("tiff_lzw", "tiff_deflate", "jpeg", "packbits")),
                  encoded(PIXELS, "tiff", save_all=True, append_images=[Image.fromarray(PIXELS)])),
