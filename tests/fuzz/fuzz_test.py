@@ -40,6 +40,9 @@ def test_a_file_is_its_number_alone():
 _WORKER = """
 import json, os, sys, time
 for name, first, stop in (entry.split(":") for entry in sys.argv[1:]):
+  print(json.dumps({"reader": name, "number": None}), flush=True)
+  if name == "none":
+    sys.exit("a valid file is refused")
   for number in range(int(first), int(stop)):
     print(json.dumps({"reader": name, "number": number}), flush=True)
     if number == 1:
@@ -61,7 +64,10 @@ def test_what_ends_a_process_is_a_failure_of_its_file_alone(harm, message, monke
   monkeypatch.setattr(module, "_SILENCE", 2.0)
   monkeypatch.setattr(module, "_LIMIT", 512.0)
   worker = (sys.executable, "-c", _WORKER.replace("HARM", harm))
-  for name, line in run(["a", "b"], 0, 3, worker=worker).items():
+  lines = run(["none", "a", "b"], 0, 3, worker=worker)
+  ((number, why),) = lines.pop("none").failures
+  assert number is None and "a valid file is refused" in why
+  for name, line in lines.items():
     assert line.refused == 2 and line.files == 3, name
     ((number, why),) = line.failures
     assert number == 1 and message in why

@@ -5,7 +5,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +29,7 @@ class Line:
   refused: int = 0
   slowest: float = 0.0
   largest: float = 0.0
-  failures: list = dataclasses.field(default_factory=list)  # (number, what happened)
+  failures: list = dataclasses.field(default_factory=list)  # (number or None, what happened)
 
   @property
   def files(self):
@@ -45,12 +47,12 @@ def run(names, first, count, lines=None, worker=WORKER):
       left.popleft()  # done
     if why is None:
       break
-    if number is None:
-      raise RuntimeError(f"{name or 'the first reader'} cannot begin: {why}")
+    if name is None:
+      raise RuntimeError(why)
     lines[name].failures.append((number, why))
-    left[0] = (name, number + 1, left[0][2])
-    if left[0][1] == left[0][2]:
-      left.popleft()
+    stop = left.popleft()[2]
+    if number is not None and number + 1 < stop:  # None: its valid files are refused
+      left.appendleft((name, number + 1, stop))
   return lines
 
 
@@ -71,14 +73,17 @@ def _process(command, lines):
           _add(lines[name], number, row)
     except TimeoutError as error:
       why = str(error)
-    finally:
+      process.send_signal(signal.SIGABRT)  # faulthandler says where it is
+    except BaseException:
       process.kill()
+      raise
+    finally:
       process.wait()
       process.stdout.close()
-    if why is None and process.returncode:
+    if why or process.returncode:
       errors.seek(0)
       last = errors.read().decode(errors="replace").strip()[-2000:]
-      why = f"the process ended with {process.returncode}: {last}"
+      why = f"{why or f'the process ended with {process.returncode}'}: {last}"
   return name, number, why
 
 
@@ -95,7 +100,8 @@ def _watched(process):
           return
         *whole, rest = (rest + data).split(b"\n")
         # Between a file and the next one of another reader, valid files are made.
-        last, allowed = time.monotonic(), _SILENCE if b"number" in (whole or [rest])[-1] else _START
+        reading = re.search(rb'"number": \d', (whole or [rest])[-1])
+        last, allowed = time.monotonic(), _SILENCE if reading else _START
         yield from whole
       elif time.monotonic() - last > allowed:
         raise TimeoutError(f"no end after {allowed:.0f} s")

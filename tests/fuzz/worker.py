@@ -69,6 +69,7 @@ def memory(field):
 def main(ranges):
   """Reads what "NAME:FIRST:STOP" names and writes a json line before and after each file."""
   for name, first, stop in (entry.split(":") for entry in ranges):
+    _say(reader=name, number=None)
     with tempfile.TemporaryDirectory() as root:
       folder = pathlib.Path(root) / "data"
       folder.mkdir()
