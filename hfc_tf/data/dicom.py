@@ -100,7 +100,9 @@ def _slice(path: Path, tags: Sequence[str] = ()) -> Any:
     wanted = [*_HEADER, *tags]
     dataset = pydicom.dcmread(path, stop_before_pixels=not tags, specific_tags=wanted)
     for name in _HEADER:
-      getattr(dataset, name, None)  # converted here, where a failure is caught
+      value = getattr(dataset, name, None)  # converted here, where a failure is caught
+      if name in ("Rows", "Columns", "BitsStored", "InstanceNumber") and value is not None:
+        int(value)  # a list of several is none
     grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
     if not grey or int(getattr(dataset, "NumberOfFrames", 1) or 1) > 1:
       raise InputError("single grey slices", f"frames or colours in {path}", "convert the series")

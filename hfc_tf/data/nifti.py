@@ -46,6 +46,11 @@ def _read(path: Path) -> np.ndarray:
     data = file.read(size)  # bounded, however much a bomb would unpack to
     if len(data) < size:
       raise EOFError(f"truncated, {len(data)} of {size} bytes of voxels")
+    for _ in range(_MAX_OFFSET >> 20):  # to the end, where gzip has its checksum
+      if not file.read(2**20):
+        break
+    else:
+      raise ValueError(f"more than {_MAX_OFFSET >> 20} MiB behind its voxels")
     voxels = np.frombuffer(data, dtype).reshape(shape, order="F")  # [X, Y, Z, 1...]
     slope, intercept = header.get_slope_inter()
     if slope is not None:

@@ -171,7 +171,7 @@ class HierarchicalDensity:
         values |= dataclasses.asdict(mixture.base)
         values["basis"] = values["basis"].astype(np.float32)
         arrays |= {f"{number}/{label}/{key}": value for key, value in values.items()}
-    save_arrays(path, arrays)
+    save_arrays(path, arrays, checksum=True)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> HierarchicalDensity:

@@ -46,7 +46,7 @@ class SavedModelDetector(ImageDetector):
   def _function(self) -> Callable[[Tensor], Any]:
     try:
       network = tf.saved_model.load(self.path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a damaged one raises many kinds
       raise InputError(
         "a TensorFlow SavedModel", f"{self.path}: {str(error)[:200]}", "give its folder"
       ) from error

@@ -36,7 +36,7 @@ class Stored:
       InputError: the file cannot be written; an earlier one is then left as it was.
     """
     config = json.dumps({"detector": self.key, "values": self._plain()})
-    save_arrays(path, {**self._arrays(), "config": config})
+    save_arrays(path, {**self._arrays(), "config": config}, checksum=True)
 
   @classmethod
   def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -73,7 +73,7 @@ def read(path: str | os.PathLike[str], kinds: Mapping[str, type[S]]) -> S:
   """Reads a saved detector of one of these kinds, by key.
 
   Raises:
-    InputError: no such file, a damaged one, one of another kind or of hfc_tf 0.1.
+    InputError: no such file, a damaged one, or one of another kind.
   """
   expected, remedy = "a saved detector (npz)", "save the fitted detector again"
   arrays = users_arrays(path, expected, remedy)
@@ -83,7 +83,7 @@ def read(path: str | os.PathLike[str], kinds: Mapping[str, type[S]]) -> S:
   except (ValueError, KeyError, TypeError) as error:
     raise InputError(expected, f"{path}: {type(error).__name__}: {error}", remedy) from error
   if key not in kinds:
-    raise InputError(f"a saved {' or '.join(kinds)}", key, "load it with its own class")
+    raise InputError(f"a saved {' or '.join(kinds)}", f"{key} in {path}", "load it with its class")
   detector = kinds[key].__new__(kinds[key])
   for name, array in arrays.items():
     dictionary, _, entry = name.partition("/")
@@ -91,12 +91,6 @@ def read(path: str | os.PathLike[str], kinds: Mapping[str, type[S]]) -> S:
       values.setdefault(dictionary, {})[entry] = array
     else:
       values[name] = array
-  if "widths_" not in values:
-    raise InputError(
-      f"a {key} that knows the widths of its layers",
-      f"{path}, saved by hfc_tf 0.1.0 or before",
-      "fit and save it again",
-    )
   vars(detector).update(values)
   detector._freeze()
   return detector

@@ -68,7 +68,7 @@ class Task:
       asked, broken = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
     except FileNotFoundError:
       return False
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
       asked, broken = self.key, f"{_ASKED}: {type(error).__name__}"
     if broken and asked == self.key:
       logging.warning("%s is damaged (%s); it is made again", folder, broken)

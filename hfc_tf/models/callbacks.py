@@ -37,7 +37,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Goes on from `path` where it holds this very training, else warns and starts again."""
     self._path, self._key = path, key
     try:
-      arrays = load_arrays(path)
+      arrays = load_arrays(path, checksum=True)
       if str(arrays.get("key")) != key:
         raise ValueError("it belongs to another training")
     except FileNotFoundError:
@@ -63,7 +63,8 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     if self._path is not None:
       arrays = {f"best/{i}": weight for i, weight in enumerate(self._best)}
       arrays |= {f"state/{i}": np.array(value) for i, value in enumerate(self._variables)}
-      save_arrays(self._path, {"key": self._key, "history": json.dumps(self.history), **arrays})
+      arrays |= {"key": np.array(self._key), "history": np.array(json.dumps(self.history))}
+      save_arrays(self._path, arrays, checksum=True)
 
   def restore_best(self) -> None:
     """Gives the model the weights of the epoch of smallest validation loss."""

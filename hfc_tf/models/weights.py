@@ -11,6 +11,7 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.errors import InputError
+from hfc_tf.storage.hdf5 import hdf5_damage
 
 
 def set_weights(
@@ -92,12 +93,11 @@ def _load(model: keras.Model, layers: dict[str, list[h5py.Dataset]], source: str
         found=f"shapes {found}" if layer.name in layers else "no layer of that name",
         remedy=f"give weights of {model.name} for input shape {model.input_shape[1:]}",
       )
-  try:
-    values = [[np.asarray(w) for w in layers[layer.name]] for layer in body]
-  except OSError as error:
-    raise InputError(
-      expected=f"readable weights in {source}", found=f"{error}", remedy="save the file again"
-    ) from error
+  values = [[np.asarray(w) for w in layers[layer.name]] for layer in body]
+  for layer, value in zip(body, values, strict=True):
+    if any(w.dtype.kind not in "fiu" or not np.isfinite(w).all() for w in value):
+      damaged = f"NaN, infinity or no numbers in layer {layer.name}"
+      raise InputError(f"finite weights in {source}", damaged, "save the file again")
   for layer, value in zip(body, values, strict=True):
     layer.set_weights(value)
   finalize(body)
@@ -116,15 +116,15 @@ def finalize(layers: Iterable[keras.Layer]) -> None:
 
 def _open(path: Path) -> h5py.File:
   """The file of the weights alone; no code or configuration of the model is read."""
-  try:
-    if path.suffix == ".keras":
+  found = f"{path}"
+  if path.name.endswith((".keras", ".weights.h5")):
+    damage = hdf5_damage(path)
+    if damage is None and path.suffix == ".keras":
       with zipfile.ZipFile(path) as archive:
         return h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
-    if path.name.endswith(".weights.h5"):
+    if damage is None:
       return h5py.File(path, "r")
-    found = f"{path}"
-  except (OSError, KeyError, zipfile.BadZipFile) as error:
-    found = f"{path} ({type(error).__name__}: {error})"
+    found = f"{path} ({damage})"
   raise InputError(
     expected="a readable .keras or .weights.h5 file",
     found=found,

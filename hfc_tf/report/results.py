@@ -133,7 +133,7 @@ def _tell_of_another(place: pathlib.Path, complete: Mapping[str, Any]) -> None:
     name, same = before["schema"]["name"], before.get("config") == complete.get("config")
   except FileNotFoundError:
     return
-  except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+  except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
     logging.warning("%s is damaged (%s); it is replaced", place, type(error).__name__)
     return
   if name != complete["schema"]["name"] or not same:

@@ -11,6 +11,7 @@ from typing import Any
 
 from hfc_tf.errors import InputError
 from hfc_tf.results.figures import Figure
+from hfc_tf.storage.hashing import digest
 
 SECTION = "section.json"
 
@@ -85,7 +86,7 @@ def section_file(section: Section) -> dict[str, bytes]:
   fields = dataclasses.asdict(section)
   for figure in fields["figures"]:
     del figure["png"]
-  return {SECTION: json.dumps(fields, indent=2).encode()}
+  return {SECTION: json.dumps({"checksum": digest(fields), **fields}, indent=2).encode()}
 
 
 def read_section(out: str | os.PathLike[str]) -> Section:
@@ -97,13 +98,15 @@ def read_section(out: str | os.PathLike[str]) -> Section:
   folder = pathlib.Path(out)
   try:
     fields = json.loads((folder / SECTION).read_text(encoding="utf-8"))
+    if fields.pop("checksum") != digest(fields):
+      raise ValueError(f"{SECTION} has changed")
     fields["tables"] = [Table(**table) for table in fields["tables"]]
     fields["figures"] = [
       Figure(**figure, png=(folder / "figures" / f"{figure['name']}.png").read_bytes())
       for figure in fields["figures"]
     ]
     return Section(**fields)
-  except (OSError, ValueError, KeyError, TypeError) as error:
+  except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
     raise InputError(
       f"the files of an experiment in {folder}", f"{type(error).__name__}: {error}", "run it again"
     ) from error

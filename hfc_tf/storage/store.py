@@ -138,6 +138,8 @@ def damage(folder: pathlib.Path, manifest: str = _MANIFEST) -> str | None:
   """What is wrong with a folder whose manifest tells "files" as `checksums`; None: it is whole."""
   try:
     files = json.loads((folder / manifest).read_text())["files"]
+    if not files:
+      return f"{manifest}: no files"
     for name, expected in files.items():
       if file_digest(folder / name) != expected:
         return f"{name} has changed"

@@ -11,6 +11,7 @@ from typing import Any
 
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.data import VOLUMES
+from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.study.config import Config
 
 BACKBONES = ("resnet50", "vgg16")
@@ -19,6 +20,10 @@ _FIELDS: dict[str, Any] = {
   "max_adv_train": 0, "fixed": "step",
 }  # fmt: skip
 _MOST_BYTES = 2**26  # of a model's configuration
+_SIDES = (
+  "units", "filters", "kernel_size", "depth_multiplier", "input_dim", "output_dim", "num_heads",
+  "key_dim", "value_dim", "batch_shape", "padding", "size", "height", "width",
+)  # fmt: skip
 _OWN = ("image_size", "eps_256")  # where an experiment has its own, they are the papers' there
 
 
@@ -80,17 +85,31 @@ def deviations(config: Config) -> dict[str, list[str]]:
 
 def model_side(path: str) -> int | None:
   """The side of the images that a saved Keras model takes; None where its file tells none."""
+  return None if path.endswith(".h5") and hdf5_damage(path) else _side(configuration(path))
+
+
+def configuration(path: str) -> Any:
+  """What a whole file of a Keras model says of its layers; None where it cannot be read."""
   try:
     if path.endswith(".keras"):
       with zipfile.ZipFile(path) as archive:
         large = archive.getinfo("config.json").file_size > _MOST_BYTES
-        return None if large else _side(json.loads(archive.read("config.json")))
+        return None if large else json.loads(archive.read("config.json"))
     import h5py  # type: ignore[import-untyped]  # which takes its time
 
     with h5py.File(path) as file:
-      return _side(json.loads(file.attrs["model_config"]))
-  except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile):
+      return json.loads(file.attrs["model_config"])
+  except (OSError, KeyError, TypeError, ValueError, RecursionError, zipfile.BadZipFile):
     return None
+
+
+def largest(value: Any, key: str = "") -> int:
+  """The largest side of a kernel, padding or image in a configuration; 0 if there is none."""
+  if isinstance(value, dict):
+    return max((largest(item, key) for key, item in value.items()), default=0)
+  if isinstance(value, list):
+    return max((largest(item, key) for item in value), default=0)
+  return value if key in _SIDES and isinstance(value, int) else 0
 
 
 def _side(value: Any) -> int | None:

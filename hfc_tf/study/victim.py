@@ -22,13 +22,16 @@ from hfc_tf.errors import InputError
 from hfc_tf.models import training
 from hfc_tf.models.applications import CAFFE
 from hfc_tf.storage.hashing import digest, file_digest
+from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import Store
 from hfc_tf.study.config import Config
+from hfc_tf.study.setting import configuration, largest
 from hfc_tf.study.sources import Sources
 from hfc_tf.tapping import highest
 from hfc_tf.taps import TappedModel
 
+_MOST_SIZE = 2**20  # of a layer or an image, even where a model's file is small
 BY_CHANNEL = ("torch", "tf", "caffe")  # modes of Keras's preprocess_input, which wants RGB
 
 
@@ -102,6 +105,10 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
     there = "something else" if os.path.exists(path) else "nothing"
     raise InputError("a .keras or .h5 file", f"{there} at {path}", "set --model_path to a model")
   try:
+    if damage := hdf5_damage(path):
+      raise ValueError(damage)
+    if (size := largest(configuration(path))) > max(_MOST_SIZE, os.path.getsize(path)):
+      raise ValueError(f"a layer of {size} in a file of {os.path.getsize(path)} bytes")
     return keras.models.load_model(path, compile=False), file_digest(path)[:24]
   except Exception as error:  # Keras raises whatever its readers raise
     raise InputError(

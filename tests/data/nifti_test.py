@@ -123,15 +123,34 @@ def test_truncated_files(tmp_path, name, kept):
   assert "\n" not in str(error.value)
 
 
-def test_a_bomb_is_unpacked_no_further_than_its_header_says(tmp_path):
+def test_a_bomb_is_refused_in_little_memory(tmp_path):
   plain = save(tmp_path / "a.nii").read_bytes()
   path = tmp_path / "bomb.nii.gz"
   path.write_bytes(gzip.compress(plain + bytes(2**27)))
   tracemalloc.start()
-  np.testing.assert_array_equal(nifti.look(path).read(), STORED.T)
+  with pytest.raises(InputError, match=r"bomb\.nii\.gz: more than 16 MiB behind its voxels"):
+    nifti.look(path).read()
   peak = tracemalloc.get_traced_memory()[1]
   tracemalloc.stop()
   assert peak < 2**24
+
+
+def test_gzip_that_fails_its_checksum_is_refused_whatever_the_bit(tmp_path):
+  path, plain = tmp_path / "a.nii.gz", save(tmp_path / "a.nii").read_bytes()
+  whole = gzip.compress(plain, mtime=0)
+  refused = 0
+  for place in range(10, len(whole)):  # behind gzip's header, in which a date may change
+    damaged = bytearray(whole)
+    damaged[place] ^= 1 << place % 8
+    path.write_bytes(damaged)
+    try:
+      np.testing.assert_array_equal(nifti.look(path).read(), STORED.T)  # bits that fill a byte
+    except InputError as error:
+      assert "a.nii.gz" in str(error)
+      refused += 1
+  assert refused >= len(whole) - 12
+  path.write_bytes(whole + gzip.compress(b"another member"))
+  np.testing.assert_array_equal(nifti.look(path).read(), STORED.T)
 
 
 def test_a_bomb_with_a_large_header_is_refused_unread(tmp_path, monkeypatch):

@@ -32,5 +32,23 @@ def test_a_users_file_that_cannot_be_read_is_one_line(tmp_path, content):
 
 def test_a_file_of_something_else_is_one_line(tmp_path):
   save_arrays(tmp_path / "x.npz", {"x": 1})
-  with pytest.raises(InputError, match=r"expected a density .*x\.npz: KeyError"):
+  with pytest.raises(InputError, match=r"expected a density .*x\.npz: ValueError: no checksum"):
     HierarchicalDensity.load(tmp_path / "x.npz")
+
+
+def test_a_checksum_tells_what_a_zip_does_not(tmp_path):
+  save_arrays(tmp_path / "x.npz", {"a": np.arange(6.0), "b": "text"}, checksum=True)
+  arrays = load_arrays(tmp_path / "x.npz", checksum=True)
+  assert sorted(arrays) == ["a", "b"] and str(arrays["b"]) == "text"
+  whole = load_arrays(tmp_path / "x.npz")
+  for change in ({"b": None}, {"a": arrays["a"][:, None]}, {"c": 1}):
+    changed = {key: value for key, value in (whole | change).items() if value is not None}
+    np.savez(tmp_path / "y.npz", **changed)  # with right checksums of the zip
+    with pytest.raises(DamagedFile, match=r"y\.npz.*checksum"):
+      load_arrays(tmp_path / "y.npz", checksum=True)
+
+
+def test_compressed_arrays_are_refused_unread(tmp_path):
+  np.savez_compressed(tmp_path / "x.npz", x=np.zeros(10**6))
+  with pytest.raises(DamagedFile, match=r"x\.npz.*compressed"):
+    load_arrays(tmp_path / "x.npz")

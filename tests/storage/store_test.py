@@ -81,7 +81,9 @@ def test_other_inputs_stages_and_versions_are_other_artefacts(tmp_path):
   assert len(keys) == len(calls) == 4
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "manifest"])
+@pytest.mark.parametrize(
+  "damage", ["flip", "truncate", "remove", "{", '{"files": {}}', '{"files": 5}', "[" * 10**5]
+)
 def test_damage_is_noticed_named_and_mended(tmp_path, caplog, damage):
   store, calls = Store(tmp_path), []
   artefact = store.artefact("s", 1, {}, lambda folder: (folder / "f").write_bytes(b"whole"))
@@ -93,7 +95,7 @@ def test_damage_is_noticed_named_and_mended(tmp_path, caplog, damage):
   elif damage == "remove":
     place.unlink()
   else:
-    (artefact.path / "manifest.json").write_text("{")
+    (artefact.path / "manifest.json").write_text(damage)
   again = store.artefact(
     "s", 1, {}, lambda folder: calls.append(1) or (folder / "f").write_bytes(b"whole")
   )

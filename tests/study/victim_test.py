@@ -1,5 +1,8 @@
 """The attacked classifier and what it wants of images."""
 
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -60,3 +63,23 @@ def test_networks_that_prepare_images_are_not_given_prepared_ones(monkeypatch):
   with pytest.raises(InputError):
     victim.load_victim(Keys(), Config(model="vgg16").resolved(), warnings.append, SOURCES)
   assert made["vgg16"]["preprocessing"] == "none" and len(warnings) == 2
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_layer_larger_than_the_file_is_refused_unmade(tmp_path, suffix):
+  model, _ = saved(tmp_path, 3)
+  path = tmp_path / f"large{suffix}"
+  model.save(path)
+  victim.users_classifier(str(path))
+  if suffix == ".h5":
+    with h5py.File(path, "a") as file:
+      text = file.attrs["model_config"]
+      file.attrs["model_config"] = text.replace('"filters": 4', '"filters": 99999999')
+  else:
+    with zipfile.ZipFile(path) as archive:
+      members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+      for name, content in members.items():
+        archive.writestr(name, content.replace(b'"filters": 4', b'"filters": 99999999'))
+  with pytest.raises(InputError, match=rf"large{suffix}: ValueError a layer of 99999999 in a file"):
+    victim.users_classifier(str(path))
