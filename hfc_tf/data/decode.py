@@ -163,24 +163,23 @@ def _read(path: Path, channels: int) -> np.ndarray:
   data = path.read_bytes()
   image: Any
   with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-    turned = _orientation(image)
+    if image.format == "TIFF" and _is_deep_colour(image):
+      return _as_channels(_upright(_tiff(data), _orientation(image)), channels)
+    image.load()  # before EXIF is asked for, which would hide that it fails
+    turned = _orientation(image)  # none any more in a TIFF, which Pillow turns by itself
     if _is_deep_png(data):  # Pillow would cut 16-bit colour to 8 bits
       wide: np.ndarray = tf.io.decode_png(data, channels=channels, dtype=tf.uint16).numpy()
       return _upright(wide, turned)
-    if image.format == "TIFF" and _is_deep_colour(image):
-      return _as_channels(_upright(_tiff(data), turned), channels)
-    tiff = image.format == "TIFF"  # which Pillow turns by itself
-    inverted = tiff and image.tag_v2.get(262) == 0  # white is zero
+    inverted = image.format == "TIFF" and image.tag_v2.get(262) == 0  # white is zero
     if image.mode.startswith("I"):
       values = np.asarray(image)  # [H, W]
       if values.min() < 0 or values.max() > 65535:
         raise ValueError("values outside 16 bits")
       values = 65535 - values if inverted else values
       deep = np.repeat(values.astype(np.uint16)[..., None], channels, axis=-1)
-      return deep if tiff else _upright(deep, turned)
+      return _upright(deep, turned)
     values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint16) * np.uint16(257)
-    values = values.reshape(*values.shape[:2], channels)
-    return values if tiff else _upright(values, turned)
+    return _upright(values.reshape(*values.shape[:2], channels), turned)
 
 
 def _orientation(image: Any) -> int:
