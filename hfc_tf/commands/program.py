@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from hfc_tf.commands.conditions import judge, parse
 from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, check
@@ -27,6 +28,11 @@ from hfc_tf.surroundings import check_backend, set_defaults
 
 flags.disclaim_key_flags()  # so that --help of a command shows the flags as its own
 
+_FAIL_IF = flags.DEFINE_list(
+  "fail_if", [], "Conditions, such as any.evasion_rate>0.1 or bim/balanced.maha.auc_two_sided>0.9, "
+  "that make the command end with exit code 3; a metric is a column of results.csv.",
+)  # fmt: skip
+_JUNIT = flags.DEFINE_string("junit", None, "A file, JUnit's XML, for the conditions of --fail_if.")
 flags.DEFINE_boolean("quiet", False, "Log warnings only; what came out is printed all the same.")
 _OUTPUT_ERRORS = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
 
@@ -64,12 +70,20 @@ def experiment(
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))
       others += [] if config.model_path and others else [model]
+      conditions = parse(_FAIL_IF.value, config.attacks, config.detectors)
+      if _JUNIT.value and not conditions:
+        raise InputError("--fail_if with --junit", "none", "add a condition")
       values.starts_fit("--weights", config.weights, models or others)
       report, result = load("hfc_tf.report"), load(entry.module).run(config, **chosen)
       report.write(result)
       for text in result.lead:
         say(textwrap.fill(text, 100))
       say(f"report: {config.out}/report.html")
+      failed = judge(conditions, result.rows, _JUNIT.value)
+      for line in failed:
+        say(f"failed: {line}")
+      if failed:
+        sys.exit(3)
 
     run(main, options.__doc__)
 
@@ -80,7 +94,8 @@ def run(main: Callable[[], None], text: str | None = None) -> None:
   """Parses the flags, calls `main` and exits; `text` is what --help says first.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
-  with one line on stderr; 130 after control-C.
+  with one line on stderr; 3 where a condition of --fail_if holds or cannot be judged; 130 after
+  control-C.
   """
   sys.modules["__main__"].__doc__ = text  # where absl looks for it
   _open_streams()
