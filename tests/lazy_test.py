@@ -53,7 +53,7 @@ def test_help_and_wrong_flags_need_no_tensorflow(run, name):
     ("run_attack", "--out=", "--out=''"),
     ("run_attack", "--detectors=", "--detectors=[]"),
     ("run_attack", "--learning_rate=nan", "--learning_rate=nan"),
-    ("run_attack", "--depth=3", "--data_dir of volumes"),
+    ("run_attack", "--depth=3", "--data_dir with --dataset=volumes"),
     ("run_attack", "--data_dir=/nowhere", "--data_dir"),
     ("run_adaptive", "--bounds=none", "--bounds among selective, orthogonal"),
     ("run_budget", "--budget=0", "--budget"),
