@@ -106,7 +106,9 @@ def _studies(config: Config, trainings: int) -> tuple[dict[Key, Study], int]:
   warnings: list[str] = []
   sources = load_sources(store, config, warnings.append)
   configs = {
-    (start, seed): dataclasses.replace(config, weights=weights, model_seed=seed)
+    (start, seed): dataclasses.replace(
+      config, weights=weights, model_seed=seed, learning_rate=config.rate
+    )
     for start, weights in (("weights", config.weights), ("scratch", Config.weights))
     for seed in range(_seed(config), _seed(config) + trainings)
   }

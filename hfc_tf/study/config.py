@@ -98,7 +98,7 @@ class Config:
   )  # fmt: skip
   epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.", values.whole)
   learning_rate: float | None = _flag(
-    None, "Of all trainings; none: 3e-4 for VGG, else 1e-3.", values.real
+    None, "Of all trainings; none: 1e-4 for VGG, 5e-5 from --weights, else 1e-3.", values.real
   )
   model_seed: int | None = _flag(None, "Of training; none: --seed.", values.whole, *_SEED)
   attacks: tuple[str, ...] = _flag(
@@ -202,7 +202,9 @@ class Config:
   @property
   def rate(self) -> float:
     """The learning rate of the model: the one that was given, else its own."""
-    usual = 3e-4 if str(self.model).startswith("vgg") else 1e-3
+    usual = 1e-3
+    if str(self.model).startswith("vgg"):  # without normalisation larger ones end at one class
+      usual = 5e-5 if self.start else 1e-4
     return usual if self.learning_rate is None else self.learning_rate
 
   @property

@@ -30,10 +30,10 @@ def test_each_architecture_has_a_start_and_a_learning_rate_of_its_own(tmp_path):
     other = dataclasses.replace(config, model="vgg16").resolved()
     return config.start, config.rate, other.start, other.rate
 
-  assert of("resnet50", weights=pairs) == (str(file), 1e-3, "imagenet", 3e-4)
-  assert of("small_resnet", weights=pairs) == (None, 1e-3, "imagenet", 3e-4)
+  assert of("resnet50", weights=pairs) == (str(file), 1e-3, "imagenet", 5e-5)
+  assert of("small_resnet", weights=pairs) == (None, 1e-3, "imagenet", 5e-5)
   assert of("resnet50", weights=str(file), learning_rate=0.1) == (str(file), 0.1, str(file), 0.1)
-  assert of("resnet50", weights="imagenet") == ("imagenet", 1e-3, "imagenet", 3e-4)
+  assert of("resnet50", weights="imagenet") == ("imagenet", 1e-3, "imagenet", 5e-5)
 
 
 def test_a_start_fits_the_architectures():
