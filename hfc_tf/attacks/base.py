@@ -32,7 +32,8 @@ class Attack:
   Args:
     objective: what is minimised.
     steps: the most iterations.
-    eps, step_size: see `GradientAttack`; unused and None where the smallest perturbation is sought.
+    eps: see `GradientAttack`; unused and None where the smallest perturbation is sought.
+    step_size: see `GradientAttack`; unused and None where the smallest perturbation is sought.
     targeted: `targets` are classes to reach; otherwise to leave.
     seed: of every random draw, which are keyed by (purpose, seed, sample, step); 0 ... 2^31 - 1.
     batch_size: images a chunk; the last one is padded. None: 32, or fewer images if that is all.

@@ -74,7 +74,10 @@ def load(
     cache_dir: a folder in which decoded images are kept.
     window: of volumes from files: (level, width) in their units, for CT Hounsfield units.
     stored_bits: of 16-bit image files: the bits that hold the image; None looks at their values.
-    exclude, labels, groups, subsets: of name "folder", see `hfc_tf.data.folders.folder`.
+    exclude: of name "folder", see `hfc_tf.data.folders.folder`.
+    labels: of name "folder", see `hfc_tf.data.folders.folder`.
+    groups: of name "folder", see `hfc_tf.data.folders.folder`.
+    subsets: of name "folder", see `hfc_tf.data.folders.folder`.
     depth: of volumes from files: slices; None takes the median (npz: their own).
 
   Raises:

@@ -83,7 +83,8 @@ def adversarial(
     dataset: what `test_correct` points into.
     test_correct: indices of the test images that the classifier gets right.
     seed: of the draw.
-    max_adv_train, max_adv_test: at most so many in each, drawn by class.
+    max_adv_train: at most so many in each, drawn by class.
+    max_adv_test: at most so many in each, drawn by class.
 
   Returns:
     Sorted indices (adv_train, adv_test). A class of fewer than ten images, or of too few groups for

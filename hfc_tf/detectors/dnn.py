@@ -31,10 +31,12 @@ class DeepNeuralNetwork(Detector):
     units: hidden units per layer.
     epochs: at most so many passes over AdvTrain.
     patience: passes without a better out-of-fold score before the loop ends.
-    learning_rate, weight_decay: of AdamW.
+    learning_rate: of AdamW.
+    weight_decay: of AdamW.
     batch_size: rows a step.
     folds: number of folds.
-    layers, seed: see `Detector`.
+    layers: see `Detector`.
+    seed: see `Detector`.
   """
 
   key = "dnn"

@@ -30,7 +30,9 @@ class LocalIntrinsicDimensionality(Detector):
     k: number of neighbours, or several to choose from by cross-validation, as Ma et al.
       (ICLR 2018) do.
     reference_size: number of reference images.
-    layers, regularisations, seed: see `Detector`.
+    layers: see `Detector`.
+    regularisations: see `Detector`.
+    seed: see `Detector`.
   """
 
   key = "lid"

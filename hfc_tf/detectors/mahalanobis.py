@@ -28,7 +28,9 @@ class Mahalanobis(Detector):
 
   Args:
     mean: "class" or "single".
-    layers, regularisations, seed: see `Detector`.
+    layers: see `Detector`.
+    regularisations: see `Detector`.
+    seed: see `Detector`.
   """
 
   key = "maha"

@@ -31,7 +31,8 @@ class SteppedMahalanobis(ImageDetector, Mahalanobis):
     mean: "class" or "single", as for `Mahalanobis`.
     layers: names of the layers to read; None for five, evenly spaced and with the last, as they
       read the ends of a network's blocks.
-    regularisations, seed: see `Detector`.
+    regularisations: see `Detector`.
+    seed: see `Detector`.
   """
 
   key = "maha_step"

@@ -32,7 +32,8 @@ class NearestNeighbors(Detector):
     k: number of neighbours, or several to choose from by cross-validation inside AdvTrain.
     reference_size: at most so many reference images, drawn in proportion of the classes.
     calibration: share of Train that is kept for A.
-    layers, seed: see `Detector`.
+    layers: see `Detector`.
+    seed: see `Detector`.
   """
 
   key = "knn"

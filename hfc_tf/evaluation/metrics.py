@@ -164,8 +164,12 @@ def class_draws(
   multiplicities.
 
   Args:
-    clean, clean_predictions: `[N]`. adversarial, adversarial_predictions: `[M]`.
-    clean_groups, adversarial_groups: `[N]` and `[M]`, in the same numbering.
+    clean: scores `[N]`.
+    clean_predictions: classes `[N]`.
+    adversarial: scores `[M]`.
+    adversarial_predictions: classes `[M]`.
+    clean_groups: `[N]`.
+    adversarial_groups: `[M]`, in the same numbering.
     draws: number of resamples. seed: of the resamples.
 
   Raises:
