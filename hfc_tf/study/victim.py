@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -109,7 +110,10 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
       raise ValueError(damage)
     if (size := largest(configuration(path))) > max(_MOST_SIZE, os.path.getsize(path)):
       raise ValueError(f"a layer of {size} in a file of {os.path.getsize(path)} bytes")
-    return keras.models.load_model(path, compile=False), file_digest(path)[:24]
+    network = keras.models.load_model(path, compile=False)
+    if lost := [w.path for w in network.weights if np.isnan(np.asarray(w, np.float32)).any()]:
+      raise ValueError(f"NaN in {lost[0]}")
+    return network, file_digest(path)[:24]
   except Exception as error:  # Keras raises whatever its readers raise
     raise InputError(
       "a Keras 3 model that loads in safe mode",

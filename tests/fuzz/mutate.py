@@ -30,7 +30,7 @@ def _damaged(data, rng, other):
   if data.startswith(_NPY):
     return _npy(data, rng, other)
   for _ in range(rng.choice([1, 1, 1, 2, 4])):
-    text = data[:1] in b"{[" or data[:8] == b"id_code,"
+    text = data[:1] in b"{[" or b"\0" not in data[:64]
     kinds = (*_OF_BYTES, *_OF_TEXT * 3) if text else _OF_BYTES
     data = kinds[rng.integers(len(kinds))](data, rng, other)
   return data

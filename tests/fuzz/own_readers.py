@@ -107,7 +107,7 @@ def _undated(content):
 def _used(path):
   assert isinstance(model_side(path), int | None)
   network, _ = users_classifier(path)
-  assert np.isfinite(network(np.zeros((1, 8, 8, 3), np.float32))).all()
+  assert not any(np.isnan(value).any() for value in network.get_weights())
 
 
 def _saved_model(folder):

@@ -83,3 +83,13 @@ def test_a_layer_larger_than_the_file_is_refused_unmade(tmp_path, suffix):
         archive.writestr(name, content.replace(b'"filters": 4', b'"filters": 99999999'))
   with pytest.raises(InputError, match=rf"large{suffix}: ValueError a layer of 99999999 in a file"):
     victim.users_classifier(str(path))
+
+
+def test_a_model_with_nan_in_its_weights_is_refused(tmp_path):
+  model, path = saved(tmp_path, 3)
+  values = model.get_weights()
+  values[0][0, 0, 0, 0] = np.nan
+  model.set_weights(values)
+  model.save(path)
+  with pytest.raises(InputError, match=r"mine\.keras: ValueError NaN in .*kernel"):
+    victim.users_classifier(path)
