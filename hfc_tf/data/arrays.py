@@ -47,6 +47,10 @@ def npz(data_dir: Path, depth: int | None = None) -> Listing:
   path = stored.npz_file(data_dir)
   arrays = stored.stored_arrays(path)
   by_set = stored.image_arrays(arrays, path)
+  alone = [name for name in arrays if name.endswith("_labels") and "" not in by_set
+           and name.removesuffix("labels") not in by_set]  # fmt: skip
+  if alone:
+    raise InputError(f"images of `{alone[0]}` in {path}", "none", "write the file again")
   prefixes, images = list(by_set), list(by_set.values())
   labels = _labels([_array(arrays, f"{p}labels", path).whole() for p in prefixes], images, path)
   values = np.unique(labels).astype(int)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,9 @@ from hfc_tf.data.dataset import widened
 from hfc_tf.data.files import readable
 from hfc_tf.errors import InputError
 
-MAX_PIXELS = 2**27
+MAX_PIXELS = 2**25
+_LARGE = 2**23  # pixels, from which on images are read one after the other: memory
+_ONE = threading.Lock()
 # Named, because Pillow also opens formats (EPS) that start another program.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP", "PPM")
 _GREY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")
@@ -63,6 +66,7 @@ def decode_images(
 
   def decode() -> Decoded:
     headers = [look(path) for path in paths]  # every header, before any pixel
+    sizes = {path: h.width * h.height for path, h in zip(paths, headers, strict=True)}
     depth = channels or (1 if all(header.grey for header in headers) else 3)
 
     if several := [path for path, header in zip(paths, headers, strict=True) if header.frames > 1]:
@@ -78,6 +82,10 @@ def decode_images(
     narrow = set(deep) if bits < 16 else set()
 
     def read(path: Path) -> np.ndarray:
+      with _ONE if sizes[path] > _LARGE else contextlib.nullcontext():
+        return resized(path)
+
+    def resized(path: Path) -> np.ndarray:
       pixels = whole(path)
       if path in narrow and pixels.max() >= 2**bits:
         expected = f"16-bit files with {bits} bits of image"
@@ -146,7 +154,7 @@ def look(path: Path) -> Header:
     except UnidentifiedImageError:
       raise ValueError("no image") from None
   if width * height > MAX_PIXELS:
-    expected = f"images of at most 2**27 ({MAX_PIXELS}) pixels"
+    expected = f"images of at most 2**25 ({MAX_PIXELS}) pixels"
     raise InputError(expected, f"{path} with more", "scale it down")
   if mode == "F":
     raise InputError("8- or 16-bit integer images", f"{path} in floating point", "convert it")
@@ -178,7 +186,8 @@ def _read(path: Path, channels: int) -> np.ndarray:
       values = 65535 - values if inverted else values
       deep = np.repeat(values.astype(np.uint16)[..., None], channels, axis=-1)
       return _upright(deep, turned)
-    values = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint16) * np.uint16(257)
+    values = np.asarray(image.convert("L" if channels == 1 else "RGB")).astype(np.uint16)
+    values *= np.uint16(257)
     return _upright(values.reshape(*values.shape[:2], channels), turned)
 
 

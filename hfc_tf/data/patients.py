@@ -79,7 +79,7 @@ def given(names: Sequence[str], rule: str) -> list[str]:
     matches = map(pattern.search, names)
     groups = [match and match.group(1) for match in matches]
   if not any(groups):
-    raise InputError("--groups that fits the files", f"none, {names[0]} first", "correct it")
+    raise InputError(f"--groups={rule} to fit the files", f"none, {names[0]} first", "correct it")
   return [group or name for group, name in zip(groups, names, strict=True)]
 
 

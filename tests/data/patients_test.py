@@ -53,7 +53,7 @@ def test_given_by_a_table_or_an_expression(tmp_path):
   assert patients.given(names, r"(p\d+)-") == ["p1", "p1", "p2"]
   assert patients.given(names, r"a/(p\d+)-") == ["p1", "p1", "b/p2-1.png"]
   for rule, said in (("(", "csv file or an expression"), ("p", "a group in the expression"),
-                     ("(q)", "fits the files")):  # fmt: skip
+                     ("(q)", "to fit the files")):  # fmt: skip
     with pytest.raises(InputError, match=said):
       patients.given(names, rule)
 

@@ -13,10 +13,10 @@ import zlib
 import numpy as np
 
 from hfc_tf.errors import InputError
-from tests.fuzz import data_readers, own_readers
+from tests.fuzz import data_readers, own_readers, table_readers
 from tests.fuzz.mutate import mutated
 
-READERS = {**data_readers.READERS, **own_readers.READERS}
+READERS = {**data_readers.READERS, **table_readers.READERS, **own_readers.READERS}
 
 
 def content(reader, name, number):
