@@ -57,7 +57,7 @@ def look(slices: Sequence[Slice]) -> Volume:
   _warn(ordered, places, normal)
   known = {"": None, "CT": True}.get(first.modality, False)
   stored = max(item.bits for item in slices)
-  bits = next((bits for bits in (8, 12) if stored <= bits), 16)
+  bits = next((bits for bits in (8, 12) if stored <= bits), None)
   shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
   read = partial(_read, ordered, affine)
   return Volume(folder, read, shape, known, bits, first.inverted)
@@ -87,7 +87,12 @@ def _places(slices: Sequence[Slice]) -> tuple[np.ndarray, np.ndarray | None]:
     return np.zeros(1), normal
   if any(item.number is None for item in slices):
     raise ValueError("neither positions nor instance numbers")
-  return np.array([item.number for item in slices]), normal
+  numbers = np.array([item.number for item in slices])
+  if normal is not None:  # in the direction of those that have a position
+    placed = [(item.number, normal @ item.corner) for item in slices if len(item.corner) == 3]
+    if len(placed) > 1 and np.cov(np.array(placed), rowvar=False)[0, 1] < 0:
+      numbers = -numbers
+  return numbers, normal
 
 
 def _directions(slices: Sequence[Slice], normal: np.ndarray | None) -> np.ndarray:
@@ -107,8 +112,9 @@ def _warn(slices: Sequence[Slice], places: np.ndarray, normal: np.ndarray | None
   where = slices[0].path if slices[0].frame != slices[-1].frame else slices[0].path.parent
   placed = normal is not None and all(item.corner for item in slices)
   if not placed:
-    lacking = "orientation" if normal is None else "position"
-    logging.warning("%s: %d slices without %s go by number", where, len(slices), lacking)
+    lacking = len(slices) if normal is None else sum(not item.corner for item in slices)
+    said = "%s: %d of %d slices have no position: all go by their instance numbers"
+    logging.warning(said, where, lacking, len(slices))
   steps = np.diff(places)
   low, middle, high = steps.min(), np.median(steps), steps.max()
   if high - low > _UNEVEN * middle:

@@ -106,6 +106,8 @@ def _scans(
   for path in visible(folder):
     if path.is_dir():
       scans |= _scans(path, skipped, above)
+    elif not path.is_file():  # a pipe would never end
+      others += 1
     elif files := nifti.files(path):
       scans[path] = path
       companions.update(files)
@@ -147,7 +149,7 @@ def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
     relative = path.relative_to(data_dir)
     common = os.path.commonpath(tops[relative.parts[0]])
     below = path.relative_to(common).parts
-    subject = _SUBJECT.search(relative.as_posix())
+    subject = _SUBJECT.search("/".join(relative.parts[1:]))
     owners.append(subject[0] if subject else below[0] if len(below) > 1 else str(path))
   return owners
 

@@ -70,16 +70,24 @@ def test_gaps_and_a_tilted_gantry_are_warned_of(tmp_path, caplog):
     scans.save(tilted, scans.PIXELS[index], 0.0, ImagePositionPatient=corner)
     scans.save(tmp_path / "even" / f"{index}.dcm", scans.PIXELS[index], 2.001 * index)
     scans.save(tmp_path / "none" / f"{index}.dcm", scans.PIXELS[index], InstanceNumber=index**2)
+    removed = {} if index != 2 else {"ImagePositionPatient": None}
+    scans.save(
+      tmp_path / "some" / f"{index}.dcm", scans.PIXELS[index], 2 * index, InstanceNumber=-index,
+      **removed,
+    )  # fmt: skip
   for name, said in (
     ("gap", "steps of 2 to 20 mm between slices (median 2)"),
     ("tilt", "by 14.0 degrees"),
     ("even", None),
-    ("none", "5 slices without orientation go by number"),
+    ("none", "5 of 5 slices have no position"),
+    ("some", "1 of 5 slices have no position"),
     ("none", "steps of 1 to 7 instance numbers"),
   ):
     caplog.clear()
     look(tmp_path / name)
     assert said in caplog.text if said else not caplog.text
+  wanted = scans.PIXELS.astype(np.float32) - 1024  # numbers go down where positions go up
+  np.testing.assert_array_equal(look(tmp_path / "some").read(), wanted)
 
 
 def test_one_slice_needs_no_position(tmp_path):
