@@ -37,14 +37,14 @@ def look(slices: Sequence[Slice]) -> Volume:
     InputError: the slices are no one series, too many, or lie at one place.
   """
   first = slices[0]
-  folder = first.path.parent
+  where = first.path if len(slices) > 1 and slices[1].path == first.path else first.path.parent
   for name in ("series", "shape", "inverted"):
     for item in slices:
       if getattr(item, name) != getattr(first, name):
         found = f"{getattr(first, name)} in {first.path}, {getattr(item, name)} in {item.path}"
         raise InputError(f"one {name} in a volume", found, "keep one series per folder")
-  check_size((len(slices), *first.shape), folder)
-  with readable("a readable series of slices with positions", folder):
+  check_size((len(slices), *first.shape), where)
+  with readable("a readable series of slices with positions", where):
     places, normal = _places(slices)
   order = np.argsort(places, kind="stable")
   ordered, places = [slices[index] for index in order], places[order]
@@ -54,13 +54,13 @@ def look(slices: Sequence[Slice]) -> Volume:
       raise InputError("one slice at each position", found, "remove one of them")
   affine = np.eye(4)
   affine[:3, :3] = _FLIP @ _directions(ordered, normal)
-  _warn(ordered, places, normal)
+  _warn(where, ordered, places, normal)
   known = {"": None, "CT": True}.get(first.modality, False)
   stored = max(item.bits for item in slices)
   bits = next((bits for bits in (8, 12) if stored <= bits), None)
   shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
   read = partial(_read, ordered, affine)
-  return Volume(folder, read, shape, known, bits, first.inverted)
+  return Volume(where, read, shape, known, bits, first.inverted)
 
 
 def _read(slices: Sequence[Slice], affine: np.ndarray) -> np.ndarray:
@@ -106,10 +106,11 @@ def _directions(slices: Sequence[Slice], normal: np.ndarray | None) -> np.ndarra
   return np.stack([axes[:3], axes[3:], steps / np.linalg.norm(steps)], axis=-1)
 
 
-def _warn(slices: Sequence[Slice], places: np.ndarray, normal: np.ndarray | None) -> None:
+def _warn(
+  where: Path, slices: Sequence[Slice], places: np.ndarray, normal: np.ndarray | None
+) -> None:
   if len(slices) == 1:
     return
-  where = slices[0].path if slices[0].frame != slices[-1].frame else slices[0].path.parent
   placed = normal is not None and all(item.corner for item in slices)
   if not placed:
     lacking = len(slices) if normal is None else sum(not item.corner for item in slices)

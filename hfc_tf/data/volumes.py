@@ -64,8 +64,12 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   skipped: Counter[str] = Counter()
   loose = sum(path.is_file() for path in visible(data_dir))
   skipped.update({"outside the class folders": loose} if loose else {})
-  scans = {name: scan for folder in classes for name, scan in _scans(folder, skipped).items()}
-  paths = sorted(scans)
+  scans: dict[Path, Scan] = {}
+  labels: list[int] = []
+  for label, folder in enumerate(classes):
+    members = _scans(folder, skipped)
+    scans |= dict(sorted(members.items()))
+    labels += [label] * len(members)
   for reason, count in skipped.items():
     logging.warning("%s: %d left out: %s", data_dir, count, reason)
 
@@ -79,11 +83,10 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
     looked = [look(path) for path in drawn]
     return cached(cache_dir, files, made_of, lambda: _decoded(looked, image_size, depth, limits))
 
-  labels = [classes.index(data_dir / path.relative_to(data_dir).parts[0]) for path in paths]
   names = tuple(path.name for path in classes)
   name, patients = data_dir.resolve().name, partial(_patients, data_dir, scans)
   return Listing(
-    name, "directory", data_dir, labels, names, paths, read, patients, skipped=dict(skipped)
+    name, "directory", data_dir, labels, names, list(scans), read, patients, skipped=dict(skipped)
   )
 
 

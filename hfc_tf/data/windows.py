@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from hfc_tf.errors import InputError
 
@@ -26,6 +27,7 @@ def tissue(values: np.ndarray, path: Path) -> np.ndarray:
   if lowest < _PADDING and rest.size and some.size - rest.size >= 0.001 * some.size:
     low, high = np.percentile(rest, [0.5, 99.5])
     if rest.min() - lowest > (high - low) / 4:
+      logging.info("%s: %g is taken for padding", path, lowest)
       values[values == lowest] = np.nan
       return rest
   return some
@@ -33,7 +35,7 @@ def tissue(values: np.ndarray, path: Path) -> np.ndarray:
 
 def looks_like_ct(some: np.ndarray) -> bool:
   """Whether the smallest of a volume's values is that of air, or of fat and air in one voxel."""
-  return bool(_AIR[0] <= some.min() <= _AIR[1])
+  return bool(_AIR[0] <= np.percentile(some, 0.1) <= _AIR[1])  # a few voxels may be streaks
 
 
 def windowed(
