@@ -73,6 +73,10 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   for reason, count in skipped.items():
     logging.warning("%s: %d left out: %s", data_dir, count, reason)
 
+  series = Counter(scan[0].series for scan in scans.values() if not isinstance(scan, Path))
+  if twice := sum(count > 1 for count in series.values()):
+    logging.warning("%s: %d series lie in several folders, a volume in each", data_dir, twice)
+
   def look(path: Path) -> Volume:
     scan = scans[path]
     return nifti.look(path) if isinstance(scan, Path) else dicom.look(scan)
