@@ -157,7 +157,7 @@ def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
     "outside the class folders": 1, "neither DICOM nor NIfTI": 3, "a DICOM image in colour": 1,
   }  # fmt: skip
   assert "3 left out: neither DICOM nor NIfTI" in caplog.text
-  assert "1 series lie in several folders, a volume in each" in caplog.text
+  assert "4 series lie in several folders, a volume in each" in caplog.text
 
 
 def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypatch):
