@@ -25,9 +25,7 @@ _NUMBERS = {*BUDGET, "seed", "batch_size", "weights", "random_start", "restarts"
 
 
 class Attack:
-  """Images and classes in, adversarial images out.
-
-  `attack + term` is the same attack on one more term: `PGD(model) + 0.3 * HFC(density)`.
+  """Images and classes in, adversarial images out; `PGD(model) + 0.3 * HFC(density)` adds a term.
 
   Args:
     objective: what is minimised.

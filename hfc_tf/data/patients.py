@@ -105,7 +105,12 @@ def copies(pixels: np.ndarray) -> np.ndarray:
 
 
 def joined(groups: np.ndarray | None, same: np.ndarray) -> np.ndarray | None:
-  """Groups [N] in which copies of an image are of one; None where nothing binds any two."""
+  """Groups [N] in which copies of an image are of one; None where nothing binds any two.
+
+  What more than half of the images are copies of is a placeholder, and binds nothing.
+  """
+  counts = np.bincount(same, minlength=len(same))
+  same = np.where(counts[same] > max(2, len(same) / 2), np.arange(len(same)), same)
   if groups is None and len(np.unique(same)) == len(same):
     return None
   numbers = np.arange(len(same)) if groups is None else groups.copy()

@@ -75,3 +75,4 @@ def test_copies_and_what_they_join():
   joined = patients.joined(np.array([7, 7, 8, 8, 9, 9]), same)  # copies bind whole patients
   assert len(set(joined[[0, 1, 2, 3, 4, 5]])) == 1
   assert patients.joined(None, np.arange(6)) is None
+  assert patients.joined(None, np.array([0, 0, 0, 0, 4, 5])) is None  # a placeholder

@@ -1,13 +1,15 @@
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging as absl_logging
 
 from hfc_tf import data
 from hfc_tf.data import volumes
 from hfc_tf.errors import InputError
 
-pytest.importorskip("nibabel")
+nibabel = pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
 scans = pytest.importorskip("tests.data.scans")
 
@@ -42,7 +44,9 @@ def test_folder_per_class_of_both_kinds(folder):
 def test_bits_are_those_of_scanners(tmp_path):
   for name, series, voxels, bits in (
     ("dicom", {"BitsStored": 12, "HighBit": 11}, None, 12),
-    ("deep", {}, None, 16),
+    ("wide", {"RescaleSlope": 2}, None, 16),
+    ("narrow", {}, None, 12),
+    ("bytes", None, [0, 255], 8),
     ("ct", None, [-1024, 3071], 12),
     ("counts", None, [0, 4096], 16),
     ("floats", None, [0.5, 1.0], 16),
@@ -51,7 +55,8 @@ def test_bits_are_those_of_scanners(tmp_path):
       place = tmp_path / name / kind / "1"
       if series is None:
         array = np.resize(np.array(voxels), (4, 6, 6))
-        scans.nifti(place.with_suffix(".nii"), array.astype(np.int16 if bits < 16 else np.float32))
+        dtype = {8: np.uint8, 12: np.int16, 16: np.float32}[bits]
+        scans.nifti(place.with_suffix(".nii"), array.astype(dtype))
       else:
         scans.series(place, **series)
     for _ in range(2):
@@ -59,17 +64,7 @@ def test_bits_are_those_of_scanners(tmp_path):
       assert (dataset.bits, dataset.levels) == (bits, 2**bits - 1), name
 
 
-def test_windowing_by_hand():
-  values = np.array([-100.0, 0, 20, 40, 80, 500])
-  # (v - 40) / 80 + 1/2 = 0, 0, 1/4, 1/2, 1, 1
-  np.testing.assert_array_equal(
-    volumes.windowed(values, 40, 80), [0, 0, 16384, 32768, 65535, 65535]
-  )
-
-
-def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, monkeypatch):
-  said = []
-  monkeypatch.setattr(absl_logging, "info", lambda text, *args: said.append(text % args))
+def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, caplog):
   ramp = np.arange(4 * 6 * 6, dtype=np.int16).reshape(4, 6, 6)
   scans.nifti(tmp_path / "a" / "ramp.nii", ramp)
   scans.nifti(tmp_path / "a" / "flat.nii", cube(7))
@@ -79,7 +74,7 @@ def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, monkeypatch):
   assert np.ptp(flat) == 0
   low, high = np.percentile(ramp, [0.5, 99.5])
   np.testing.assert_allclose(ct_less / 65535, np.clip((ramp - low) / (high - low), 0, 1), atol=1e-4)
-  assert any("level 40, width 400" in line for line in said)
+  assert "1 of 3 volumes are CT: without --window they take level 40, width 400" in caplog.text
   ct = data.load("volumes", tmp_path, 6, depth=5).pixels[2]
   hounsfield = scans.PIXELS.astype(float) - 2048
   same = data.load("volumes", tmp_path, 6, depth=5, window=("40", "400")).pixels[2]
@@ -117,6 +112,54 @@ def test_patients_are_groups(tmp_path):
   assert data.load("volumes", tmp_path, 6).groups is None
 
 
+def test_patients_by_study_by_bids_name_and_by_folder(tmp_path):
+  def groups(name, *paths):
+    for path in paths:
+      scans.nifti(tmp_path / name / path, cube(len(path)))
+    return data.load("volumes", tmp_path / name, 6).groups
+
+  for label, name, who, study in (
+    ("a", "1", "  007", "1.1"), ("a", "2", "", "1.2"), ("b", "3", "007", "1.3"),
+    ("b", "4", None, "1.2"),
+  ):  # fmt: skip
+    scans.series(tmp_path / "dicom" / label / name, PatientID=who, StudyInstanceUID=study)
+  assert groups("dicom").tolist() == [0, 1, 0, 1]
+  first = groups("bids", "a/sub-01/ses-1/anat/sub-01_T1w.nii", "a/sub-02/sub-02_T1w.nii",
+                 "a/sub-01_T2w.nii.gz", "b/sub-03/x.nii")  # fmt: skip
+  assert first[0] == first[1] and len(set(first)) == 3
+  second = groups("folders", "a/all/P1/1.nii", "a/all/P1/2.nii", "a/all/P2/1.nii", "b/x/3.nii",
+                  "b/x/4.nii")  # fmt: skip
+  assert second[0] == second[1] and len(set(second)) == 4
+
+
+def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
+  root = tmp_path / "scans"
+  for label in "ab":
+    scans.series(root / label / "P1" / "study" / "series")
+    scans.series(root / label)
+    for index in range(3):
+      scans.save(root / label / "xray" / f"{index}.dcm", scans.PIXELS[0], Modality="DX",
+        SeriesInstanceUID=f"1.2.{index}")  # fmt: skip
+  (root / "a" / "P1" / "again").symlink_to(root / "a")
+  os.mkfifo(root / "b" / "pipe.nii")
+  (root / "a" / "P1" / "readme.txt").write_text("ignored")
+  (root / "labels.csv").write_text("ignored")
+  nibabel.Nifti1Pair(cube(0), np.eye(4)).to_filename(root / "b" / "pair.img")
+  (root / "b" / "alone.img").write_bytes(b"raw")
+  scans.save(root / "b" / "P1" / "screen.dcm", scans.PIXELS[0], PhotometricInterpretation="RGB")
+  dataset = data.load("volumes", root, 6, depth=4)
+  each = ["0.dcm", "P1/study/series", "xray/0.dcm", "xray/1.dcm", "xray/2.dcm"]
+  assert dataset.ids == [f"a/{name}" for name in each] + sorted(
+    [f"b/{name}" for name in each] + ["b/pair.hdr"]
+  )
+  assert dataset.labels.tolist() == [0] * 5 + [1] * 6
+  assert dataset.skipped == {
+    "outside the class folders": 1, "neither DICOM nor NIfTI": 3, "a DICOM image in colour": 1,
+  }  # fmt: skip
+  assert "3 left out: neither DICOM nor NIfTI" in caplog.text
+  assert "4 series lie in several folders, a volume in each" in caplog.text
+
+
 def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypatch):
   cache = tmp_path / "cache"
 
@@ -129,6 +172,17 @@ def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypat
   assert len(list(cache.iterdir())) == 3
   monkeypatch.setattr(volumes, "_decoded", None)  # nothing may be read again
   np.testing.assert_array_equal(read(window=(40, 80)), first)
+
+
+def test_one_volume_is_in_memory_at_a_time(tmp_path):
+  one = np.random.default_rng(0).integers(0, 900, (64, 256, 256), np.int16)
+  for name in ("a/1", "a/2", "b/1", "b/2"):
+    scans.nifti(tmp_path / f"{name}.nii", one)
+  tracemalloc.start()
+  data.load("volumes", tmp_path, 8)
+  peak = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert peak < 2.5 * 4 * one.size  # in float32, and what is sampled and resized of it
 
 
 def test_brain_is_read_in_the_brain_window(folder):
@@ -153,8 +207,8 @@ def test_bad_sizes_and_folders(folder, tmp_path, monkeypatch):
     data.load("volumes", folder, 6, depth=0)
   with pytest.raises(InputError, match="nothing at"):
     data.load("volumes", tmp_path / "gone")
-  with pytest.raises(InputError, match="none of class 4, empty"):
-    data.load("volumes", folder / "b")  # class 4 holds slices, no volumes
+  with pytest.raises(InputError, match="none of class empty in"):
+    data.load("volumes", folder / "b")
   (tmp_path / "flat" / "a").parent.mkdir()
   scans.nifti(tmp_path / "flat" / "a.nii", cube(0))
   with pytest.raises(InputError, match="no sub-folder"):
@@ -178,3 +232,14 @@ def test_window_and_depth_are_of_volumes_in_files(name, tmp_path):
   where = None if name == "brain" else tmp_path
   with pytest.raises(InputError, match="--window with files of --dataset=volumes"):
     data.load(name, where, window=(40, 80), depth=3)
+
+
+def test_masks_beside_volumes_are_left_out_and_counted(tmp_path):
+  for label in "ab":
+    for index in range(2):
+      values = np.arange(144, dtype=np.int16).reshape(4, 6, 6) * (2 * ord(label) + index)
+      scans.nifti(tmp_path / label / f"{index}.nii", values)
+      scans.nifti(tmp_path / label / f"{index}_seg.nii", cube(index))
+  dataset = data.load("volumes", tmp_path, 6)
+  assert dataset.ids == ["a/0.nii", "a/1.nii", "b/0.nii", "b/1.nii"]
+  assert dataset.skipped == {"a mask beside its volume": 4} and dataset.grouped_by == ""
