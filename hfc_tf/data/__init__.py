@@ -35,6 +35,15 @@ PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 
 
+def volumetric(name: str, data_dir: str | Path | None) -> bool:
+  """Whether the images are volumes: of npz files their headers tell, without TensorFlow."""
+  if name != "npz" or not data_dir:
+    return name in VOLUMES
+  from hfc_tf.data import archive
+
+  return archive.volumetric(Path(data_dir))
+
+
 def load(
   name: str,
   data_dir: str | Path | None = None,
@@ -65,10 +74,12 @@ def load(
     raise InputError(f"a data set out of {', '.join(DATASETS)}", name, "choose one of them")
   options: dict[str, Any] = {"window": window, "depth": depth}
   options = {key: value for key, value in options.items() if value is not None}
-  if options and not (data_dir and name in VOLUMES):
-    expected = f"--{' and --'.join(options)} with volumes from files ({', '.join(VOLUMES)})"
-    found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
-    raise InputError(expected, found, "leave it out")
+  for key in options:
+    readers = VOLUMES if key == "window" else (*VOLUMES, "npz")
+    if not (data_dir and name in readers):
+      expected = f"--{key} with volumes from files ({', '.join(readers)})"
+      found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
+      raise InputError(expected, found, "leave it out")
   if data_dir:
     with warnings.catch_warnings():
       # Pillow, nibabel and pydicom warn of many small faults that do no harm.

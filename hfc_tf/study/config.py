@@ -9,7 +9,7 @@ from typing import Any
 from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.data import DATASETS, VOLUMES
+from hfc_tf.data import DATASETS, volumetric
 from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
@@ -53,7 +53,7 @@ class Config:
   )
   image_size: int = _flag(64, "Side in pixels.", values.whole, 8, 4096)
   depth: int | None = _flag(
-    None, "Slices of NIfTI and DICOM volumes; none: the median.", values.whole, 1, 4096
+    None, "Slices of volumes; none: the median, of npz files their own.", values.whole, 1, 4096
   )
   window: tuple[str, ...] | None = _flag(
     None, "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM.", values.window
@@ -170,6 +170,11 @@ class Config:
     """Whether the images are drawn."""
     return self.data_dir is None
 
+  @property
+  def volumetric(self) -> bool:
+    """Whether the images are volumes."""
+    return volumetric(self.dataset, self.data_dir)
+
   def check_budgets(self, flag: str, budgets_256: Sequence[float]) -> None:
     """Refuses budgets that images have none of, as far as flags tell what their files hold."""
     if self.grid != "auto" or self.synthetic:
@@ -196,7 +201,7 @@ class Config:
         check(flag, getattr(self, field.name), *field.metadata["limits"])
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
-    real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
+    real = "resnet18_3d" if self.volumetric else "resnet50"
     small = self.synthetic and self.setting == "default"
     model = self.model or ("small_resnet" if small else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256

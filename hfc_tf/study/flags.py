@@ -8,6 +8,8 @@ from typing import Any
 from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
 
+_VOLUMES = f"volumes (--dataset={', '.join(VOLUMES)}"
+
 
 def without_effect(
   config: Mapping[str, Any], hides: bool, trains_others: bool, several_budgets: bool = True
@@ -23,13 +25,14 @@ def without_effect(
   hfc = given("hfc", True) or hides
   weights = given("hfc_weights") or ()
   automatic, balanced = hides or "auto" in weights, hides or "balanced" in weights
-  volumes = given("data_dir") and given("dataset") in VOLUMES
+  dataset = given("data_dir") and given("dataset")
   alone = given("model_path") and not trains_others
   rules = (  # (flags, whether they have an effect, what they need)
     (("tuning_images",), automatic, "--hfc_weight=auto"),
     (("hfc_squeezing",), balanced, "--hfc_weight=balanced"),
     (("hfc_weight", "hfc_squeezing", "aim", "tuning_images"), hfc, "--hfc"),
-    (("depth", "window"), volumes, f"--data_dir of volumes (--dataset={', '.join(VOLUMES)})"),
+    (("depth",), dataset in (*VOLUMES, "npz"), f"--data_dir of {_VOLUMES}, npz)"),
+    (("window",), dataset in VOLUMES, f"--data_dir of {_VOLUMES})"),
     (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
     (("preprocessing",),

@@ -10,7 +10,7 @@ from absl import logging as absl_logging
 from PIL import Image
 
 from hfc_tf import data
-from hfc_tf.data import decode
+from hfc_tf.data import decode, image_file
 from hfc_tf.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -99,7 +99,7 @@ def test_resizing_volumes_leaves_their_depth():
   assert resized.shape == (300, 3, 4, 4, 1) and resized.dtype == np.uint16
   expected = tf.image.resize(volumes[299, 2].astype(np.float32), [4, 4], antialias=True)
   np.testing.assert_allclose(resized[299, 2], expected, atol=0.51)
-  assert decode.resize(resized, 4) is resized
+  assert np.shares_memory(decode.resize(resized, 4), resized)
 
 
 def test_bad_files_are_named(tmp_path):
@@ -138,7 +138,7 @@ def test_cache_is_used_and_keyed(tmp_path, monkeypatch):
   _decoded(paths, 4, cache)
   _decoded(paths, 8, cache, channels=1)
   assert len(list(cache.iterdir())) == 3
-  monkeypatch.setattr(decode, "_read", None)  # nothing may be decoded again
+  monkeypatch.setattr(image_file, "_decoded", None)  # nothing may be decoded again
   np.testing.assert_array_equal(_decoded(paths, 8, cache), first)
   os.utime(paths[0], ns=(1, 1))  # the content is what counts
   np.testing.assert_array_equal(_decoded(paths, 8, cache), first)
