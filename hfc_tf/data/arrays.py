@@ -140,8 +140,10 @@ def _pooled(
     found = f"{' and '.join(sorted(kinds))} in {pairs[0][0].path}"
     raise InputError("images of one shape and type", found, "rewrite the file")
   shape, _, axes = archive.layout(pairs[0][0].shape, str(pairs[0][0]), depth)
-  if "C, " in axes or len(shape) == 5:
-    logging.info("%s: read as %s", pairs[0][0], axes)
+  if "C, " in axes:
+    logging.warning("%s: read as %s, with channels before the plane", pairs[0][0], axes)
+  elif len(shape) == 5:
+    logging.info("%s: read as volumes %s", pairs[0][0], axes)
   return [images for images, _ in pairs], np.concatenate(numbers)
 
 

@@ -137,8 +137,8 @@ def _shortened(planes: np.ndarray, height: int, width: int) -> np.ndarray:
   """Large planes resized along one side, strip by strip, so that less memory is needed: float32."""
   along = 2 if planes.shape[2] >= planes.shape[1] and width < planes.shape[2] else 1
   across = 3 - along
-  strips = []
-  for strip in np.array_split(planes, -(-planes[:1].size // _BLOCK), axis=across):
+  strips, number = [], min(-(-planes[:1].size // _BLOCK), planes.shape[across])
+  for strip in np.array_split(planes, number, axis=across):
     size = [height, strip.shape[2]] if along == 1 else [strip.shape[1], width]
     strips.append(tf.image.resize(strip, size, antialias=True).numpy())
   return np.concatenate(strips, axis=across)

@@ -67,6 +67,7 @@ def look(path: Path) -> Header:
     raise InputError(expected, f"another kind in {path}", "convert it")
   if 8 < stored < 16:
     largest = max(largest, 2**stored - 1)
+  largest = largest if largest < 2**16 else 0
   inverted = deep and tags["photometric"] == [0]
   return Header(mode, width, height, grey, 16 if deep else 8, frames, largest, inverted)
 

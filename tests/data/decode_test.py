@@ -102,6 +102,27 @@ def test_resizing_volumes_leaves_their_depth():
   assert np.shares_memory(decode.resize(resized, 4), resized)
 
 
+@pytest.mark.parametrize("shape", [(90, 70, 3), (70, 90, 1), (6, 900, 3), (900, 2, 1), (90, 12, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_large_images_are_resized_in_strips_to_the_same(monkeypatch, shape, dtype):
+  pixels = RNG.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+  whole = decode.resize(pixels, 12)
+  monkeypatch.setattr(decode, "_BLOCK", 500)
+  np.testing.assert_allclose(decode.resize(pixels, 12).astype(int), whole, atol=1)
+  wide = pixels * np.uint16(257) if dtype == np.uint8 else pixels
+  np.testing.assert_allclose(whole, decode.resize(wide, 12).astype(int), atol=1)
+
+
+def test_depth_is_resized_linearly():
+  ramp = np.broadcast_to(np.arange(8, dtype=np.uint16)[:, None, None, None] * 1000, (8, 4, 4, 3))
+  volumes = np.stack([ramp, ramp[::-1]])
+  resized = decode.resize(volumes, 4, 4)
+  expected = tf.image.resize(volumes[0, ..., 0].reshape(1, 8, 16, 1), [4, 16], antialias=True)
+  assert resized.shape == (2, 4, 4, 4, 3)
+  np.testing.assert_allclose(resized[0, :, 0, 0, 1], expected[0, :, 0, 0], atol=0.51)
+  np.testing.assert_array_equal(resized[1], resized[0, ::-1])
+
+
 def test_bad_files_are_named(tmp_path):
   good = _save(tmp_path / "good.png", COLOUR)
   buffer = io.BytesIO()

@@ -176,5 +176,5 @@ def test_a_damaged_volume_among_many_is_named(folder, tmp_path):
 @pytest.mark.parametrize("name", ["chest", "npz", "brain"])
 def test_window_and_depth_are_of_volumes_in_files(name, tmp_path):
   where = None if name == "brain" else tmp_path
-  with pytest.raises(InputError, match="--window and --depth with volumes from files"):
+  with pytest.raises(InputError, match="--window with volumes from files"):
     data.load(name, where, window=(40, 80), depth=3)
