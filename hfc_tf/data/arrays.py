@@ -177,7 +177,8 @@ def _read(
     for part in images:
       for block in part.rows():
         ends = np.searchsorted(wanted, [start, start + len(block)])
-        yield arranged(block[wanted[slice(*ends)] - start])
+        whole = ends[1] - ends[0] == len(block)  # needs no copy
+        yield arranged(block if whole else block[wanted[slice(*ends)] - start])
         start += len(block)
 
   def decode() -> Decoded:
@@ -202,7 +203,8 @@ def _values(block: np.ndarray, bits: int, form: str) -> np.ndarray:
   if block.dtype.kind == "b":
     return block.astype(np.uint8) * np.uint8(255)
   if block.dtype.kind == "u":
-    return widened(block, bits) if block.dtype.itemsize == 2 else block
+    native = block.astype(f"u{block.dtype.itemsize}", copy=False)
+    return widened(native, bits) if native.dtype == np.uint16 and bits < 16 else native
   if not np.isfinite(block).all():
     raise InputError("finite images", f"NaN or infinity, {form}", "repair or remove them")
   low, high = float(block.min(initial=0)), float(block.max(initial=0))

@@ -10,7 +10,6 @@ from absl import logging
 
 from hfc_tf.data import image_file
 from hfc_tf.data.cache import Decoded, cached, in_order
-from hfc_tf.data.dataset import widened
 from hfc_tf.data.image_file import Header as Header
 from hfc_tf.data.image_file import look as look
 
@@ -52,11 +51,8 @@ def decode_images(
     bits = bits_of(max(int(top.max()) for top in in_order(tops, deep, threads))) if deep else 8
 
     def read(path: Path) -> np.ndarray:
-      pixels = image_file.read(path, depth)
-      if headers[path].bits > 8:
-        pixels = widened(pixels, bits)
-        pixels = 65535 - pixels if headers[path].inverted else pixels
-      return resize(pixels, image_size)
+      deep, inverted = headers[path].bits > 8, headers[path].inverted
+      return resize(image_file.read(path, depth, bits if deep else 16, inverted), image_size)
 
     shape = (len(paths), image_size, image_size, depth)
     return shape, in_order(read, paths, threads), lambda: bits

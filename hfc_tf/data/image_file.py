@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
-from hfc_tf.data.dataset import LUMINANCE
+from hfc_tf.data.dataset import LUMINANCE, widened
 from hfc_tf.data.files import package, readable
 from hfc_tf.errors import InputError
 
@@ -72,17 +72,30 @@ def look(path: Path) -> Header:
   return Header(mode, width, height, grey, 16 if deep else 8, frames, largest, inverted)
 
 
-def read(path: Path, channels: int) -> np.ndarray:
-  """Reads one file, turned as its EXIF data say: uint8 or uint16 [H, W, channels], as stored."""
+def read(path: Path, channels: int, bits: int = 16, inverted: bool = False) -> np.ndarray:
+  """Reads one file, turned as its EXIF data say.
+
+  Args:
+    path: the file.
+    channels: 1 or 3.
+    bits: of values in 16 bits, which are widened to these.
+    inverted: whether 0 of these is white.
+
+  Returns:
+    uint8 or uint16 [H, W, channels].
+  """
   with readable(_KIND, path):
     data = path.read_bytes()
     if _is_deep_png(data):
       orientation = _opened(data).getexif().get(_ORIENTATION, 1) if b"eXIf" in data else 1
       # Pillow would cut 16-bit colour to 8 bits.
-      pixels: np.ndarray = tf.io.decode_png(data, dtype=tf.uint16).numpy()
+      decoded = tf.io.decode_png(data, dtype=tf.uint16)
+      pixels = np.asarray(memoryview(decoded))  # tensor.numpy() would copy
       pixels = pixels[..., : 1 if pixels.shape[-1] < 3 else 3]
     else:
       pixels, orientation = _decoded(data, channels)
+    pixels = widened(pixels, bits) if bits < 16 else pixels
+    pixels = ~pixels if inverted else pixels
     return _of_channels(_turned(pixels, orientation), channels)
 
 
@@ -139,7 +152,7 @@ def _of_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
   if pixels.shape[-1] == channels:
     return pixels
   if channels == 3:
-    return np.repeat(pixels, 3, axis=-1)
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
   return np.rint(pixels @ LUMINANCE).astype(pixels.dtype)[..., None]
 
 
