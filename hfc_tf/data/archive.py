@@ -66,7 +66,7 @@ def find(data_dir: Path) -> Path:
   if data_dir.is_file():
     return data_dir
   require_folder(data_dir, "one npz file")
-  files = [file for file in visible(data_dir) if file.suffix == ".npz"]
+  files = [file for file in visible(data_dir) if file.suffix.lower() == ".npz"]
   if len(files) != 1:
     raise InputError(f"one npz file in {data_dir}", str(len(files)), "give the file's own path")
   return files[0]

@@ -50,12 +50,13 @@ def look(path: Path) -> Header:
       with Image.open(path, formats=_FORMATS) as image:
         width, height, mode = image.width, image.height, image.mode
         frames = bool(getattr(image, "is_animated", False))
+        scaled = image.format == "PPM" and mode == "I"  # by Pillow, from what the file says
         tags = _tags(image)
     except Image.DecompressionBombError:
       raise _too_large(path) from None
     except UnidentifiedImageError:
       raise ValueError("no image, or one of a kind that is not read") from None
-    stored, largest = int(max(tags["bits"])), int(max(tags["largest"]))
+    stored, largest = max(tags["bits"]), 65535 if scaled else max(tags["largest"])
   if width * height > MAX_PIXELS:
     raise _too_large(path)
   if mode == "F":

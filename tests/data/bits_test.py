@@ -46,6 +46,14 @@ def test_values_that_were_scaled_up_are_16_bit(tmp_path, warnings):
   assert not warnings
 
 
+@pytest.mark.parametrize("largest", [1023, 4095, 65535])
+def test_portable_grey_maps_say_their_range(tmp_path, largest):
+  values = np.linspace(0, largest // 64, 64).astype(np.uint16).reshape(8, 8)
+  (tmp_path / "a.pgm").write_bytes(b"P5 8 8 %d\n" % largest + values.astype(">u2").tobytes())
+  pixels = _pixels(tmp_path / "a.pgm")[0, ..., 0]
+  np.testing.assert_allclose(pixels, values * (65535 / largest), atol=1)
+
+
 def test_files_of_fewer_bits_among_others_are_counted(tmp_path, warnings):
   Image.fromarray(DEEP).save(tmp_path / "16.png")
   Image.fromarray(DEEP >> 4).save(tmp_path / "12.png")

@@ -69,11 +69,12 @@ def test_damaged_exif_leaves_the_pixels_as_they_are(tmp_path):
     np.testing.assert_array_equal(image_file.read(path, 3), np.asarray(image))
 
 
-@pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp"])
+@pytest.mark.parametrize("kind", ["tif", "gif", "png", "webp", "mpo"])
 def test_of_pages_and_frames_the_first_is_read_with_a_warning(tmp_path, warnings, kind):
   first, *others = (Image.fromarray(np.full((8, 8), v, np.uint8)) for v in (10, 120, 250))
   options = {"lossless": True} if kind == "webp" else {}
-  first.save(tmp_path / f"b.{kind}", save_all=True, append_images=others, **options)
+  form = {"tif": "TIFF"}.get(kind, kind.upper())
+  first.save(tmp_path / f"b.{kind}", form, save_all=True, append_images=others, **options)
   first.save(tmp_path / "a.png")
   files = [tmp_path / "a.png", tmp_path / f"b.{kind}"]
   for _ in range(2):  # from the cache too
