@@ -38,13 +38,13 @@ OPTIONS = {"depth": (*VOLUMES, "npz"), "window": VOLUMES, "stored_bits": ("folde
            **dict.fromkeys(("exclude", "labels", "groups", "subsets"), ("folder",))}  # fmt: skip
 
 
-def holds_volumes(name: str, data_dir: str | Path | None) -> bool:
-  """Whether a data set is one of volumes, by its name or the header of its npz file."""
-  if name == "npz" and data_dir:
-    from hfc_tf.data.stored import first_images, is_volume
+def volumetric(name: str, data_dir: str | Path | None) -> bool:
+  """Whether the images are volumes: of npz files their headers tell, without TensorFlow."""
+  if name != "npz" or not data_dir:
+    return name in VOLUMES
+  from hfc_tf.data import archive
 
-    return is_volume(first_images(Path(data_dir)).shape)
-  return name in VOLUMES
+  return archive.volumetric(Path(data_dir))
 
 
 def load(

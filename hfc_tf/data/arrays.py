@@ -1,20 +1,20 @@
 """Arrays in a file: npz, that of MedMNIST among them, and CIFAR-10 (Krizhevsky, 2009)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from absl import logging
 
-from hfc_tf.data import stored
+from hfc_tf.data import archive
+from hfc_tf.data.cache import MAX_BYTES as MAX_BYTES
 from hfc_tf.data.cache import Decoded, cached
 from hfc_tf.data.dataset import Listing, widened
-from hfc_tf.data.decode import resize
+from hfc_tf.data.decode import bits_of, resize, tell_range
 from hfc_tf.data.files import readable, require_folder
-from hfc_tf.data.stored import CHANNELS, StoredArray, channels_first, is_volume
-from hfc_tf.data.volumes import resize as resize_volume
 from hfc_tf.errors import InputError
 
 _CIFAR10 = (
@@ -22,53 +22,66 @@ _CIFAR10 = (
 )  # fmt: skip
 _KEYS = ("x_train", "y_train", "x_test", "y_test")
 _RECORD = 1 + 3 * 32 * 32  # label, then the planes red, green, blue
-_PATIENTS = ("patient", "patients", "patient_id", "subject", "subjects", "groups", "group")
-_ROUNDING = 1e-6  # that floating-point images may exceed [0, 1] by
-_LARGE = 2**28  # bytes from which on decoded images are worth keeping
+_PATIENTS = ("patient", "patients", "patient_id", "subject", "subjects", "group", "groups")
 _CACHE_VERSION = 1
+_ROUNDING = 1e-6  # floating-point images may end so far outside of [0, 1]
+
+
+class _Records(NamedTuple):
+  """Images of a binary file of CIFAR-10, as `archive.Stored` holds those of an npz file."""
+
+  path: Path
+  shape: tuple[int, ...]
+  dtype: np.dtype = np.dtype(np.uint8)
+
+  def rows(self) -> Iterator[np.ndarray]:
+    """Blocks uint8 [b, 3, 32, 32] in order."""
+    records = np.memmap(self.path, np.uint8, "r").reshape(-1, _RECORD)
+    for start in range(0, len(records), 4096):
+      yield records[start : start + 4096, 1:].reshape(-1, 3, 32, 32)
+
+
+_Images = archive.Stored | _Records
 
 
 def npz(data_dir: Path, depth: int | None = None) -> Listing:
   """Reads an npz file, or the only one in a folder.
 
   `images` is [N, H, W], [N, H, W, C], [N, D, H, W] or [N, D, H, W, C] with C 1, 3 or 4 (alpha is
-  dropped), as uint8, uint16, bool or floating point in [0, 1]; `labels` is [N], [N, 1] or one-hot
-  [N, K], integers 0 .. K-1; `patient` [N] (or `patient_id`, `subject`, `groups`) groups the images.
-  The three sets of a MedMNIST file are pooled. Of four or five dimensions the last holds the
-  channels if it is 1, 3 or 4; else the second if it is, and is moved to the end.
+  dropped), C last or second (see `archive.layout`), as uint8, uint16, bool or floating point in
+  [0, 1]; white of uint16 is as in `decode_images`. `labels` is [N] or [N, 1], integers 0 .. K-1, or
+  one-hot [N, K]; `patient` [N] groups the images. The three sets of a MedMNIST file are pooled.
 
   Args:
-    data_dir: the file or its folder.
-    depth: slices of volumes; None leaves them as they are.
+    data_dir: the file or the folder.
+    depth: slices of volumes; None leaves them.
 
   Raises:
     InputError: the file, its arrays or their values are not as said.
   """
-  path = stored.npz_file(data_dir)
-  arrays = stored.stored_arrays(path)
-  by_set = stored.image_arrays(arrays, path)
-  alone = [name for name in arrays if name.endswith("_labels") and "" not in by_set
-           and name.removesuffix("labels") not in by_set]  # fmt: skip
-  if alone:
-    raise InputError(f"images of `{alone[0]}` in {path}", "none", "write the file again")
-  prefixes, images = list(by_set), list(by_set.values())
-  labels = _labels([_array(arrays, f"{p}labels", path).whole() for p in prefixes], images, path)
-  values = np.unique(labels).astype(int)
+  path = archive.find(data_dir)
+  prefixes = archive.prefixes(path)
+  images, labels = _pooled(
+    [(archive.stored(path, f"{p}images"), archive.stored(path, f"{p}labels")) for p in prefixes],
+    depth,
+  )
+  values = np.unique(labels)
   if values[0] != 0 or values[-1] != len(values) - 1:
     found = f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}"
     raise InputError("labels 0 to K-1, each in use", found, "number the classes from 0")
-  names = [name for name in _PATIENTS if name in arrays and not prefixes[0]]
-  patient = arrays[names[0]].whole() if names else None
-  if patient is not None and (patient.shape != labels.shape or patient.dtype.kind not in "USiu"):
-    expected = f"`{names[0]}` with {len(labels)} strings or integers"
-    raise InputError(expected, _form(patient, path), "rewrite the array or leave it out")
-  _check_images(images, path)
-  if depth is not None and not is_volume(images[0].shape):
-    raise InputError("volumes with --depth", _form(images[0], path), "leave it out")
-  source, rows = "medmnist" if prefixes[0] else "directory", range(len(labels))
-  classes, read = tuple(f"class {label}" for label in values), partial(_read, images, path, depth)
+  names = [name for name in _PATIENTS if name in archive.names(path) and prefixes == [""]]
+  patient = None
+  if names:
+    patient = (form := archive.stored(path, names[0])).table()
+    if patient.shape != labels.shape or patient.dtype.kind not in "USiu":
+      expected = f"`{names[0]}` with {len(labels)} strings or integers"
+      raise InputError(expected, str(form), "rewrite the array or leave it out")
+  source, rows = "directory" if prefixes == [""] else "medmnist", range(len(labels))
+  classes = tuple(f"class {label}" for label in values)
+  read = partial(_read, images, depth)
   patients = None if patient is None else patient.__getitem__
-  return Listing(path.stem, source, path, labels, classes, rows, read, patients)
+  by = f"array {names[0]}" if names else ""
+  return Listing(path.stem, source, path, labels, classes, rows, read, patients, grouped_by=by)
 
 
 def cifar10(data_dir: Path) -> Listing:
@@ -76,173 +89,131 @@ def cifar10(data_dir: Path) -> Listing:
   if not data_dir.is_file():
     require_folder(data_dir, "CIFAR-10 as npz or in its binary version")
   candidates = [data_dir] if data_dir.is_file() else sorted(data_dir.glob("*.npz"))
-  archives = {path: stored.stored_arrays(path) for path in candidates}
-  archives = {path: arrays for path, arrays in archives.items() if set(_KEYS) <= set(arrays)}
-  batches = [
+  zipped = [path for path in candidates if path.suffix == ".npz" or zipfile.is_zipfile(path)]
+  archives = [path for path in zipped if set(_KEYS) <= archive.names(path)]
+  batches = [data_dir] if data_dir.is_file() and data_dir.suffix == ".bin" else [
     path
     for place in (data_dir, data_dir / "cifar-10-batches-bin")
     for pattern in ("data_batch_*.bin", "test_batch.bin")
     for path in sorted(place.glob(pattern))
-  ]
-  images: Sequence[StoredArray | np.ndarray]
+  ]  # fmt: skip
   if archives:
-    where, arrays = next(iter(archives.items()))
-    images = [arrays["x_train"], arrays["x_test"]]
-    given = [arrays["y_train"].whole(), arrays["y_test"].whole()]
+    stored = [archive.stored(archives[0], key) for key in _KEYS]
+    images, labels = _pooled([(stored[0], stored[1]), (stored[2], stored[3])])
   elif batches:
-    where = data_dir
-    images, given = map(list, zip(*map(_batch, batches), strict=True))
+    images, labels = _pooled([_batch(path) for path in batches])
   else:
     expected = f"an npz file with {', '.join(_KEYS)}, or data_batch_*.bin, in {data_dir}"
     found = "neither (the pickled version is not read: a pickle can run any code)"
     raise InputError(expected, found, "fetch the binary version")
-  labels = _labels(given, images, where)
-  for each in images:
-    if tuple(each.shape[1:]) != (32, 32, 3) or each.dtype != np.uint8 or not each.shape[0]:
-      raise InputError("images uint8 [N, 32, 32, 3]", _form(each, where), "fetch the data again")
+  if {part.shape[1:] for part in images} - {(32, 32, 3), (3, 32, 32)} or images[0].dtype != "u1":
+    raise InputError("images uint8 [N, 32, 32, 3]", str(images[0]), "fetch the data again")
   if labels.min() < 0 or labels.max() > 9:
-    raise InputError("labels 0 to 9", f"others in {where}", "fetch the data again")
-  rows, read = range(len(labels)), partial(_read, images, where, None)
+    raise InputError("labels 0 to 9", f"others in {images[0].path}", "fetch the data again")
+  rows, read = range(len(labels)), partial(_read, images, None)
   return Listing("cifar10", "directory", data_dir, labels, _CIFAR10, rows, read)
 
 
-def _batch(path: Path) -> tuple[np.ndarray, np.ndarray]:
-  """Images uint8 [N, 32, 32, 3] and labels [N] of a binary file."""
-  with readable("CIFAR-10 in its binary version", path):
-    values = np.fromfile(path, np.uint8)
-  if not values.size or values.size % _RECORD:
-    found = f"{values.size} bytes"
-    raise InputError(f"records of {_RECORD} bytes in {path}", found, "fetch the file again")
-  records = values.reshape(-1, _RECORD)
-  return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), records[:, 0]
+def _batch(path: Path) -> tuple[_Records, np.ndarray]:
+  """The images of a binary file, and labels [N]."""
+  with readable(f"records of {_RECORD} bytes", path, "fetch the file again"):
+    size = path.stat().st_size
+    if not path.is_file() or not size or size % _RECORD:
+      raise ValueError(f"{size} bytes")
+    labels = np.array(np.memmap(path, np.uint8, "r")[::_RECORD])
+  return _Records(path, (len(labels), 3, 32, 32)), labels
 
 
-def _array(arrays: Mapping[str, StoredArray], name: str, path: Path) -> StoredArray:
-  if name not in arrays:
-    raise InputError(f"an array `{name}` in {path}", "none", "add it to the file")
-  return arrays[name]
-
-
-def _labels(
-  given: Sequence[np.ndarray], images: Sequence[StoredArray | np.ndarray], path: Path
-) -> np.ndarray:
-  """Class numbers [N] of all sets; each set's are as many as its images."""
+def _pooled(
+  pairs: Sequence[tuple[_Images, archive.Stored | np.ndarray]], depth: int | None = None
+) -> tuple[list[_Images], np.ndarray]:
+  """Checks images and labels, set by set; returns the images and the labels int64 [N] of all."""
   numbers = []
-  for labels, of in zip(given, images, strict=True):
-    if labels.ndim not in (1, 2) or labels.dtype.kind not in "biu" or not labels.size:
-      expected = "labels [N], [N, 1] or one-hot [N, K] of integers"
-      raise InputError(expected, _form(labels, path), "rewrite the labels")
-    if of.shape[:1] != labels.shape[:1]:
-      found = f"{of.shape[0] if of.shape else 1} images, {len(labels)} labels in {path}"
-      raise InputError("as many labels as images in each set", found, "rewrite the file")
-    if labels.ndim == 2 and labels.shape[1] > 1:
-      if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-        found = f"{labels.shape[1]} in {path}"
-        raise InputError("one label per image", found, "choose a set that is not multi-label")
-      labels = labels.argmax(axis=1)
-    numbers.append(labels.ravel())
-  return np.concatenate(numbers)
-
-
-def _check_images(images: Sequence[StoredArray], path: Path) -> None:
-  """Refuses what are no images of one shape; says so where channels come first."""
-  shapes = {each.shape[1:] for each in images}
-  if len(shapes) > 1 or len({each.dtype for each in images}) > 1:
-    found = ", ".join(_form(each, path) for each in images)
+  for images, labels in pairs:
+    if not images.shape or images.shape[:1] != labels.shape[:1]:
+      found = f"{(*images.shape, 1)[0]} images, {(*labels.shape, 1)[0]} labels in {images.path}"
+      raise InputError("as many labels as images", found, "rewrite the file")
+    numbers.append(_numbers(labels))
+    plain = images.dtype.kind in "fb" or images.dtype.str[1:] in ("u1", "u2")
+    if not plain:
+      expected = "images as uint8, uint16, bool or floating point"
+      raise InputError(expected, str(images), "convert them")
+  kinds = {f"{images.dtype} {list(images.shape[1:])}" for images, _ in pairs}
+  if len(kinds) > 1:
+    found = f"{' and '.join(sorted(kinds))} in {pairs[0][0].path}"
     raise InputError("images of one shape and type", found, "rewrite the file")
-  first = images[0]
-  rank = len(first.shape)
-  channels = rank == 5 and not (first.shape[-1] in CHANNELS or channels_first(first.shape))
-  if rank not in (3, 4, 5) or channels or 0 in first.shape:
-    expected = "images [N, (D,) H, W] or [N, (D,) H, W, C] with C 1, 3 or 4"
-    raise InputError(expected, _form(first, path), "rewrite the array")
-  if first.dtype.kind != "f" and first.dtype.newbyteorder("=") not in (
-    np.uint8, np.uint16, np.bool_,
-  ):  # fmt: skip
-    expected = "images as uint8, uint16, bool or floating point"
-    raise InputError(expected, _form(first, path), "convert them")
-  if channels_first(first.shape):
-    count, sides = first.shape[1], list(first.shape)
-    logging.warning("images %s: the second axis is read as %d channels", sides, count)
+  shape, _, axes = archive.layout(pairs[0][0].shape, str(pairs[0][0]), depth)
+  if "C, " in axes:
+    logging.warning("%s: read as %s, with channels before the plane", pairs[0][0], axes)
+  elif len(shape) == 5:
+    logging.info("%s: read as volumes %s", pairs[0][0], axes)
+  return [images for images, _ in pairs], np.concatenate(numbers)
 
 
-def _form(array: StoredArray | np.ndarray, path: Path) -> str:
-  return f"{array.dtype} {list(array.shape)} in {path}"
-
-
-def _blocks(
-  images: Sequence[StoredArray | np.ndarray], rows: Sequence[int]
-) -> Iterator[np.ndarray]:
-  """The rows, in rising order, of all sets: [n, (D,) H, W, C] at a time."""
-  chosen, start = np.asarray(rows), 0
-  for each in images:
-    for block in each.blocks() if isinstance(each, StoredArray) else [each]:
-      inside = chosen[(chosen >= start) & (chosen < start + len(block))] - start
-      start += len(block)
-      some = block[inside]
-      if channels_first(each.shape):
-        some = np.moveaxis(some, 1, -1)
-      elif some.ndim == 3 or (some.ndim == 4 and some.shape[-1] not in CHANNELS):
-        some = some[..., None]
-      if len(some):
-        yield some[..., :3]
+def _numbers(stored: archive.Stored | np.ndarray) -> np.ndarray:
+  """Labels [N], [N, 1] or one-hot [N, K] as int64 [N]."""
+  several = len(stored.shape) == 2 and stored.shape[1] > 1
+  whole = len(stored.shape) in (1, 2) and stored.dtype.kind in "biu" and 0 not in stored.shape
+  if not whole and not (several and stored.dtype.kind == "f"):
+    expected = "labels [N] or [N, 1] of integers, or one-hot"
+    raise InputError(expected, str(stored), "rewrite the labels")
+  labels = stored if isinstance(stored, np.ndarray) else stored.table()
+  if several:
+    if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
+      found = f"{stored.shape[1]}, {stored}"
+      raise InputError("one label per image", found, "choose a set that is not multi-label")
+    labels = labels.argmax(axis=1)
+  return labels.ravel().astype(np.int64)
 
 
 def _read(
-  images: Sequence[StoredArray | np.ndarray],
-  path: Path,
-  depth: int | None,
-  rows: list[int],
-  image_size: int,
-  cache: Path | None,
+  images: list[_Images], depth: int | None, rows: list[int], image_size: int, cache: Path | None
 ) -> tuple[np.ndarray, int]:
-  """Rows of the images as uint16 [n, (D,) image_size, image_size, C], and their bits.
+  """Rows, ascending, as uint16 [n, (D,) image_size, image_size, C], and their bits."""
+  dtype, form = images[0].dtype, str(images[0])
+  shape, arranged, _ = archive.layout(images[0].shape, form, depth)
+  deep = dtype.kind == "u" and dtype.itemsize == 2
+  wanted = np.asarray(rows)
 
-  As in `decode_images`, uint16 up to 4095 is 12-bit; floating point is 16-bit. Large arrays go
-  through the cache, small ones are quick without.
-  """
+  def chosen() -> Iterator[np.ndarray]:
+    start = 0
+    for part in images:
+      for block in part.rows():
+        ends = np.searchsorted(wanted, [start, start + len(block)])
+        whole = ends[1] - ends[0] == len(block)  # needs no copy
+        yield arranged(block if whole else block[wanted[slice(*ends)] - start])
+        start += len(block)
 
   def decode() -> Decoded:
-    kind, bits = images[0].dtype, 8
-    if kind.kind == "f":
-      bits = 16
-      _check_range(_blocks(images, rows), path)
-    elif kind.itemsize == 2:
-      bits = 12 if max(block.max() for block in _blocks(images, rows)) <= 4095 else 16
-    pixels = (_resized(_pixels(block, bits), image_size, depth) for block in _blocks(images, rows))
-    first = next(_blocks(images, rows))
-    sides = (*([depth or first.shape[1]] if first.ndim == 5 else []), image_size, image_size)
-    return (len(rows), *sides, first.shape[-1]), (x for each in pixels for x in each), lambda: bits
+    bits = {"f": 16}.get(dtype.kind, 8)
+    if deep:
+      bits = bits_of(max(int(block.max(initial=0)) for block in chosen()))
+    sizes = (len(rows), *([depth or shape[1]] if len(shape) == 5 else []), image_size, image_size)
+    pixels = (
+      image for block in chosen() for image in resize(_values(block, bits, form), image_size, depth)
+    )
+    return (*sizes, shape[-1]), pixels, lambda: bits
 
-  large = sum(np.prod(each.shape, dtype=float) * each.dtype.itemsize for each in images) > _LARGE
-  made_of: list[Any] = [_CACHE_VERSION, "npz", image_size, depth, list(map(int, rows))]
-  return cached(cache if large and path.is_file() else None, [path], made_of, decode)
+  files = list(dict.fromkeys(part.path for part in images))
+  pixels, bits = cached(cache, files, [_CACHE_VERSION, "npz", image_size, depth, wanted], decode)
+  if deep:
+    tell_range(pixels, bits, range(len(rows)), [f"row {row}" for row in rows])
+  return pixels, bits
 
 
-def _check_range(blocks: Iterator[np.ndarray], path: Path) -> None:
-  low, high = 0.0, 1.0
-  for block in blocks:
-    if not np.isfinite(block).all():
-      raise InputError("finite images", f"NaN or infinity in {path}", "repair or remove them")
-    low, high = min(low, float(block.min())), max(high, float(block.max()))
+def _values(block: np.ndarray, bits: int, form: str) -> np.ndarray:
+  """Stored values as uint8 or uint16 of the full range."""
+  if block.dtype.kind == "b":
+    return block.astype(np.uint8) * np.uint8(255)
+  if block.dtype.kind == "u":
+    native = block.astype(f"u{block.dtype.itemsize}", copy=False)
+    return widened(native, bits) if native.dtype == np.uint16 and bits < 16 else native
+  if not np.isfinite(block).all():
+    raise InputError("finite images", f"NaN or infinity, {form}", "repair or remove them")
+  low, high = float(block.min(initial=0)), float(block.max(initial=0))
   if low < -_ROUNDING or high > 1 + _ROUNDING:
-    found = f"{low:.4g} to {high:.4g} in {path}"
+    found = f"{low:.7g} to {high:.7g}, {form}"
     raise InputError("floating-point images in [0, 1]", found, "rescale them")
-
-
-def _pixels(block: np.ndarray, bits: int) -> np.ndarray:
-  """uint16 of the same shape, 65535 for white."""
-  if block.dtype.kind == "f":
-    wide: np.ndarray = np.rint(np.clip(block.astype(np.float64), 0, 1) * 65535).astype(np.uint16)
-    return wide
-  if block.dtype == np.uint16:
-    return widened(block) if bits == 12 else block
-  return block.astype(np.uint16) * np.uint16(257 if block.dtype == np.uint8 else 65535)
-
-
-def _resized(pixels: np.ndarray, image_size: int, depth: int | None) -> np.ndarray:
-  """Resizes uint16 [n, (D,) H, W, C] in the plane and, of volumes, in depth."""
-  planes = resize(pixels, image_size)
-  if pixels.ndim == 4 or depth is None:
-    return planes
-  return np.stack([resize_volume(volume, image_size, depth) for volume in planes])
+  values = block.astype(np.float64)
+  np.rint(np.multiply(np.clip(values, 0, 1, out=values), 65535, out=values), out=values)
+  return values.astype(np.uint16)

@@ -1,8 +1,11 @@
 """Decoded images kept in a folder: named by the content of the files they come from."""
 
+import collections
+import math
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +13,13 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.data.files import readable
+from hfc_tf.storage.files import disk_errors
 from hfc_tf.storage.hashing import digest, file_digests
 from hfc_tf.storage.keys import VERSIONS
 from hfc_tf.storage.store import keep
 
+MAX_BYTES = 2**33  # of volumes in all
+_IN_MEMORY = 2**28  # bytes of images without a cache that are held in memory
 Item = TypeVar("Item")
 # The shape of all, the images in order, and the bits of their files, asked for when all are read.
 Decoded = tuple[tuple[int, ...], Iterator[np.ndarray], Callable[[], int]]
@@ -33,6 +39,11 @@ def cached(
     stored: np.ndarray = np.load(entry / "pixels.npy", mmap_mode="r", allow_pickle=False)
     return stored, int((entry / "bits").read_text())
   shape, images, bits = decode()
+  if 2 * math.prod(shape) > _IN_MEMORY:  # else in a file without a name
+    with tempfile.TemporaryFile() as file, disk_errors(Path(tempfile.gettempdir())):
+      file.writelines(image.tobytes() for image in images)
+      file.flush()
+      return np.memmap(file, np.uint16, "c", shape=shape), bits()
   pixels = np.empty(shape, np.uint16)
   for index, image in enumerate(images):
     pixels[index] = image
@@ -52,11 +63,16 @@ def in_order(
   read: Callable[[Item], np.ndarray], items: Sequence[Item], threads: int | None = None
 ) -> Iterator[np.ndarray]:
   """`read` of every item, several at a time, but never many ahead of who takes them."""
-  with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-    for start in range(0, len(items), 64):
-      for index, image in enumerate(pool.map(read, items[start : start + 64]), start + 1):
-        logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(items))
-        yield image
+  threads = threads or os.cpu_count() or 1
+  pending: collections.deque[Future[np.ndarray]] = collections.deque()
+  with ThreadPoolExecutor(threads) as pool:
+    for index, item in enumerate(items):
+      pending.append(pool.submit(read, item))
+      if len(pending) > 2 * threads:
+        yield pending.popleft().result()
+      logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(items))
+    while pending:
+      yield pending.popleft().result()
 
 
 def _write(

@@ -12,7 +12,7 @@ from hfc_tf.data.summary import facts
 from hfc_tf.errors import InputError
 
 GRIDS = ("auto", "8", "12", "16", "float")  # of images: that of their files, or another
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 @dataclasses.dataclass(eq=False)
@@ -28,7 +28,7 @@ class Dataset:
     ids: N names, unique: relative file names with forward slashes, or "row 17".
     groups: int64 [N], equal for images that must not straddle a split (one patient), or None.
     class_names: K names.
-    bits: what the source's files hold a value: 8, 12 or 16.
+    bits: what the source's files hold a value: 8 to 16.
     grid: of the images that are given out, one of GRIDS; "auto" is that of `bits`.
     skipped: what its reader left out: reason -> number of files.
     grouped_by: what told the groups, e.g. "PatientID"; "" where nothing did.
@@ -89,7 +89,7 @@ class Dataset:
     if channels not in (None, 1, 3):
       raise InputError("1 or 3 channels", str(channels), "use a model with 1 or 3 input channels")
     if channels == 1 and values.shape[-1] == 3:
-      values = np.clip(values @ _LUMINANCE, 0, 1)[..., None]
+      values = np.clip(values @ LUMINANCE, 0, 1)[..., None]
     if self.levels is not None:
       top = np.float32(self.levels)
       values = np.rint(values * top) / top
@@ -187,9 +187,12 @@ def levels(grid: str, bits: int) -> int | None:
 
 
 def widened(values: np.ndarray, bits: int = 12) -> np.ndarray:
-  """Values of fewer bits in 16, uint16: v -> 65535 v / (2^bits - 1), rounded; v comes back."""
-  wide: np.ndarray = np.rint(values.astype(np.float64) * (65535 / (2**bits - 1)))
-  return wide.astype(np.uint16)
+  """b-bit values in 16 bits, uint16: v -> 65535 v / (2^b - 1), rounded, from which v comes back."""
+  table = np.rint(np.arange(2**bits) * (65535 / (2**bits - 1))).astype(np.uint16)
+  stored, wide = values.reshape(-1), np.empty(values.size, np.uint16)
+  for start in range(0, values.size, 2**20):  # NumPy makes indices eight bytes wide
+    wide[start : start + 2**20] = table[stored[start : start + 2**20]]
+  return wide.reshape(values.shape)
 
 
 def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) -> None:

@@ -12,11 +12,10 @@ import numpy as np
 from absl import logging
 
 from hfc_tf.data import decode, dicom, nifti
-from hfc_tf.data.cache import Decoded, cached
+from hfc_tf.data.cache import MAX_BYTES, Decoded, cached
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
 from hfc_tf.data.slices import Slice, is_dicom
-from hfc_tf.data.stored import MAX_BYTES
 from hfc_tf.data.volume import Volume
 from hfc_tf.data.windows import (
   BRAIN_WINDOW,

@@ -18,7 +18,6 @@ from typing import Any
 
 from absl import logging
 
-from hfc_tf.data import VOLUMES
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, binary, check
 from hfc_tf.experiments.natural import Natural
@@ -145,7 +144,7 @@ def _allowed(name: str, config: Config) -> bool:
 def _instead(name: str, config: Config) -> dict[str, Any]:
   """What an experiment takes in the place of fields that it cannot obey."""
   defaults, fields = EXPERIMENTS[name].defaults, dict[str, Any]()
-  if name == "volumes" and config.dataset not in VOLUMES:
+  if name == "volumes" and not config.volumetric:
     side = min(config.image_size, defaults["image_size"])  # cubed
     fields |= {"dataset": defaults["dataset"], "image_size": side, **_OF_THE_IMAGES}
   if name == "components":

@@ -5,7 +5,7 @@ VERSIONS = {
   "adversarials": 4,
   "batch_size": 1,
   "classifier": 2,
-  "decoded": 2,
+  "decoded": 3,
   "density": 3,
   "detector": 3,
   "lesions": 1,

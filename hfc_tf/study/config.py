@@ -9,7 +9,7 @@ from typing import Any
 from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import OPTIONS as ATTACKS
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.data import DATASETS, holds_volumes
+from hfc_tf.data import DATASETS, volumetric
 from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import OPTIONS as DETECTORS
 from hfc_tf.errors import InputError
@@ -54,22 +54,17 @@ class Config:
   )
   image_size: int = _flag(64, "Side in pixels.", values.whole, 8, 4096)
   depth: int | None = _flag(
-    None, "Slices of volumes; none: the median, or those of the npz file.", values.whole, 1, 4096
+    None, "Slices of volumes; none: the median, of npz files their own.", values.whole, 1, 4096
   )
   window: tuple[str, ...] | None = _flag(
     None, "LEVEL,WIDTH of CT volumes; none: 40,400 for DICOM.", values.window
   )
   stored_bits: int | None = _flag(
-    None, "Of 16-bit image files, the bits that hold the image; none: 12 where no value exceeds "
-    "4095, else 16.", values.whole, 8, 16,
-  )  # fmt: skip
+    None, "Bits of the image in 16-bit files; none: by their values.", values.whole, 8, 16
+  )
   exclude: tuple[str, ...] | None = _flag(None, "Patterns of files left out, e.g. *_old.png.")
-  labels: str | None = _flag(
-    None, "A csv of images and labels, e.g. HAM10000's; images lie below --data_dir.", values.file
-  )
-  groups: str | None = _flag(
-    None, "Patients: a csv of file and patient, or an expression whose first group is the patient."
-  )
+  labels: str | None = _flag(None, "A csv of images and labels, e.g. HAM10000's.", values.file)
+  groups: str | None = _flag(None, "Patients: a csv of file and patient, or an expression.")
   subsets: str | None = _flag(
     None, "Where train/ and test/ stand above the classes: split (none, too), or pool, split anew.",
     values.among, ("split", "pool"),
@@ -193,6 +188,11 @@ class Config:
     """Whether the images are drawn."""
     return self.data_dir is None
 
+  @property
+  def volumetric(self) -> bool:
+    """Whether the images are volumes."""
+    return volumetric(self.dataset, self.data_dir)
+
   def check_budgets(self, flag: str, budgets_256: Sequence[float]) -> None:
     """Refuses budgets that images have none of, as far as flags tell what their files hold."""
     if self.grid != "auto" or self.synthetic:
@@ -224,7 +224,7 @@ class Config:
     if self.hfc and "deepfool" in map(base, self.attacks):
       remedy = "hide another attack, e.g. cw_l2"
       raise InputError("an attack that takes the HFC term", "deepfool with HFC", remedy)
-    real = "resnet18_3d" if holds_volumes(self.dataset, self.data_dir) else "resnet50"
+    real = "resnet18_3d" if self.volumetric else "resnet50"
     small = self.synthetic and self.setting == "default"
     model = self.model or ("small_resnet" if small else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from typing import Any
 
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.data import VOLUMES
 from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.study.config import Config
 
@@ -40,7 +39,7 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
   if "steps" in chosen:  # which alone sets the step
     chosen.add("step_size_256")
   fields = {field: value for field, value in _FIELDS.items() if field not in chosen}
-  if config.dataset in VOLUMES:  # the papers do not tell their side
+  if config.volumetric:  # the papers do not tell their side
     fields.pop("image_size", None)
   elif config.model_path and "image_size" in fields:
     fields["image_size"] = model_side(config.model_path) or fields["image_size"]
@@ -49,7 +48,7 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
 
 def backbones(config: Config) -> tuple[str, ...]:
   """What an experiment on several backbones takes where none is named; none: that of `config`."""
-  named = config.model or config.model_path or config.dataset in VOLUMES
+  named = config.model or config.model_path or config.volumetric
   return () if config.setting != "papers" or named else BACKBONES
 
 
@@ -57,7 +56,7 @@ def deviations(config: Config) -> dict[str, list[str]]:
   """What of the papers' setting "holds" in a resolved configuration, and what "differs"."""
   eps, step = float(config.eps_256 or 0), float(config.step_size_256 or 0)
   steps = schedule(eps, step)[1]
-  backbone = ("resnet18_3d",) if config.dataset in VOLUMES else BACKBONES
+  backbone = ("resnet18_3d",) if config.volumetric else BACKBONES
   weights, most = ", ".join(config.hfc_weights), config.max_adv_train
   made = f"2 eps / step = {config.steps}" if config.steps == steps else str(config.steps)
   facts = [  # (whether it holds, what is so here, what the papers have)

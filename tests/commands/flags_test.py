@@ -73,6 +73,7 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
     (["--window=40,80"], "--data_dir with --dataset=volumes"),
     (["--depth=8", "--dataset=brain"], "--data_dir with --dataset=volumes"),
     (["--stored_bits=12", "--dataset=npz", "--data_dir=x"], "--dataset=folder"),
+    (["--window=40,80", "--dataset=npz", "--data_dir=x"], "--data_dir with --dataset=volumes"),
     (["--threads=2"], "--distribute=ray with --threads"),
     (["--distribute=mirrored", "--workers=2"], "--distribute=ray with --workers"),
     (["--distribute=ray", "--ray_address=auto", "--workers=2"], "no --ray_address with --workers"),
@@ -91,6 +92,7 @@ def test_flags_with_an_effect_pass():
   made("--hfc_weight=2", hfc=True)
   made("--hfc_weight=2", "--tuning_images=9", hides=True)
   made("--dataset=brain", "--data_dir=x", "--depth=8", "--window=40,80")
+  made("--dataset=npz", "--data_dir=x", "--depth=8")
   made("--distribute=ray", "--workers=2", "--threads=2")
   made("--model_path=x.keras", "--preprocessing=tf")
   made("--model=vgg16", "--preprocessing=caffe")

@@ -69,5 +69,31 @@ def test_truncated_binary(tmp_path):
   _binary(tmp_path / "b")
   path = tmp_path / "b" / "test_batch.bin"
   path.write_bytes(path.read_bytes()[:-1])
-  with pytest.raises(InputError, match=r"records of 3073 bytes in .*test_batch\.bin"):
+  with pytest.raises(InputError, match=r"records of 3073 bytes.*test_batch\.bin"):
     data.load("cifar10", tmp_path / "b")
+
+
+def test_one_binary_file(tmp_path):
+  _binary(tmp_path / "b")
+  dataset = data.load("cifar10", tmp_path / "b" / "data_batch_1.bin", image_size=32)
+  np.testing.assert_array_equal(dataset.pixels, IMAGES[:20].astype(np.uint16) * 257)
+
+
+def test_channels_first_npz(tmp_path):
+  first = IMAGES.transpose(0, 3, 1, 2)
+  _npz(tmp_path / "any.npz", x_train=first[:20], x_test=first[20:])
+  _check(data.load("cifar10", tmp_path, image_size=32))
+
+
+def test_what_is_no_batch_is_one_line(tmp_path):
+  pickled, folder = tmp_path / "data_batch_1", tmp_path / "f"
+  pickled.write_bytes(b"\x80\x02")
+  with pytest.raises(InputError, match=r"the pickled version is not read.*fetch the binary"):
+    data.load("cifar10", pickled)
+  (folder / "data_batch_1.bin").mkdir(parents=True)
+  with pytest.raises(InputError, match=r"data_batch_1\.bin"):
+    data.load("cifar10", folder)
+  _npz(tmp_path / "none.npz", **{f"{k}_{n}": (IMAGES if k == "x" else LABELS)[:0]
+                                 for k in "xy" for n in ("train", "test")})  # fmt: skip
+  with pytest.raises(InputError, match="labels"):
+    data.load("cifar10", tmp_path / "none.npz")

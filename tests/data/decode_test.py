@@ -10,7 +10,7 @@ from absl import logging as absl_logging
 from PIL import Image
 
 from hfc_tf import data
-from hfc_tf.data import decode
+from hfc_tf.data import decode, image_file
 from hfc_tf.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -99,7 +99,28 @@ def test_resizing_volumes_leaves_their_depth():
   assert resized.shape == (300, 3, 4, 4, 1) and resized.dtype == np.uint16
   expected = tf.image.resize(volumes[299, 2].astype(np.float32), [4, 4], antialias=True)
   np.testing.assert_allclose(resized[299, 2], expected, atol=0.51)
-  assert decode.resize(resized, 4) is resized
+  assert np.shares_memory(decode.resize(resized, 4), resized)
+
+
+@pytest.mark.parametrize("shape", [(90, 70, 3), (70, 90, 1), (6, 900, 3), (900, 2, 1), (90, 12, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_large_images_are_resized_in_strips_to_the_same(monkeypatch, shape, dtype):
+  pixels = RNG.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+  whole = decode.resize(pixels, 12)
+  monkeypatch.setattr(decode, "_BLOCK", 500)
+  np.testing.assert_allclose(decode.resize(pixels, 12).astype(int), whole, atol=1)
+  wide = pixels * np.uint16(257) if dtype == np.uint8 else pixels
+  np.testing.assert_allclose(whole, decode.resize(wide, 12).astype(int), atol=1)
+
+
+def test_depth_is_resized_linearly():
+  ramp = np.broadcast_to(np.arange(8, dtype=np.uint16)[:, None, None, None] * 1000, (8, 4, 4, 3))
+  volumes = np.stack([ramp, ramp[::-1]])
+  resized = decode.resize(volumes, 4, 4)
+  expected = tf.image.resize(volumes[0, ..., 0].reshape(1, 8, 16, 1), [4, 16], antialias=True)
+  assert resized.shape == (2, 4, 4, 4, 3)
+  np.testing.assert_allclose(resized[0, :, 0, 0, 1], expected[0, :, 0, 0], atol=0.51)
+  np.testing.assert_array_equal(resized[1], resized[0, ::-1])
 
 
 def test_bad_files_are_named(tmp_path):
@@ -126,7 +147,7 @@ def test_bad_files_are_named(tmp_path):
 
 @pytest.mark.parametrize("side", [11_700, 31_623])  # above our limit; above Pillow's too
 def test_huge_images_are_refused_by_their_header(tmp_path, side):
-  with pytest.raises(InputError, match=r"at most 2\*\*25 .*huge\.png"):
+  with pytest.raises(InputError, match=r"at most 2\*\*27 .*huge\.png"):
     _decoded([_png_header(tmp_path / "huge.png", side, side)], 8)
 
 
@@ -138,7 +159,7 @@ def test_cache_is_used_and_keyed(tmp_path, monkeypatch):
   _decoded(paths, 4, cache)
   _decoded(paths, 8, cache, channels=1)
   assert len(list(cache.iterdir())) == 3
-  monkeypatch.setattr(decode, "_read", None)  # nothing may be decoded again
+  monkeypatch.setattr(image_file, "_decoded", None)  # nothing may be decoded again
   np.testing.assert_array_equal(_decoded(paths, 8, cache), first)
   os.utime(paths[0], ns=(1, 1))  # the content is what counts
   np.testing.assert_array_equal(_decoded(paths, 8, cache), first)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tifffile
-from absl.testing import absltest
 from PIL import Image
 
 from hfc_tf import data
@@ -49,18 +48,6 @@ def test_damaged_exif_changes_nothing(tmp_path):
   np.testing.assert_array_equal(decoded(tmp_path / "a.png")[..., 0], GREY.astype(np.uint16) * 257)
 
 
-@pytest.mark.parametrize("kind", ["tif", "gif", "webp", "png"])
-def test_of_several_pictures_the_first_is_read_and_counted(tmp_path, kind):
-  pictures = [Image.fromarray(np.full((8, 8), v, np.uint8)) for v in (10, 120, 250)]
-  options = {"lossless": True} if kind == "webp" else {}
-  path = tmp_path / f"a.{kind}"
-  pictures[0].save(path, save_all=True, append_images=pictures[1:], **options)
-  with absltest.TestCase().assertLogs(level="WARNING") as log:
-    pixels = decoded(path, channels=1)
-  assert abs(pixels.mean() / 257 - 10) < 1
-  assert "1 of 1 files hold several pictures, of which the first is read" in log.output[0]
-
-
 def test_white_is_zero_at_every_depth(tmp_path):
   tifffile.imwrite(tmp_path / "a.tif", DEEP, photometric="miniswhite")
   tifffile.imwrite(tmp_path / "b.tif", GREY, photometric="miniswhite")
@@ -80,31 +67,19 @@ def test_16_bit_colour_tiffs_are_exact(tmp_path, layout):
   assert np.abs(luminance - colour @ [0.299, 0.587, 0.114]).max() <= 0.5
 
 
-@pytest.mark.parametrize(
-  ("top", "given", "bits", "said"),
-  [(1000, None, 12, "none exceeds 1000"), (1000, 10, 10, None), (4095, None, 12, None),
-   (16000, None, 16, "none exceeds 16000"), (16000, 14, 14, None), (65535, None, 16, None)],
-)  # fmt: skip
-def test_bits_of_16_bit_files_are_looked_at_or_given(tmp_path, caplog, top, given, bits, said):
+@pytest.mark.parametrize(("top", "given"), [(1000, 10), (1000, 12), (1000, 16), (16000, 14)])
+def test_bits_of_16_bit_files_may_be_given(tmp_path, caplog, top, given):
   values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
   Image.fromarray(values).save(tmp_path / "a.png")
   pixels, held = decode_images([tmp_path / "a.png"], 8, stored_bits=given)
-  np.testing.assert_array_equal(pixels[0, ..., 0], np.rint(values * (65535 / (2**bits - 1))))
-  assert held == bits and (said is None) == (not caplog.messages)
-  assert said is None or (said in caplog.text and "--stored_bits" in caplog.text)
+  np.testing.assert_array_equal(pixels[0, ..., 0], np.rint(values * (65535 / (2**given - 1))))
+  assert held == given and not caplog.messages
 
 
 def test_more_than_the_given_bits_is_refused(tmp_path):
   Image.fromarray(DEEP).save(tmp_path / "a.png")
   with pytest.raises(InputError, match=r"16-bit files with 12 bits of image; .*--stored_bits"):
     decode_images([tmp_path / "a.png"], 8, stored_bits=12)
-
-
-def test_dark_files_among_16_bit_ones_are_named(tmp_path, caplog):
-  Image.fromarray(DEEP).save(tmp_path / "a.png")
-  Image.fromarray(DEEP // 16).save(tmp_path / "b.png")
-  decode_images([tmp_path / "a.png", tmp_path / "b.png"], 8)
-  assert "1 of 2 16-bit files do not exceed 4095" in caplog.text and "b.png" in caplog.text
 
 
 def test_the_option_reaches_folders(tmp_path):
@@ -116,16 +91,3 @@ def test_the_option_reaches_folders(tmp_path):
   np.testing.assert_allclose(dataset.images([0])[0, ..., 0], (DEEP // 4) / 16383, atol=1e-6)
   with pytest.raises(InputError, match="--stored_bits with files of --dataset=folder, chest"):
     data.load("npz", tmp_path, 8, stored_bits=14)
-
-
-def test_compressions_that_need_more_are_one_line(tmp_path):
-  colour = RNG.integers(0, 65536, (8, 8, 3), dtype=np.uint16)
-  path = tmp_path / "a.tif"
-  tifffile.imwrite(path, colour, photometric="rgb")
-  with tifffile.TiffFile(path) as file:
-    place = file.pages[0].tags["Compression"].valueoffset
-  content = bytearray(path.read_bytes())
-  content[place : place + 2] = (5).to_bytes(2, "little")  # LZW
-  path.write_bytes(content)
-  with pytest.raises(InputError, match="a readable image file"):
-    decoded(tmp_path / "a.tif")
