@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from absl import flags
 
 from hfc_tf.commands import program
-from hfc_tf.commands.flags import Option, budgets, checked, define, names, natural, number, typed
+from hfc_tf.commands.flags import (
+  Option,
+  budgets,
+  checked,
+  datasets,
+  define,
+  names,
+  natural,
+  number,
+  typed,
+)
 from hfc_tf.data import DATASETS, download
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
@@ -49,16 +59,8 @@ def run_budget() -> Options:
 def run_classifiers() -> Options:
   """Trains the classifiers: run_classifiers --datasets=chest,fundus --models=small_resnet."""
   text = "Names, or name=folder; without a folder the phantom. None: --dataset."
-
-  def check(label: str, entries: Sequence[str] | None) -> None:
-    for entry in entries or ():
-      name, _, folder = entry.partition("=")
-      values.among(label, name, DATASETS)
-      values.readable(label, folder or None)
-    values.several(label, entries)
-
   return {
-    "datasets": checked(flags.DEFINE_list("datasets", None, text), check),
+    "datasets": datasets(text),
     "models": names("models", "Backbones; none: --model.", MODELS),
   }
 
@@ -166,8 +168,21 @@ def run_tsne() -> Options:
 @program.experiment("volumes")
 def run_volumes() -> Options:
   """Compares volumes with slices: run_volumes --dataset=brain."""
-  text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps."
-  return {"budgets_256": budgets("budget", text)}
+  text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps, with "
+  text += "--setting=papers 0.01 to 0.2 as in TMI Fig. 9 (on --grid=float)."
+  beside = "Two-dimensional images whose curves are drawn beside, as chest=FOLDER,fundus=FOLDER "
+  beside += "(without a folder the phantom)."
+  model = "Classifier of slices and of --datasets; none: the volumes' network with 2-D kernels."
+  return {
+    "budgets_256": budgets("budget", text),
+    "datasets": datasets(beside),
+    "slices_model": checked(
+      flags.DEFINE_string("slices_model", None, model),
+      lambda label, value: values.among(label, value, MODELS),
+    ),
+    "datasets_size": number("datasets_size", "Side of --datasets; none: --image_size.", None, 8,
+                            4096),
+  }  # fmt: skip
 
 
 def reproduce() -> None:

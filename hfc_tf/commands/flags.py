@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -110,6 +110,19 @@ def number(name: str, text: str, default: int | None, low: int = 1, high: int = 
   """An integer from `low` to `high`."""
   flag = flags.DEFINE_integer(name, default, text)
   return checked(flag, lambda label, value: values.whole(label, value, low, high))
+
+
+def datasets(text: str) -> Option:
+  """Data sets as NAME or NAME=FOLDER, each once."""
+
+  def check(label: str, entries: Sequence[str] | None) -> None:
+    for entry in entries or ():
+      name, _, folder = entry.partition("=")
+      values.among(label, name, DATASETS)
+      values.readable(label, folder or None)
+    values.several(label, entries)
+
+  return checked(flags.DEFINE_list("datasets", None, text), check)
 
 
 def natural() -> Option:

@@ -61,6 +61,7 @@ def experiment(
       chosen = {key: value for key, value in given.items() if value is not None}
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))
+      others += [chosen["slices_model"]] if "slices_model" in chosen else []
       others += [] if config.model_path and others else [model]
       values.starts_fit("--weights", config.weights, models or others)
       load("hfc_tf.report").write(load(entry.module).run(config, **chosen))

@@ -28,6 +28,7 @@ from hfc_tf.study.setting import backbones, deviations
 from hfc_tf.study.sources import load_sources
 from hfc_tf.study.victim import load_victim
 
+_PAPERS_SIDES = {"brain": "–"}  # the papers tell no side of their volumes
 _NOTES = (
   "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
   "from ImageNet's; their accuracy follows from the Test images that TMI drops as misclassified "
@@ -139,8 +140,9 @@ def _table(rows: Sequence[ClassifierRow]) -> Table:
   for dataset in dict.fromkeys(row.dataset for row in rows):
     body += [line for line, row in zip(made.rows, rows, strict=True) if row.dataset == dataset]
     body += [
-      [f"{dataset_label(dataset)} (papers)", model_label(model), "256", "–", "–",
-       percent(papers.ACCURACY.get((dataset, model))), "–", "–", percent(area)]
-      for (images, model), area in papers.AUC.items() if images == dataset
+      [f"{dataset_label(dataset)} (papers)", model_label(model), _PAPERS_SIDES.get(dataset, "256"), "–", "–",
+       percent(papers.ACCURACY.get((dataset, model))), "–", "–",
+       percent(papers.AUC.get((dataset, model)))]
+      for images, model in {**papers.AUC, **papers.ACCURACY} if images == dataset
     ]  # fmt: skip
   return dataclasses.replace(made, rows=body)
