@@ -35,6 +35,16 @@ PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 
 
+def holds_volumes(name: str, data_dir: str | Path | None) -> bool:
+  """Whether a data set is one of volumes, by its name or the header of its npz file."""
+  if name == "npz" and data_dir:
+    from hfc_tf.data.header import shape
+
+    sides = shape(Path(data_dir))
+    return len(sides) == 5 or (len(sides) == 4 and sides[-1] not in (1, 3, 4))
+  return name in VOLUMES
+
+
 def load(
   name: str,
   data_dir: str | Path | None = None,

@@ -64,13 +64,14 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
     "The papers: pooled AUC, percent.", _PAPERS, setting="components",
     dataset=study.config.dataset,
   )  # fmt: skip
-  averages = [
-    {"components": count, "auc_average": tables.mean(areas), "auc_maximum": max(areas, default=None)}
-    for (count,), group in tables.grouped(rows, "components").items()
-    for areas in [pooled([row for row in group if row.population == "successful"])]
-  ]
+  averages = []
+  for (count,), group in tables.grouped(rows, "components").items():
+    areas = pooled(group)
+    most = max(areas, default=None)
+    averages.append({"components": count, "auc_average": tables.mean(areas), "auc_maximum": most})
   return study_result(
-    "components", study, rows, {"pooled": averages}, title=f"Components of HFC, {attack_label(name)}",
+    "components", study, rows, {"pooled": averages},
+    title=f"Components of HFC, {attack_label(name)}",
     lead=[tables.means(rows, _label)], tables=[_table(rows), *published],
     notes=_NOTES,
   )  # fmt: skip

@@ -23,7 +23,7 @@ from hfc_tf.results.figures import MARKERS, PALETTE, Line, LineChart
 from hfc_tf.results.labels import attack_label, budget, dataset_label, model_label, number
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import DetectionRow, SuccessRow
-from hfc_tf.study import comparison, grid
+from hfc_tf.study import comparison, grid, values
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -43,7 +43,6 @@ def run(
   budgets_256: Sequence[float] = (),
   datasets: Sequence[str] = (),
   slices_model: str | None = None,
-  datasets_size: int | None = None,
 ) -> Result:
   """Attacks volumes, slices and halved volumes, and two-dimensional data sets beside them.
 
@@ -52,9 +51,9 @@ def run(
       them at every budget on all forms. Slices and halved volumes have classifiers of their own.
     budgets_256: values of eps in 1/256; none: config's and fractions of it down to 1/32, in the
       papers' setting those of Fig. 9 where files have them.
-    datasets: names, or "name=folder", of two-dimensional images.
+    datasets: of two-dimensional images, as `values.images_of` reads them.
     slices_model: key of MODELS, of slices and of `datasets`; None: the volumes' with 2-D kernels,
-      of `datasets` in the papers' setting resnet50. datasets_size: their side; None: config's.
+      of `datasets` in the papers' setting resnet50.
 
   Returns:
     The result, whose summary holds "success", the curve's points.
@@ -69,7 +68,7 @@ def run(
       "volumes [N, D, H, W, C]", f"images of shape {volumes.pixels.shape[1:]}",
       "take --dataset=brain or give volumes in --data_dir",
     )  # fmt: skip
-  forms = _forms(study, slices_model) | _others(study, datasets, slices_model, datasets_size)
+  forms = _forms(study, slices_model) | _others(study, datasets, slices_model)
   rows: list[DetectionRow] = []
   start = 1.0
   for name in study.config.attacks:
@@ -106,27 +105,32 @@ def _forms(study: Study, slices_model: str | None) -> dict[str, Study]:
   model = "small_resnet" if study.config.model_path else str(study.config.model)
   flat = slices_model or _FLAT.get(model, model)
   same: dict[str, Any] = {"model_path": None, "rows": study.sources.split}
+  crop = study.config.crop
+  half = crop and tuple(str(max(1, int(side) // 2)) for side in crop)
   return {
     "volumes": study,
-    "slices": study.beside("slices", slices(volumes), **_network(study, flat), **same),
-    "halved": study.beside("halved", halved(volumes), **_network(study, model), **same),
+    "slices": study.beside(
+      "slices", slices(volumes), crop=crop and crop[1:], **_network(study, flat), **same
+    ),
+    "halved": study.beside(
+      "halved", halved(volumes), crop=half, **_network(study, model), **same
+    ),
   }
 
 
-def _others(
-  study: Study, datasets: Sequence[str], model: str | None, size: int | None
-) -> dict[str, Study]:
+def _others(study: Study, datasets: Sequence[str], model: str | None) -> dict[str, Study]:
   """Studies of two-dimensional data sets, by name."""
   ours = str(study.config.model)
   usual = "resnet50" if study.config.setting == "papers" else _FLAT.get(ours, ours)
   flat = model or ("small_resnet" if study.config.model_path else usual)
-  apart = dict.fromkeys(("model_path", "split", "depth", "window"))
-  others = {}
+  apart = dict.fromkeys(("model_path", "split", "crop", "depth", "window"))
+  others: dict[str, Study] = {}
   for entry in datasets:
-    name, _, folder = entry.partition("=")
+    name, side, folder = values.images_of(entry)
     form = f"{name} {len(others) + 1}" if name in others else name
     others[form] = study.beside(
-      form.replace(" ", "_"), dataset=name, data_dir=folder or None, image_size=size or study.config.image_size,
+      form.replace(" ", "_"), dataset=name, data_dir=folder,
+      image_size=side or study.config.image_size,
       **_network(study, flat), **apart,
     )  # fmt: skip
     if others[form].sources.dataset.pixels.ndim != 4:

@@ -98,12 +98,11 @@ def _resnet18(
   name: str,
 ) -> keras.Model:
   if len(input_shape) != rank:
-    wanted, other = (("images of (H, W, C)", "resnet18_3d for volumes") if rank == 3 else
-                     ("volumes of (D, H, W, C)", "resnet50 or small_resnet for images"))  # fmt: skip
+    form = "volumes of (D, H, W, C)" if rank == 4 else "images of (H, W, C)"
+    other = "resnet50 or small_resnet for images" if rank == 4 else "resnet18_3d for volumes"
     raise InputError(
-      expected=f"{wanted} for {name}", found=f"{tuple(input_shape)}",
-      remedy=f"take --model={other}",
-    )  # fmt: skip
+      expected=f"{form} for {name}", found=f"{tuple(input_shape)}", remedy=f"take --model={other}"
+    )
   images = keras.Input(input_shape, name="images")  # [N, (D,) H, W, C]
   strides = tuple(2 if side >= _HALVED else 1 for side in input_shape[:-1])
   stem = _convolution(images, widths[0], 3, strides, "stem")

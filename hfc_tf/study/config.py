@@ -9,7 +9,7 @@ from typing import Any
 from hfc_tf.attacks import AIMS as AIMS
 from hfc_tf.attacks import ATTACKS
 from hfc_tf.attacks.budget import schedule
-from hfc_tf.data import DATASETS, VOLUMES
+from hfc_tf.data import DATASETS, holds_volumes
 from hfc_tf.data.dataset import GRIDS, levels
 from hfc_tf.detectors import DETECTORS
 from hfc_tf.errors import InputError
@@ -81,6 +81,10 @@ class Config:
     "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
   )  # fmt: skip
   epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.", values.whole)
+  crop: tuple[str, ...] | None = _flag(
+    None, "Sides of random crops that training takes, e.g. D,H,W=30,128,128 as in TMI V-A; none: "
+    "whole images, shifted a little.", values.crop,
+  )  # fmt: skip
   learning_rate: float | None = _flag(
     None, "Of all trainings; none: 3e-4 for VGG, else 1e-3.", values.real
   )
@@ -196,7 +200,7 @@ class Config:
         check(flag, getattr(self, field.name), *field.metadata["limits"])
     if self.retrain != "none" and not self.hfc:
       raise InputError(f"--hfc with --retrain={self.retrain}", "--nohfc", "add --hfc")
-    real = "resnet18_3d" if self.dataset in VOLUMES else "resnet50"
+    real = "resnet18_3d" if holds_volumes(self.dataset, self.data_dir) else "resnet50"
     small = self.synthetic and self.setting == "default"
     model = self.model or ("small_resnet" if small else real)
     eps = (1.0 if self.image_size >= 128 else 4.0) if self.eps_256 is None else self.eps_256

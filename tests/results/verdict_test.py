@@ -18,7 +18,8 @@ def row(detector, area, *, attack="bim", hfc=False, rule=None, weight=0.0, popul
     "auc": area, "auc_within_class": area, "auc_within_class_two_sided": folded,
     "auc_within_class_two_sided_low": low, "auc_within_class_two_sided_high": high,
     "by_class": [ClassArea(k, each, 40, 50, each is None) for k, each in enumerate(areas)],
-    "tpr_at_90_tnr": area, "tpr_at_90_tnr_test_threshold": area and area / 2, "adv_acc": adv_acc, "n_adversarial": n_adversarial, "n_clean": 100,
+    "tpr_at_90_tnr": area, "tpr_at_90_tnr_test_threshold": area and area / 2,
+    "adv_acc": adv_acc, "n_adversarial": n_adversarial, "n_clean": 100,
     **more,
   })  # fmt: skip
 
