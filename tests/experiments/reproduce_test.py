@@ -3,6 +3,7 @@ import importlib
 import inspect
 import json
 import pathlib
+import re
 
 import pytest
 
@@ -158,7 +159,8 @@ def test_one_page_of_two_data_sets(monkeypatch, tmp_path):
   assert "chest: Detection by layer" in page and "fundus: Detection by layer" in page
   # Each section with the command that makes it; what is drawn says so, what is not does not.
   assert f"--data_dir={real}" in page and page.count("bin/run_layers") >= 2
-  assert page.count("Synthetic. What it shows.") == 1 and page.count("What it shows.") == 2
+  captions = re.findall(r"<caption>(.*?)</caption>", page)
+  assert captions[-2:] == ["Synthetic. What it shows.", "What it shows."]
 
 
 def test_attacks_that_fit_the_time_are_made(small, monkeypatch, caplog):

@@ -71,7 +71,8 @@ def test_a_natural_classifier_of_the_users_own(natural, tmp_path):
   logits = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
   model = keras.Model(images, logits)
   # Bright images are of class 1.
-  model.set_weights([np.eye(3)[None, None], np.zeros(3), np.array([[-9.0, 9.0]] * 3), [9.5, -9.5]])
+  dense = (np.array([[-9.0, 9.0]] * 3), np.array([10.0, -10.0]))
+  model.set_weights([np.eye(3)[None, None], np.zeros(3), *dense])
   model.save(tmp_path / "natural.keras")
   other = Natural(str(natural), "npz", image_size=16, model_path=str(tmp_path / "natural.keras"))
   found = shared.run(stress_test, shared.config(), images=8, iterations=2, natural=other)
