@@ -154,11 +154,8 @@ def plan(
     natural = Natural(str(known[0].data_dir), image_size=known[0].image_size)
   tasks = []
   for name, (images, study, chosen) in itertools.product(EXPERIMENTS, studies):
-    if names:
-      wanted = name in names
-    else:
-      wanted = _allowed(name, study) and (not images or _suits(name, images, study, of_volumes))
-    if not wanted:
+    fits = _allowed(name, study) and (not images or _suits(name, images, study, of_volumes))
+    if not (name in names if names else fits):
       continue
     defaults = EXPERIMENTS[name].defaults
     fields = {field: value for field, value in defaults.items() if field not in chosen}
