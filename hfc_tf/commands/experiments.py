@@ -8,8 +8,18 @@ from collections.abc import Sequence
 from absl import flags
 
 from hfc_tf.commands import program
-from hfc_tf.commands.flags import Option, budgets, checked, define, names, natural, number, typed
-from hfc_tf.data import DATASETS, download
+from hfc_tf.commands.flags import (
+  Option,
+  budgets,
+  checked,
+  datasets,
+  define,
+  names,
+  natural,
+  number,
+  typed,
+)
+from hfc_tf.data import download
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS
 from hfc_tf.models import MODELS
@@ -48,17 +58,9 @@ def run_budget() -> Options:
 @program.experiment("classifiers")
 def run_classifiers() -> Options:
   """Trains the classifiers: run_classifiers --datasets=chest,fundus --models=small_resnet."""
-  text = "Names, or name=folder; without a folder the phantom. None: --dataset."
-
-  def check(label: str, entries: Sequence[str] | None) -> None:
-    for entry in entries or ():
-      name, _, folder = entry.partition("=")
-      values.among(label, name, DATASETS)
-      values.readable(label, folder or None)
-    values.several(label, entries)
-
+  text = "Names, name=folder or name:side=folder; without a folder the phantom. None: --dataset."
   return {
-    "datasets": checked(flags.DEFINE_list("datasets", None, text), check),
+    "datasets": datasets(text),
     "models": names("models", "Backbones; none: --model.", MODELS),
   }
 
@@ -84,8 +86,8 @@ def run_defender() -> Options:
 
 @program.experiment("gradient_direction")
 def run_gradient_direction() -> Options:
-  """Checks that attacks push one way: run_gradient_direction --attack=pgd,mim."""
-  return {}
+  """Checks that attacks push one way: run_gradient_direction --natural_dir=cifar10/."""
+  return {"natural": natural()}
 
 
 @program.experiment("layers")
@@ -152,7 +154,10 @@ def run_stress_test() -> Options:
   return {
     "layers": names("layers", "Names or numbers from 1; none: the papers'."),
     "images": number("stress_images", "AdvTest images that are attacked.", 64),
-    "iterations": number("iterations", "Of BIM at 8/256.", 20),
+    "iterations": number(
+      "iterations", "Of BIM at 8/256; 0: 2 eps / --step_size. None: 20, in the papers' setting 0.",
+      None, 0,
+    ),
     "natural": natural(),
   }
 
@@ -166,8 +171,19 @@ def run_tsne() -> Options:
 @program.experiment("volumes")
 def run_volumes() -> Options:
   """Compares volumes with slices: run_volumes --dataset=brain."""
-  text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps."
-  return {"budgets_256": budgets("budget", text)}
+  text = "A budget of the curve in 1/256, as often as wanted; none: 1/32 to 1 times --eps, with "
+  text += "--setting=papers 0.01 to 0.2 as in TMI Fig. 9 (on --grid=float)."
+  beside = "Two-dimensional images whose curves are drawn beside, as chest=FOLDER or, of another "
+  beside += "side, chest:64=FOLDER; without a folder the phantom."
+  model = "Classifier of slices and of --datasets; none: the volumes' network with 2-D kernels."
+  return {
+    "budgets_256": budgets("budget", text),
+    "datasets": datasets(beside),
+    "slices_model": checked(
+      flags.DEFINE_string("slices_model", None, model),
+      lambda label, value: values.among(label, value, MODELS),
+    ),
+  }  # fmt: skip
 
 
 def reproduce() -> None:
@@ -177,14 +193,22 @@ def reproduce() -> None:
   make_natural = natural()
   text = "Start no experiment that is expected to end later; none: run all."
   budget = flags.DEFINE_float("budget_minutes", None, text)
+  text = "Several, as chest=FOLDER,cifar10:32=FOLDER,volumes:48=FOLDER (NAME:SIDE=FOLDER); none: "
+  images = datasets(text + "--dataset. Volumes make run_volumes; CIFAR-10 is what others are held "
+                    "against, unless --natural_dir names images.")  # fmt: skip
+  networks = names("models", "Backbones, of images that are no volumes; none: --model.", MODELS)
 
   def main() -> None:
-    config, images, wanted = make_config(), make_natural(), only()
+    config, against, wanted = make_config(), make_natural(), only()
+    listed, models = images() or (), networks() or ()
+    if models and config.model_path:
+      raise InputError("no --model_path with --models", config.model_path, "leave one out")
     model = str(dataclasses.replace(config, hfc=True).resolved().model)
-    values.starts_fit("--weights", config.weights, backbones(config) or [model])
+    values.starts_fit("--weights", config.weights, models or backbones(config) or [model])
     values.real("--budget_minutes", budget.value, 0, low_fits=True)
     experiments, report = map(program.load, ("hfc_tf.experiments.reproduce", "hfc_tf.report"))
-    experiments.run(config, report.write, wanted or (), images, budget.value, typed())
+    experiments.run(config, report.write, wanted or (), against, budget.value, typed(),
+                    listed, models)  # fmt: skip
     program.say(f"report: {config.out}/report.html")
 
   program.run(main, reproduce.__doc__)

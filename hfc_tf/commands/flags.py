@@ -16,9 +16,9 @@ from hfc_tf.data import DATASETS
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import values
-from hfc_tf.study.config import Config
+from hfc_tf.study.config import PREPROCESSING, Config
 from hfc_tf.study.flags import without_effect
-from hfc_tf.study.setting import as_the_papers
+from hfc_tf.study.setting import as_the_papers, model_side
 from hfc_tf.variants import joined
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
@@ -126,25 +126,47 @@ def number(name: str, text: str, default: int | None, low: int = 1, high: int = 
   return checked(flag, lambda label, value: values.whole(label, value, low, high))
 
 
+def datasets(text: str) -> Option:
+  """Data sets as NAME, NAME=FOLDER or, of another side, NAME:SIDE=FOLDER, each once."""
+  flag = flags.DEFINE_list("datasets", None, text)
+  return checked(flag, lambda label, entries: values.images(label, entries, DATASETS))
+
+
 def natural() -> Option:
   """Natural images by the flags --natural_*; None without a folder."""
   text = "Folder or npz file of natural images; none: they are not tested."
   folder = flags.DEFINE_string("natural_dir", None, text)
   default = Natural("")
   dataset = flags.DEFINE_string("natural_dataset", default.dataset, "How --natural_dir is read.")
+  path = flags.DEFINE_string("natural_model_path", None, "A Keras model of their classes.")
+  mode = flags.DEFINE_string("natural_preprocessing", None, "As --preprocessing, of that model.")
   options = {
     "data_dir": checked(folder, values.readable),
+    "model_path": checked(path, values.file),
+    "preprocessing": checked(mode, lambda label, x: values.among(label, x, PREPROCESSING)),
     "dataset": checked(dataset, lambda label, value: values.among(label, value, DATASETS)),
     "num_images": number("natural_images", "Use only so many, by class.", default.num_images),
-    "image_size": number("natural_size", "Their side in pixels.", default.image_size, 8, 4096),
+    "image_size": number(
+      "natural_size", "Their side in pixels; with --natural_model_path its own.",
+      default.image_size, 8, 4096,
+    ),
     "epochs": number("natural_epochs", "Of their training.", default.epochs),
   }
-  others = ("natural_dataset", "natural_images", "natural_size", "natural_epochs")
+  others = ("dataset", "images", "size", "epochs", "model_path", "preprocessing")
 
   def images() -> Natural | None:
     if folder.value is not None:
-      return Natural(**{name: option() for name, option in options.items()})
-    vain = [f"--{name}" for name in others if flags.FLAGS[name].present]
+      given = {name: option() for name, option in options.items()}
+      given["preprocessing"] = given["preprocessing"] or default.preprocessing
+      if path.value is None and mode.value is not None:
+        raise InputError("--natural_model_path with --natural_preprocessing", "none", "add it")
+      if path.value is not None and flags.FLAGS["natural_epochs"].present:
+        expected = "no --natural_model_path with --natural_epochs"
+        raise InputError(expected, path.value, "leave one out")
+      if path.value is not None and not flags.FLAGS["natural_size"].present:
+        given["image_size"] = model_side(path.value) or default.image_size
+      return Natural(**given)
+    vain = [f"--natural_{name}" for name in others if flags.FLAGS[f"natural_{name}"].present]
     if vain:
       raise InputError(f"--natural_dir with {', '.join(vain)}", "none", "add it")
     return None

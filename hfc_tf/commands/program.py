@@ -69,6 +69,7 @@ def experiment(
       chosen = {key: value for key, value in given.items() if value is not None}
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))
+      others += [chosen["slices_model"]] if "slices_model" in chosen else []
       others += [] if config.model_path and others else [model]
       conditions = parse(_FAIL_IF.value, config.attacks, config.detectors)
       if _JUNIT.value and not conditions:

@@ -18,7 +18,8 @@ class Experiment(NamedTuple):
   Attributes:
     module: whose `run` makes it; bin/run_<name> is its executable.
     title: which tables and figures it stands for.
-    minutes: what it takes on the built-in images and two cores, beyond shared artefacts.
+    minutes: what it takes on the built-in images and two cores with one attack where it makes
+      several, beyond shared artefacts.
     defaults: fields of `Config` that differ from the common ones.
     trains_others: whether it may train classifiers beside the one of --model_path.
     every_attack: whether it makes all attacks of --attack, else only one.
@@ -35,9 +36,10 @@ class Experiment(NamedTuple):
 
 
 _TRAIN_OTHERS = (
-  "classifiers", "stress_test", "budget", "semi_white_box", "medical_natural", "volumes",
-  "pretraining",
+  "classifiers", "gradient_direction", "stress_test", "budget", "semi_white_box",
+  "medical_natural", "volumes", "pretraining",
 )  # fmt: skip
+PAPERS_ATTACKS = ("bim", "pgd", "cw", "mim", "tim")  # of MICCAI Table 2 and TMI Table I
 _HFC: dict[str, Any] = {"hfc": True}
 _AT_ONE: dict[str, Any] = {"hfc": True, "hfc_weights": ("1",)}
 _WITHOUT_BUDGET = ("deepfool", "cw_l2")  # attacks that look for the smallest change
@@ -49,11 +51,12 @@ EXPERIMENTS = {
     name in ("budget", "medical_natural", "pretraining", "volumes"),
   )
   for name, title, minutes, defaults in (
-    ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4, _HFC),
+    ("detection", "Detection without and with HFC (MICCAI Table 2, TMI Table I)", 4,
+     {**_HFC, "attacks": PAPERS_ATTACKS}),
     ("classifiers", "The attacked classifiers (MICCAI section 5.1)", 0.5, {}),
     ("stress_test", "Stress test (MICCAI Table 1, TMI Fig. 4)", 0.5, {}),
     ("gradient_direction", "Direction of gradients (MICCAI Fig. 2, TMI Fig. 2 and 3)", 1,
-     {"attacks": ("bim", "pgd", "mim", "tim", "cw")}),
+     {"attacks": PAPERS_ATTACKS}),
     ("tsne", "Features by t-SNE (MICCAI Fig. 1 and 3, TMI Fig. 1 and 7)", 0.5, _AT_ONE),
     ("layers", "Detection by layer (TMI Fig. 6)", 0.5,
      {**_HFC, "detectors": ("kd", "maha", "lid", "dnn")}),
@@ -66,7 +69,7 @@ EXPERIMENTS = {
      {**_HFC, "eps_256": 4.0}),
     ("medical_natural", "Medical and natural images (TMI Table V)", 1, _HFC),
     ("volumes", "Volumes and slices (TMI Table I, Fig. 9)", 4,
-     {**_HFC, "dataset": "brain", "image_size": 32}),
+     {**_HFC, "attacks": PAPERS_ATTACKS, "dataset": "brain", "image_size": 32}),
     ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 0.5, {}),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
     ("pretraining", "Medicine or the start of training (beyond the papers)", 10,

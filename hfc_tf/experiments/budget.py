@@ -58,7 +58,8 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
   return study_result(
     "budget", study, rows, title=f"Hiding {attack_label(name)} in larger and larger budgets",
     lead=[_finding(group) for group in by_model], tables=[_table(group) for group in by_model],
-    figures=[_figure(group) for group in by_model], notes=[*_NOTES, fixed(study.config)],
+    figures=[_figure(group, pooled) for group in by_model for pooled in (False, True)],
+    notes=[*_NOTES, fixed(study.config)],
   )  # fmt: skip
 
 
@@ -78,11 +79,11 @@ def _table(rows: Sequence[BudgetRow]) -> Table:
   )  # fmt: skip
 
 
-def _figure(rows: Sequence[BudgetRow]) -> LineChart:
+def _figure(rows: Sequence[BudgetRow], pooled: bool) -> LineChart:
   places = {eps: place for place, eps in enumerate(sorted({row.eps_256 for row in rows}))}
   return tables.area_chart(
     f"budget_{rows[0].model}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
     "eps_256", places, x_label="ε (1/256)",
     x_ticks={place: number(eps, 3) for eps, place in places.items()},
-    marker="o",
+    marker="o", pooled=pooled,
   )  # fmt: skip

@@ -22,12 +22,13 @@ from hfc_tf.results.labels import dataset_label, model_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ClassifierRow
 from hfc_tf.storage.store import Store
-from hfc_tf.study import stages
+from hfc_tf.study import stages, values
 from hfc_tf.study.config import Config
 from hfc_tf.study.setting import backbones, deviations
 from hfc_tf.study.sources import load_sources
 from hfc_tf.study.victim import load_victim
 
+_PAPERS_SIDES = {"brain": "–"}  # the papers tell no side of their volumes
 _NOTES = (
   "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
   "from ImageNet's; their accuracy follows from the Test images that TMI drops as misclassified "
@@ -40,7 +41,7 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str | Non
 
   Args:
     config: what all trainings share.
-    datasets: names, or "name=folder"; none: that of `config`.
+    datasets: as `values.images_of` reads them; none: that of `config`.
     models: keys of MODELS; none: that of `config`, in the papers' setting both backbones.
   """
   begun = time.monotonic()
@@ -88,11 +89,11 @@ def run(config: Config, datasets: Sequence[str] = (), models: Sequence[str | Non
 
 def _one(config: Config, entry: str, model: str | None) -> Config:
   """Of one data set and backbone."""
-  name, _, folder = entry.partition("=")
+  name, side, folder = values.images_of(entry)
   same = name == config.dataset
   return dataclasses.replace(
     config, dataset=name, model=model, data_dir=folder or (config.data_dir if same else None),
-    split=config.split if same else None,
+    split=config.split if same else None, image_size=side or config.image_size,
   ).resolved()  # fmt: skip
 
 
@@ -139,8 +140,10 @@ def _table(rows: Sequence[ClassifierRow]) -> Table:
   for dataset in dict.fromkeys(row.dataset for row in rows):
     body += [line for line, row in zip(made.rows, rows, strict=True) if row.dataset == dataset]
     body += [
-      [f"{dataset_label(dataset)} (papers)", model_label(model), "256", "–", "–",
-       percent(papers.ACCURACY.get((dataset, model))), "–", "–", percent(area)]
-      for (images, model), area in papers.AUC.items() if images == dataset
+      [f"{dataset_label(dataset)} (papers)", model_label(model),
+       _PAPERS_SIDES.get(dataset, "256"), "–", "–",
+       percent(papers.ACCURACY.get((dataset, model))), "–", "–",
+       percent(papers.AUC.get((dataset, model)))]
+      for images, model in {**papers.AUC, **papers.ACCURACY} if images == dataset
     ]  # fmt: skip
   return dataclasses.replace(made, rows=body)

@@ -16,6 +16,7 @@ from hfc_tf.experiments.common import study_result
 from hfc_tf.experiments.layers import best_layers, layer_label
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
+from hfc_tf.results.beside import beside_the_papers
 from hfc_tf.results.figures import Chart, Line, LineChart, look
 from hfc_tf.results.labels import (
   attack_label,
@@ -87,7 +88,7 @@ def run(config: Config) -> Result:
       ),
       _success_table(successful), *_detail_tables(rows),
       *(_energy_table(name, each) for name, each in energies.items()),
-      *tables.beside_the_papers(successful, study.config.dataset),
+      *beside_the_papers(successful, study.config.dataset),
     ],
     figures=figures, notes=_NOTES,
   )  # fmt: skip

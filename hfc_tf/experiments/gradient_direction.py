@@ -13,6 +13,8 @@ classes: on every channel).
 from __future__ import annotations
 
 import copy
+import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -21,14 +23,19 @@ import numpy as np
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import measures
 from hfc_tf.experiments.common import study_result
+from hfc_tf.experiments.natural import Natural
 from hfc_tf.results import tables
 from hfc_tf.results.feature_rows import DirectionRow
-from hfc_tf.results.figures import PALETTE, Array, Line, LineChart, MatrixChart
-from hfc_tf.results.labels import attack_label, budget, decimal, percent, share
+from hfc_tf.results.figures import PALETTE, Array, Chart, Line, LineChart, MatrixChart
+from hfc_tf.results.labels import attack_label, budget, dataset_label, decimal, percent, share
 from hfc_tf.results.result import Result, Table
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
+_UNTESTED = (
+  "Theorem II, which speaks of more than two classes, was not tested: give --natural_dir, or "
+  "images of more classes."
+)
 _NOTES = (
   "Changes of the penultimate features, which the last dense layer reads, are counted from the "
   "clean image. Cosines are means over the images; above two classes they are taken on the "
@@ -36,17 +43,50 @@ _NOTES = (
 )
 
 
-def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> Result:
+def run(
+  config: Config,
+  iterations: tuple[int, ...] = (1, 2, 5, 10, 20),
+  natural: Natural | None = None,
+) -> Result:
   """Attacks AdvTest with each attack and with BIM cut short.
 
   Args:
     config: its attacks are compared; BIM always is.
     iterations: after how many of its steps BIM is looked at, beside the last.
+    natural: images of several classes, all attacked towards the first: TMI Fig. 3 right, where
+      'Consistent_0' are the channels of which Theorem II speaks. None where there are none.
 
   Raises:
     InputError: for a classifier that does not end in a dense layer.
   """
   study = Study(config.resolved())
+  studies = {"medical": study}
+  if natural is not None:
+    studies["natural"] = natural.beside(study, "natural", target="0")
+  rows: list[DirectionRow] = []
+  lead, made, figures = [], [], list[Chart]()
+  for domain, each in studies.items():
+    of_domain, charts = _directions(each, domain, iterations)
+    rows += of_domain
+    name = dataset_label(each.config.dataset)
+    about = f", {name}" if natural else ""
+    lead.append(_finding(of_domain, name))
+    made += [_weights_table(of_domain, budget(each.config.eps_256) + about),
+             _gradient_table(of_domain, about)]  # fmt: skip
+    figures += charts
+  if natural is None and rows[0].classes == 2:
+    lead.append(_UNTESTED)
+  study.warn(*(f"Natural images: {text}" for text in studies[domain].warnings if natural))
+  return study_result(
+    "gradient_direction", study, rows, title="Which way attacks push features", lead=lead,
+    tables=made, figures=figures, notes=_NOTES,
+  )  # fmt: skip
+
+
+def _directions(
+  study: Study, domain: str, iterations: Sequence[int]
+) -> tuple[list[DirectionRow], list[Chart]]:
+  """The rows of one study, and its two figures."""
   aimed = study.aimed("adv_test")
   clean, targets = study.clean["adv_test"][aimed], study.targets["adv_test"][aimed]
   if clean.head is None:
@@ -69,34 +109,32 @@ def run(config: Config, iterations: tuple[int, ...] = (1, 2, 5, 10, 20)) -> Resu
   changes = {key: values - start for key, values in z.items()}  # [N, C]
   direction = kernel.T[targets] - kernel.T[clean.labels]  # w_c - w_y, [N, C]
   pair = measures.commonest(clean.labels, targets)
+  row = functools.partial(DirectionRow, domain=domain, classes=kernel.shape[1])
   rows = [
-    DirectionRow(
+    row(
       "weights", *key, n=len(change), cosine=measures.cosine(change, direction, relevant),
       correlation=measures.correlation(change[pair].mean(0), direction[pair][0]),
     )
     for key, change in changes.items()
   ]  # fmt: skip
   rows += [
-    DirectionRow("pair", *a, *b, n=len(start), cosine=measures.cosine(values, others, relevant))
+    row("pair", *a, *b, n=len(start), cosine=measures.cosine(values, others, relevant))
     for (a, values), (b, others) in itertools.combinations(changes.items(), 2)
   ]
   path = {("bim", 0): start} | {key: values for key, values in z.items() if key[0] == "bim"}
   signs = measures.gradient_path(list(path.values()), kernel, bias, targets, constant)
   rows += [
-    DirectionRow("gradient", *key, n=len(start), gradient_error=error, same_sign=same,
-                 same_sign_elsewhere=other)
+    row("gradient", *key, n=len(start), gradient_error=error, same_sign=same,
+        same_sign_elsewhere=other)
     for key, (error, same, other) in zip(path, signs, strict=True)
   ]  # fmt: skip
-  size = budget(study.config.eps_256)
-  return study_result(
-    "gradient_direction", study, rows, title="Which way attacks push features",
-    lead=[_finding(rows)], tables=[_weights_table(rows, size), _gradient_table(rows)],
-    figures=[
-      _cloud(rows, direction[pair][0], changes["bim", steps][pair].mean(0), size),
-      _matrix(rows, size),
-    ],
-    notes=_NOTES,
-  )  # fmt: skip
+  size, suffix = budget(study.config.eps_256), "" if domain == "medical" else f"_{domain}"
+  if suffix:
+    target = study.sources.dataset.class_names[0]
+    size += f"; {dataset_label(study.config.dataset)}, target {target}"
+  cloud = _cloud(rows, direction[pair][0], changes["bim", steps][pair].mean(0), size)
+  charts = (cloud, _matrix(rows, size))
+  return rows, [dataclasses.replace(each, name=f"{each.name}{suffix}") for each in charts]
 
 
 def _of_kind(rows: Sequence[DirectionRow], kind: str) -> list[DirectionRow]:
@@ -118,9 +156,10 @@ def _weights_table(rows: Sequence[DirectionRow], size: str) -> Table:
   )  # fmt: skip
 
 
-def _gradient_table(rows: Sequence[DirectionRow]) -> Table:
+def _gradient_table(rows: Sequence[DirectionRow], about: str) -> Table:
   return tables.table(
-    "The gradient of Eq. 12 against the automatic one, and its signs since the clean image",
+    "The gradient of Eq. 12 against the automatic one, and its signs since the clean image"
+    + about,
     _of_kind(rows, "gradient"),
     {
       "Path of BIM": _label, "Largest error": lambda row: f"{row.gradient_error:.1e}",
@@ -157,11 +196,11 @@ def _matrix(rows: Sequence[DirectionRow], size: str) -> MatrixChart:
   )  # fmt: skip
 
 
-def _finding(rows: Sequence[DirectionRow]) -> str:
+def _finding(rows: Sequence[DirectionRow], images: str) -> str:
   last = _of_kind(rows, "gradient")[-1]
   cosines = tables.mean(row.cosine for row in _of_kind(rows, "pair"))
   return (
-    f"Over the {last.step} steps of BIM the gradient keeps its sign in {share(last.same_sign, 2)} "
-    "of the pairs of an image and a channel ‘Consistent_c’; the changes by two attacks have a mean "
-    f"cosine of {decimal(cosines)}."
+    f"On {images} ({last.classes} classes), over the {last.step} steps of BIM, the gradient keeps "
+    f"its sign in {share(last.same_sign, 2)} of the pairs of an image and a channel "
+    f"‘Consistent_c’; the changes by two attacks have a mean cosine of {decimal(cosines)}."
   )

@@ -73,18 +73,18 @@ def run(config: Config) -> Result:
     "two-sided AUC within class of single layers",
   ))  # fmt: skip
   table = tables.detector_table(
-    f"{tables.AREAS} [95 % interval], by layer.",
+    f"{tables.AREAS} [95 % interval] (pooled in brackets), by layer.",
     sorted(rows, key=lambda row: row.layer),
     {"Layer": lambda row: f"{row.layer} {row.layer_name}",
      "HFC": lambda row: hfc_label(row.weight_rule)}, {},
-    ("auc_within_class", tables.TWO_SIDED), "{} / {}",
+    ("auc_within_class", tables.TWO_SIDED, "auc"),
   )  # fmt: skip
   return study_result(
     "layers", study, rows, title=f"Layers that give {attack_label(name)} away", lead=findings,
     tables=[table], notes=_NOTES, figures=[tables.area_chart(
       "layers", "Detection by layer", rows, "layer", {row.layer: row.layer for row in rows},
-      x_label="activation layer, in the order of the network",
-    )],
+      pooled=pooled, x_label="activation layer, in the order of the network",
+    ) for pooled in (False, True)],
   )  # fmt: skip
 
 

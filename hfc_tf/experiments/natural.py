@@ -19,6 +19,8 @@ class Natural:
     num_images: so many, by class; None for all.
     image_size: their side in pixels.
     epochs: of training; ten classes take longer than two.
+    model_path: a Keras model of these classes; None: one is trained.
+    preprocessing: what that wants of images, as --preprocessing says.
   """
 
   data_dir: str
@@ -26,8 +28,21 @@ class Natural:
   num_images: int | None = 20000
   image_size: int = 32
   epochs: int = 20
+  model_path: str | None = None
+  preprocessing: str = "auto"
+
+  def flags(self) -> dict[str, Any]:
+    """The flags that name them, by the name of the flag."""
+    renamed = {"data_dir": "natural_dir", "num_images": "natural_images",
+               "image_size": "natural_size"}  # fmt: skip
+    told = {renamed.get(name, f"natural_{name}"): value for name, value in vars(self).items()}
+    if self.model_path:
+      del told["natural_epochs"]
+    else:
+      del told["natural_preprocessing"]
+    return {flag: value for flag, value in told.items() if value is not None}
 
   def beside(self, study: Study, folder: str = "natural", **changes: Any) -> Study:
     """Their study in a folder of the medical one's, with its settings but for `changes`."""
-    apart = {**dataclasses.asdict(self), "split": None, "model_path": None, "preprocessing": "auto"}
+    apart = {**dataclasses.asdict(self), "split": None, "crop": None}
     return study.beside(folder, **apart, **changes)

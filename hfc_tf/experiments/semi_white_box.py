@@ -57,7 +57,8 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
     weights = None if scratch else origin
     try:
       substitute = victim.beside(
-        folder, model=model, model_path=None, weights=weights, model_seed=seed + 1, same_split=True
+        folder, model=model, model_path=None, weights=weights, model_seed=seed + 1,
+        rows=victim.split,
       )
     except InputError as error:
       if not scratch:

@@ -32,6 +32,7 @@ APPLICATIONS = {name.lower(): name for name in _KERAS}  # of keras.applications
 # name -> constructor(input_shape, num_classes, seed=0, weights=None)
 MODELS: Registry[Callable[..., keras.Model]] = Registry({
   "resnet18_3d": "hfc_tf.models.resnet18:resnet18_3d",
+  "resnet18": "hfc_tf.models.resnet18:resnet18",
   "small_resnet": "hfc_tf.models.resnet18:small_resnet",
   **{name: f"hfc_tf.models.applications:{name}" for name in APPLICATIONS},
 })  # fmt: skip

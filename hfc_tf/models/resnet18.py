@@ -65,20 +65,53 @@ def resnet18_3d(
   Raises:
     InputError: the shape is not 3-D, or `weights` do not fit.
   """
-  if len(input_shape) != 4:
+  return _resnet18(input_shape, num_classes, seed, weights, widths, 4, "resnet18_3d")
+
+
+@default_settings()
+def resnet18(
+  input_shape: tuple[int, ...],
+  num_classes: int,
+  seed: int = 0,
+  weights: str | None = None,
+  widths: tuple[int, ...] = (64, 128, 256, 512),
+) -> keras.Model:
+  """ResNet-18 of `resnet18_3d` with 2-D kernels: what slices are held against volumes with.
+
+  Args:
+    input_shape: (H, W, C).
+    num_classes, seed, weights, widths: as for `small_resnet`.
+
+  Raises:
+    InputError: the shape is not 2-D, or `weights` do not fit.
+  """
+  return _resnet18(input_shape, num_classes, seed, weights, widths, 3, "resnet18")
+
+
+def _resnet18(
+  input_shape: tuple[int, ...],
+  num_classes: int,
+  seed: int,
+  weights: str | None,
+  widths: tuple[int, ...],
+  rank: int,
+  name: str,
+) -> keras.Model:
+  if len(input_shape) != rank:
+    form = "volumes of (D, H, W, C)" if rank == 4 else "images of (H, W, C)"
+    other = "resnet50 or small_resnet for images" if rank == 4 else "resnet18_3d for volumes"
     raise InputError(
-      expected="volumes of (D, H, W, C) for resnet18_3d",
-      found=f"{tuple(input_shape)}",
-      remedy="take --model=resnet50 or small_resnet for images",
+      expected=f"{form} for {name}", found=f"{tuple(input_shape)}", remedy=f"take --model={other}"
     )
-  volumes = keras.Input(input_shape, name="images")  # [N, D, H, W, C]
+  images = keras.Input(input_shape, name="images")  # [N, (D,) H, W, C]
   strides = tuple(2 if side >= _HALVED else 1 for side in input_shape[:-1])
-  stem = _convolution(volumes, widths[0], 3, strides, "stem")
+  stem = _convolution(images, widths[0], 3, strides, "stem")
   pools = tuple(2 if side >= _QUARTERED else 1 for side in input_shape[:-1])
   if max(pools) > 1:
     # Before the stem's ReLU, with which it commutes.
-    stem = keras.layers.MaxPooling3D(pools, padding="same", name="stem_pool")(stem)
-  return set_weights(_completed(volumes, stem, widths, num_classes, "resnet18_3d"), seed, weights)
+    pool = keras.layers.MaxPooling2D if rank == 3 else keras.layers.MaxPooling3D
+    stem = pool(pools, padding="same", name="stem_pool")(stem)
+  return set_weights(_completed(images, stem, widths, num_classes, name), seed, weights)
 
 
 def _completed(

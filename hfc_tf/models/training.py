@@ -1,6 +1,6 @@
 """Training on Keras's own fit, in an order that neither workers nor restarts change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from absl import logging
 
 from hfc_tf.errors import InputError
 from hfc_tf.models.batch_norm import BatchNormCalibrator
-from hfc_tf.models.batches import Batches
+from hfc_tf.models.batches import Batches, Centre
 from hfc_tf.models.callbacks import Checkpoint, Progress
 from hfc_tf.models.inference import evaluate, predict
 from hfc_tf.storage.hashing import digest
@@ -34,6 +34,7 @@ def train(
   batch_size: int = 32,
   learning_rate: float = 1e-3,
   seed: int = 0,
+  crop: Sequence[int] | None = None,
   checkpoint_dir: str | Path | None = None,
   progress: Callable[[str], None] | None = None,
 ) -> list[dict[str, float]]:
@@ -57,6 +58,8 @@ def train(
     batch_size: images per step.
     learning_rate: the largest, after the warm-up of a twentieth of all steps.
     seed: decides order and augmentation (the model's own seed decides weights and dropout).
+    crop: sides of random crops that the model takes, of larger images; it is validated on central
+      ones. None: the images whole.
     checkpoint_dir: where training.npz lives, None to keep no state.
     progress: receives a line every epoch and about every ten seconds; absl's log by default.
 
@@ -78,7 +81,7 @@ def train(
       found=f"{epochs} epochs, learning rate {learning_rate:g}, batches of {batch_size}",
       remedy="correct the one that is not",
     )
-  batches = Batches(images, labels, batch_size, seed)
+  batches = Batches(images, labels, batch_size, seed, crop)
   steps = epochs * len(batches)
   warm_up = max(steps // 20, 1)
   schedule = keras.optimizers.schedules.CosineDecay(
@@ -95,10 +98,13 @@ def train(
   trained.optimizer.build(trained.trainable_variables)
   checkpoint = Checkpoint(model, trained.optimizer)
   if checkpoint_dir is not None:
-    settings = (epochs, batch_size, learning_rate, seed, len(images), len(validation_labels))
+    settings = (epochs, batch_size, learning_rate, seed, len(images), len(validation_labels),
+                *([tuple(crop)] if crop else []))  # fmt: skip
     data = (labels, np.asarray(images[np.arange(min(16, len(labels)))]), validation_labels)
     start = [np.asarray(variable) for variable in model.variables]
     checkpoint.resume(Path(checkpoint_dir) / "training.npz", digest(settings, data, start))
+  if crop:
+    images, validation_images = Centre(images, crop), Centre(validation_images, crop)
   calibrator = BatchNormCalibrator(model)
   subset = np.random.default_rng([seed, 2]).permutation(len(labels))[:_CALIBRATION_IMAGES]
   trained.fit(

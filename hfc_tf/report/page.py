@@ -185,6 +185,7 @@ def command(results: Mapping[str, Any]) -> str:
   hides = made is None or (experiment != "detection" and bool(made.defaults.get("hfc")))
   vain = without_effect(config, hides, made is None or made.trains_others,
                         made is None or made.several_budgets)  # fmt: skip
+  line += [f"--{flag}={value}" for flag, value in (results.get("options") or {}).items()]
   for field, value in config.items():
     key = _FLAGS.get(field, field)
     if key in vain:  # they would be refused

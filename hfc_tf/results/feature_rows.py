@@ -12,6 +12,7 @@ class DirectionRow:
   "weights": mean cosine of an image's change dz with w_c - w_y, and the correlation over channels
   of the mean change with w_ic - w_iy (of the commonest pair of classes). "pair": mean cosine of
   the changes of one image under two attacks. "gradient": as `measures.gradient_path` gives them.
+  `domain` is "medical" or "natural"; Theorem II speaks of rows of more than two `classes`.
   """
 
   kind: str
@@ -25,6 +26,8 @@ class DirectionRow:
   same_sign: float | None = None
   same_sign_elsewhere: float | None = None
   n: int = 0
+  domain: str = "medical"
+  classes: int = 2
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ _MODELS = {
   "resnet50": "ResNet-50",
   "vgg16": "VGG-16",
   "resnet18_3d": "ResNet-18 (3D)",
+  "resnet18": "ResNet-18",
   "small_resnet": "small ResNet",
 }
 ADAPTIVE_METHODS = _Labels({

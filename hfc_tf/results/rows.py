@@ -194,7 +194,9 @@ class ClassifierRow:
 
 @dataclasses.dataclass(frozen=True)
 class SuccessRow:
-  """How often an attack without HFC reaches its target on one form of the images."""
+  """How often an attack without HFC reaches its target: on "volumes", their "slices", "halved"
+  ones, or a data set by its name.
+  """
 
   form: str
   voxels: int
@@ -204,6 +206,7 @@ class SuccessRow:
   adv_acc_high: float
   n: int
   accuracy: float
+  model: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -120,6 +119,7 @@ def detector_table(
   last: Mapping[str, Callable[[Sequence[Any]], str]] | None = None,
   fields: Sequence[Column] = ("auc_within_class", "auc_within_class_two_sided", "auc"),
   form: str = "{} / {} ({})",
+  detectors: Iterable[str] | None = None,
 ) -> Table:
   """A line an attack with some figures of each detector.
 
@@ -129,12 +129,15 @@ def detector_table(
     first: the columns before the detectors; rows whose cells there are the same are one attack.
     last: the columns behind the detectors, and what they say of an attack's rows; None: Adv. Acc.
     fields: the figures; the pooled AUC is what the papers print. form: how they stand in a cell.
+    detectors: the columns; None: those that rows have.
   """
   last = {"Adv. Acc": adv_acc} if last is None else last
   lines: dict[tuple[str, ...], dict[str, Any]] = {}
   for row in rows:
     lines.setdefault(tuple(cell(row, c) for c in first.values()), {})[row.detector] = row
-  detectors = dict.fromkeys(name for line in lines.values() for name in line)
+  if detectors is None:
+    detectors = dict.fromkeys(name for line in lines.values() for name in line)
+  detectors = list(detectors)
   body = [
     [
       *cells,
@@ -194,31 +197,6 @@ def _printed(published: papers.PublishedCell | None, side: str) -> str:
   return "–" if value is None else f"{value:.1f}"
 
 
-def beside_the_papers(rows: Sequence[Any], dataset: str) -> list[Table]:
-  """Per attack the papers' pooled AUC and TPR@90, and ours.
-
-  Args:
-    rows: as `DetectionRow`, one a detector and attack. dataset: whose figures they print.
-  """
-  made = []
-  for (attack,), group in grouped(rows, "attack").items():
-    fields = ("auc", "tpr_at_90_tnr")
-    ours = detector_table(
-      f"{attack_label(attack)} beside the papers: pooled AUC / TPR@90, percent. Images, their size "
-      "and the classifier differ; compare the order and the effect, not the digits.", group,
-      {"Source": lambda row: f"Here, {budget(row.eps_256)}", "HFC": weight_label},
-      fields=fields, form="{} / {}",
-    )  # fmt: skip
-    detectors = list(dict.fromkeys(row.detector for row in group))
-    made += [
-      dataclasses.replace(printed, rows=[*printed.rows, *ours.rows])
-      for printed in papers_table(
-        ours.caption, detectors, fields, setting="white_box", dataset=dataset, attack=base(attack)
-      )
-    ]
-  return made
-
-
 def area_chart(
   name: str,
   title: str,
@@ -226,6 +204,7 @@ def area_chart(
   field: str,
   places: Mapping[Any, float],
   marker: str = "",
+  pooled: bool = False,
   **shown: Any,
 ) -> LineChart:
   """Each detector's AUC within class along an axis: solid without, dotted with HFC.
@@ -233,17 +212,20 @@ def area_chart(
   Args:
     name: as in `LineChart`, as are title and shown. rows: of one attack. marker: of the points.
     field: what the axis shows of a row. places: where its values lie.
+    pooled: draws the pooled AUC instead, as the papers' figures do.
   """
+  area, kind = ("auc", "Pooled AUC") if pooled else ("auc_within_class", "AUC within class")
   last_rule = next((row.weight_rule for row in reversed(rows) if row.hfc), None)
   lines, groups = [], grouped(rows, "weight_rule", "detector").items()
   for (rule, detector), group in groups:
     if rule in (None, last_rule):
       x = [places[getattr(row, field)] for row in group]
-      y = 100 * np.array([row.auc_within_class for row in group], float)  # NaN for None
+      y = 100 * np.array([getattr(row, area) for row in group], float)  # NaN for None
       label, style = detector_label(detector) + " with HFC" * bool(rule), ":" if rule else "-"
       color = COLORS.setdefault(detector, PALETTE[len(COLORS) % len(PALETTE)])
       lines.append(Line(label, x, y, color, style, marker))
   return LineChart(
-    name, title, lines=lines, y_label="AUC within class (%)", y_range=(0, 101), level=50, **shown,
+    f"{name}_pooled" if pooled else name, f"{title}, pooled" if pooled else title, lines=lines,
+    y_label=f"{kind} (%)", y_range=(0, 101), level=50, **shown,
     caption="Solid without, dotted with HFC (the last of its weights); 50 % is guessing.",
   )  # fmt: skip

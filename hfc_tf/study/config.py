@@ -66,9 +66,8 @@ class Config:
   labels: str | None = _flag(None, "A csv of images and labels, e.g. HAM10000's.", values.file)
   groups: str | None = _flag(None, "Patients: a csv of file and patient, or an expression.")
   subsets: str | None = _flag(
-    None, "Where train/ and test/ stand above the classes: split (none, too), or pool, split anew.",
-    values.among, ("split", "pool"),
-  )  # fmt: skip
+    None, "Of train/ and test/ above the classes: split, or pool.", values.among, ("split", "pool")
+  )
   num_images: int | None = _flag(None, "Use only so many images, by class.", values.whole)
   model: str | None = _flag(
     None, f"{', '.join(MODELS)}; trained here. None: small_resnet on phantoms, else resnet50, of "
@@ -92,6 +91,9 @@ class Config:
     "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
   )  # fmt: skip
   epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.", values.whole)
+  crop: tuple[str, ...] | None = _flag(
+    None, "Train on random crops of [D,]H,W, in TMI V-A 30,128,128; none: not.", values.crop
+  )
   learning_rate: float | None = _flag(
     None, "Of all trainings; none: 1e-4 for VGG, 5e-5 from --weights, else 1e-3.", values.real
   )

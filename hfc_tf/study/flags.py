@@ -38,7 +38,7 @@ def without_effect(
      given("model_path") or given("weights") != "imagenet" or given("preprocessing") == "auto",
      "no --weights=imagenet"),
     (("fixed",), several_budgets, "an experiment of several budgets"),
-    (("model", "weights", "epochs", "learning_rate", "model_seed"), not alone,
+    (("model", "weights", "epochs", "crop", "learning_rate", "model_seed"), not alone,
      "no --model_path"),
   )  # fmt: skip
   return {name: needed for names, effective, needed in rules if not effective for name in names}

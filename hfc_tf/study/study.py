@@ -78,18 +78,18 @@ class Study:
     self._choose_images()
 
   def beside(
-    self, name: str, images: Dataset | None = None, same_split: bool = False, **changes: Any
+    self, name: str, images: Dataset | None = None, rows: splits.Split | None = None, **changes: Any
   ) -> Study:
     """Another study that shares this one's artefacts; its split is written to OUT/name.
 
     Args:
       images: its data set, if it is at hand.
-      same_split: whether it has this one's split, with AdvTrain and AdvTest.
+      rows: its split, e.g. this one's; None: that of the configuration.
       changes: fields of `Config` that differ.
     """
     out = str(pathlib.Path(self.config.out) / name)
     config = dataclasses.replace(self.config, **{"out": out, **changes}).resolved()
-    other = Study(config, self.store, images, self.split if same_split else None)
+    other = Study(config, self.store, images, rows)
     write_files(config.out, other.split_file)
     return other
 

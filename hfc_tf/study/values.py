@@ -120,6 +120,16 @@ def window(flag: str, value: Sequence[str] | None) -> None:
     raise InputError(f"{flag}=level,width, width above 0", found, "e.g. 40,80 for a brain")
 
 
+def crop(flag: str, value: Sequence[str] | None) -> None:
+  """Refuses what are no two or three sides."""
+  right = value is None or (len(value) in (2, 3) and all(
+    text.isascii() and text.isdecimal() and 0 < int(text) <= 4096 for text in map(str, value)
+  ))  # fmt: skip
+  if not right:
+    found = repr(",".join(map(str, value or ())))
+    raise InputError(f"{flag}=D,H,W or {flag}=H,W", found, "e.g. 30,128,128 for volumes")
+
+
 def file(flag: str, path: str | None, *but: str) -> None:
   """Refuses a path at which there is no file, unless it is one of `but`."""
   if path is not None and path not in but and not os.path.isfile(path):
@@ -161,6 +171,25 @@ def starts_fit(flag: str, value: str | None, models: Sequence[str]) -> None:
     raise InputError(
       f"{flag} for {', '.join(dict.fromkeys(models))}", vain[0], "leave it out, or add the model"
     )
+
+
+def images_of(entry: str) -> tuple[str, int | None, str | None]:
+  """Name, side and folder of NAME, NAME=FOLDER, NAME:SIDE or NAME:SIDE=FOLDER."""
+  head, _, folder = entry.partition("=")
+  name, _, side = head.partition(":")
+  return name, int(side) if side else None, folder or None
+
+
+def images(flag: str, entries: Sequence[str] | None, names: Iterable[str]) -> None:
+  """Refuses what `images_of` cannot read, unknown names and places without files."""
+  for entry in entries or ():
+    name, colon, side = entry.partition("=")[0].partition(":")
+    among(flag, name, names)
+    if colon and not (side.isascii() and side.isdecimal() and 8 <= int(side) <= 4096):
+      expected = f"{flag}=NAME:SIDE=FOLDER, sides 8 to 4096"
+      raise InputError(expected, repr(entry), "e.g. chest:64=DIR")
+    readable(flag, images_of(entry)[2])
+  several(flag, entries)
 
 
 def readable(flag: str, path: str | None) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +23,7 @@ from hfc_tf.distribute.executors import strategy
 from hfc_tf.errors import InputError
 from hfc_tf.models import training
 from hfc_tf.models.applications import CAFFE
+from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.storage.hashing import digest, file_digest
 from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.storage.keys import VERSIONS
@@ -77,7 +79,7 @@ def load_victim(
       warn(f"{config.model} prepares images itself: --preprocessing={mode} is not applied to it.")
       mode = "none"
     mode = "none" if mode == "auto" else mode
-    settings = {
+    settings: dict[str, Any] = {
       "epochs": config.epochs,
       "batch_size": 32,
       "learning_rate": config.rate,
@@ -85,6 +87,8 @@ def load_victim(
       "weights": config.start,
       "preprocessing": mode,
     }
+    if config.crop:
+      settings["crop"] = [int(side) for side in config.crop]
     devices = strategy(config.distribute)
     network, key = trained_classifier(store, sources, str(config.model), settings, devices)
   model, classes = TappedModel(network, preprocessing(mode)), sources.dataset.num_classes
@@ -122,6 +126,24 @@ def users_classifier(path: str) -> tuple[keras.Model, str]:
     ) from error
 
 
+def _whole(
+  cropped: keras.Model, whole: keras.Model, crop: Sequence[int], sides: Sequence[int]
+) -> keras.Model:
+  """The network for whole images, which must be that for crops in all but the sides of maps."""
+  names = ("strides", "pool_size", "dilation_rate")
+  steps = [
+    [[layer.get_config().get(name) for name in names] for layer in each.layers]
+    for each in (cropped, whole)
+  ]
+  same = [w.shape for w in cropped.weights] == [w.shape for w in whole.weights]
+  if steps[0] != steps[1] or not same:
+    raise InputError(
+      f"crops nearer to the images' sides {tuple(sides)}, on which the network is the same",
+      f"--crop={','.join(map(str, crop))}", "take larger crops",
+    )  # fmt: skip
+  return whole
+
+
 def preprocessing(mode: str) -> Callable[[Any], Any] | None:
   """What a model wants of images in [0, 1]: nothing for "none", 0 to 255 for "raw255", else Keras's
   preprocess_input of that mode.
@@ -149,9 +171,14 @@ def trained_classifier(
   """A classifier trained on Train, whose validation images chose the epoch, and its key.
 
   Settings: epochs, batch_size, learning_rate, seed, weights, and preprocessing, through which it
-  learns. Several devices change the rounding.
+  learns; crop, if it learns on random crops. Several devices change the rounding.
   """
   dataset, weights = sources.dataset, settings["weights"]
+  if crop := settings.get("crop"):
+    sides = dataset.pixels.shape[1:-1]
+    if len(crop) != len(sides) or any(map(operator.gt, crop, sides)):
+      found = f"--crop={','.join(map(str, crop))}"
+      raise InputError(f"crops within the images' sides {sides}", found, "correct it")
   mode, prepare = settings["preprocessing"], preprocessing(settings["preprocessing"])
   train, validation = splits.validation(dataset, sources.split.train, settings["seed"])
   inputs = {
@@ -171,19 +198,28 @@ def trained_classifier(
     if name in models.APPLICATIONS or mode in BY_CHANNEL:
       channels = 3
     with devices.scope():
-      model = models.MODELS[name](
-        (*sides, channels), dataset.num_classes, seed=settings["seed"], weights=weights
-      )
+
+      def network(sides: Sequence[int]) -> keras.Model:
+        return models.MODELS[name](
+          (*sides, channels), dataset.num_classes, seed=settings["seed"], weights=weights
+        )
+
+      model = network(crop or sides)
+      whole = _whole(model, network(sides), crop, sides) if crop else model
       history = training.train(
         model,
         View(dataset, train, channels, prepare),
         dataset.labels[train],
         View(dataset, validation, channels, prepare),
         dataset.labels[validation],
+        crop=crop,
         checkpoint_dir=resumable,
         **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate", "seed")},
       )
-    model.save(folder / "model.keras")
+      if crop:
+        whole.set_weights(model.get_weights())
+        BatchNormCalibrator(whole)(View(dataset, train, channels, prepare), settings["batch_size"])
+    whole.save(folder / "model.keras")
     (folder / "history.json").write_text(json.dumps(history))
 
   artefact = store.artefact("classifier", VERSIONS["classifier"], inputs, make)

@@ -5,6 +5,7 @@ import pytest
 
 from hfc_tf.experiments import classifiers
 from hfc_tf.results import papers
+from hfc_tf.results.rows import ClassifierRow
 from tests.experiments import shared
 
 
@@ -34,6 +35,14 @@ def test_the_page(found):
   assert "fundus images" in text and "synthetic" in text and 'src="data:image/png' in text
   assert "model.keras" in text and "may have been trained on AdvTest" in text
   assert json.loads(pathlib.Path(found["config"]["out"], "results.json").read_text()) == found
+
+
+def test_brain_stands_in_the_papers_lines():
+  row = ClassifierRow("brain", "synthetic", "resnet18_3d", 32, 8, 2, 0.75, None, 0.7, 0.5, None,
+                      None, None, None)  # fmt: skip
+  theirs = classifiers._table([row]).rows[1]
+  assert theirs[:2] == ["brain (papers)", "ResNet-18 (3D)"] and theirs[5] == "83.2"
+  assert theirs[2] == theirs[-1] == "–"  # neither a side nor an AUC is told
 
 
 def test_papers_figures():

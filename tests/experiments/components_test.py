@@ -21,7 +21,13 @@ def test_experiment():
   kinds = {(r["components"], r["detector"]): r["auc"] for r in rows}
   areas = {tuple(kinds[count, name] for name in ("kd", "maha")) for count in (None, 1, 2)}
   assert len(areas) == 3
+  for entry in found["pooled"]:  # beside the papers' columns, which are of pooled AUCs
+    areas = [r["auc"] for r in rows if r["components"] == entry["components"]]
+    assert entry["auc_average"] == pytest.approx(np.mean(areas))
+    assert entry["auc_maximum"] == max(areas)
+  assert [entry["components"] for entry in found["pooled"]] == [None, 1, 2]
   page = shared.page(found)
+  assert f"({100 * found['pooled'][1]['auc_average']:.1f})" in page
   assert "Average" in page and "TMI, Table III" not in page  # the papers' table is of fundus
 
 

@@ -1,4 +1,7 @@
+import numpy as np
+
 from hfc_tf.experiments import gradient_direction as directions
+from hfc_tf.experiments.natural import Natural
 from tests.experiments import shared
 
 
@@ -21,3 +24,24 @@ def test_experiment():
   assert whole["cosine"] > 0 and early["cosine"] > 0
   text = shared.page(found)
   assert text.count('src="data:image/png') == 2 and "100.00" in text
+  assert "Theorem II, which speaks of more than two classes, was not tested" in text
+
+
+def test_theorem_two_on_natural_images_of_three_classes(thin_models, tmp_path):
+  labels = np.arange(240) % 3
+  rng = np.random.default_rng(0)
+  images = rng.integers(0, 90, (240, 16, 16, 3)) + 50 * labels[:, None, None, None]
+  np.savez(tmp_path / "three.npz", images=images.astype(np.uint8), labels=labels)
+  natural = Natural(str(tmp_path / "three.npz"), "npz", image_size=16, epochs=4)
+  found = shared.run(directions, shared.config(attacks=("bim",)), (1,), natural)
+  rows = [r for r in found["rows"] if r["domain"] == "natural"]
+  assert {r["classes"] for r in rows} == {3}
+  assert {r["classes"] for r in found["rows"] if r["domain"] == "medical"} == {2}
+  signs = [r for r in rows if r["kind"] == "gradient"]
+  assert [r["step"] for r in signs] == [0, 1, 4]
+  for row in signs:  # TMI Theorem II: proven on Consistent_0, of no account elsewhere
+    assert row["same_sign"] == 1.0 and row["same_sign_elsewhere"] is not None
+    assert row["gradient_error"] < 1e-12
+  text = shared.page(found)
+  assert text.count('src="data:image/png') == 4 and "was not tested" not in text
+  assert "target class 0" in text

@@ -103,6 +103,7 @@ CHANGED = {
   "dataset": "fundus", "data_dir": "data", "split": "split.json", "image_size": 32, "depth": 8,
   "window": ("40", "80"), "num_images": 100, "model": "vgg16", "model_path": "mine.keras",
   "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,
+  "crop": ("8", "16", "16"),
   "learning_rate": 0.5, "model_seed": 4, "attacks": ("pgd",), "hfc": True, "hfc_weights": ("2",),
   "aim": "typical", "eps_256": 2.0, "grid": "16", "free_channels": True, "step_size_256": 0.5,
   "steps": 7, "components": 3,

@@ -24,6 +24,7 @@ def test_experiment():
       assert len({r["auc"] for r in own}) > 1  # each layer stands alone
       assert own[0]["channels"] == 8 and own[-1]["channels"] == 16
   page = shared.page(found)
+  assert f"({100 * rows[0]['auc']:.1f})" in page and "Detection by layer, pooled" in page
   assert "Detection by layer" in page and "synthetic" in page
 
 

@@ -3,17 +3,19 @@ import importlib
 import inspect
 import json
 import pathlib
+import re
 
 import pytest
 
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS, reproduce
+from hfc_tf.experiments import EXPERIMENTS, PAPERS_ATTACKS, reproduce
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.report import write
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study.config import Config
 from tests.experiments import shared
 
-SMALL = {"hfc_weights": ("1",), "detectors": ("maha",)}
+SMALL = {"attacks": ("bim",), "hfc_weights": ("1",), "detectors": ("maha",)}
 
 
 @pytest.fixture
@@ -82,8 +84,14 @@ def test_what_was_typed_holds_in_every_experiment(caplog):
   plain = {task.name: task.config for task in reproduce.plan(Config(), [], None)}
   typed = {task.name: task.config for task in reproduce.plan(Config(), [], None, ["attacks"])}
   assert len(plain["gradient_direction"].attacks) == 5
-  assert typed["gradient_direction"].attacks == ("bim",)
-  assert not caplog.records
+  assert typed["gradient_direction"].attacks == typed["detection"].attacks == ("bim",)
+  # All of Tables 2 and I, where nobody named an attack.
+  assert plain["detection"].attacks == plain["volumes"].attacks == PAPERS_ATTACKS
+  assert [record.getMessage() for record in caplog.records] == [
+    "stress_test attacks layers by BIM at 8/256 and 1/256, whatever attacks, eps_256, steps says",
+    "medical_natural attacks natural images at 8/256 and 16/256, whatever eps_256 says",
+    "stress_test attacks layers by BIM at 8/256 and 1/256, whatever attacks says",
+  ]
 
 
 def test_the_papers_setting_beats_the_experiments_defaults_but_for_budgets_and_sides():
@@ -104,6 +112,7 @@ def test_the_papers_setting_beats_the_experiments_defaults_but_for_budgets_and_s
     ("volumes", {"data_dir": "chest"}, {"data_dir": None}),
     ("volumes", {"image_size": 224}, {"image_size": 32}),
     ("components", {"aim": "typical"}, {"aim": "mode"}),
+    ("components", {"hfc_weights": ("1", "auto")}, {"hfc_weights": ("1",)}),
     ("layers", {"attacks": ("pgd", "mim")}, {"attacks": ("pgd",)}),
     ("budget", {"hfc": False}, {"hfc": True}),
   ],
@@ -124,6 +133,52 @@ def test_volumes_of_the_users_own():
   assert (task.config.dataset, task.config.data_dir, task.config.image_size) == (
     "volumes", "scans", 48,
   )  # fmt: skip
+
+
+def test_one_page_of_two_data_sets(monkeypatch, tmp_path):
+  real = tmp_path / "real"
+  real.mkdir()
+
+  def made(task, write):
+    config = task.config
+    source = "directory" if config.data_dir else "synthetic"
+    write(Result(
+      name="layers", config=config, rows=[], title="A layer",
+      summary={"data": {"name": config.dataset, "source": source}, "warnings": []},
+      tables=[Table("What it shows.", ["A"], [["1"]])],
+    ))  # fmt: skip
+
+  monkeypatch.setattr(reproduce.Task, "run", made)
+  config = Config(out=str(tmp_path / "out"))
+  found = reproduce.run(config, write, ["layers"], datasets=["chest", f"fundus={real}"])
+  assert found["experiments"] == {"chest/layers": "made", "fundus/layers": "made"}
+  assert found["data"] == {"name": "chest, fundus", "source": "mixed"}
+  assert "drawn by a program: chest/layers." in found["warnings"][0]
+  assert {line["images"] for line in found["rows"]} == {"chest", "fundus"}
+  page = (tmp_path / "out" / "report.html").read_text()
+  assert "chest: Detection by layer" in page and "fundus: Detection by layer" in page
+  # Each section with the command that makes it; what is drawn says so, what is not does not.
+  assert f"--data_dir={real}" in page and page.count("bin/run_layers") >= 2
+  captions = re.findall(r"<caption>(.*?)</caption>", page)
+  assert captions[-2:] == ["Synthetic. What it shows.", "What it shows."]
+
+
+def test_attacks_that_fit_the_time_are_made(small, monkeypatch, caplog):
+  several = {**EXPERIMENTS["detection"].defaults, "attacks": ("bim", "pgd", "cw")}
+  entry = EXPERIMENTS["detection"]._replace(defaults=several, minutes=10.0)
+  monkeypatch.setitem(EXPERIMENTS, "detection", entry)
+  (task,) = reproduce.plan(small, ["detection"], None)
+  assert task.minutes == 20 and task.within(25) is task
+  assert task.within(16).config.attacks == ("bim", "pgd")
+  assert task.within(9) is task  # nothing fits
+  (chosen,) = reproduce.plan(small, ["detection"], None, ["attacks"])
+  assert not chosen.shortens
+  made = []
+  monkeypatch.setattr(reproduce.Task, "run", lambda self, write: made.append(self.config.attacks))
+  monkeypatch.setattr(reproduce, "_result", lambda config, tasks, state: dict(state))
+  found = reproduce.run(small, lambda result: result, ["detection"], budget_minutes=12)
+  assert made == [("bim",)] and "there is time for BIM alone" in caplog.text
+  assert found["detection"] == "made, with BIM alone: no time for the papers' other attacks"
 
 
 def test_time_that_is_not_there(small):
@@ -152,6 +207,7 @@ def test_plan():
   assert (brain.dataset, brain.model_path, brain.split) == ("brain", None, None)
   assert tasks["medical_natural"].options["natural"].data_dir == "cifar"
   assert tasks["stress_test"].options["natural"].data_dir == "cifar"
+  assert tasks["gradient_direction"].options["natural"].data_dir == "cifar"
   assert tasks["layers"].options == {}
 
 

@@ -1,8 +1,12 @@
+import types
+
+import keras
 import numpy as np
 import pytest
 
 from hfc_tf.experiments import stress_test
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.taps import Taps
 from tests.experiments import shared
 
 
@@ -40,7 +44,52 @@ def test_experiment_on_both_domains(thin_models, natural):
   assert "0.0475" in text  # MICCAI's own figure stands beside
 
 
+def test_the_papers_setting_has_the_papers_iterations(monkeypatch):
+  asked = []
+  study = types.SimpleNamespace(
+    config=types.SimpleNamespace(step_size_256=0.02), clean={"adv_test": Taps({}, None, None, "")}
+  )
+  monkeypatch.setattr(stress_test, "Study", lambda config: study)
+  monkeypatch.setattr(stress_test, "choose_layers", lambda *given: [])
+  monkeypatch.setattr(stress_test, "block_ends", lambda *given: [])
+
+  def stressed(study, domain, images, paper, eps, steps, layers):
+    asked.append((eps, steps))
+    if paper == stress_test.TMI:
+      raise KeyboardInterrupt
+    return []
+
+  monkeypatch.setattr(stress_test, "stressed", stressed)
+  with pytest.raises(KeyboardInterrupt):
+    stress_test.run(shared.Config(setting="papers"))
+  assert asked == [(8.0, 800), (1.0, 10)]
+
+
+def test_a_natural_classifier_of_the_users_own(natural, tmp_path):
+  images = keras.Input((16, 16, 3))
+  x = keras.layers.ReLU(name="seen")(keras.layers.Conv2D(3, 1, name="mixed")(images))
+  logits = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
+  model = keras.Model(images, logits)
+  # Bright images are of class 1.
+  dense = (np.array([[-9.0, 9.0]] * 3), np.array([10.0, -10.0]))
+  model.set_weights([np.eye(3)[None, None], np.zeros(3), *dense])
+  model.save(tmp_path / "natural.keras")
+  other = Natural(str(natural), "npz", image_size=16, model_path=str(tmp_path / "natural.keras"))
+  found = shared.run(stress_test, shared.config(), images=8, iterations=2, natural=other)
+  told = found["classifier"]["natural"]
+  assert told["name"] == other.model_path and told["accuracy"] == 1.0
+  assert {r["layer"] for r in by_place(found["rows"], domain="natural")} == {"seen"}
+  assert other.flags() == {
+    "natural_dir": str(natural), "natural_dataset": "npz", "natural_images": 20000,
+    "natural_size": 16, "natural_model_path": other.model_path, "natural_preprocessing": "auto",
+  }  # fmt: skip
+
+
 def test_without_natural_images_it_says_so():
-  found = shared.run(stress_test, shared.config(), ["9"], images=8, iterations=2)
+  config = shared.config(step_size_256=4.0)
+  found = shared.run(stress_test, config, ["9"], images=8, iterations=0)
   assert {r["layer_number"] for r in found["rows"]} == {9}
+  # Without a number of iterations the general rule 2 eps / step counts them.
+  assert {(r["eps_256"], r["steps"]) for r in found["rows"]} == {(8.0, 4), (1.0, 10)}
+  assert {r["step_size_256"] for r in found["rows"] if r["eps_256"] == 8} == {4.0}
   assert "Natural images were not tested" in shared.page(found)

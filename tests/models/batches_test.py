@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hfc_tf.models.batches import augment, draws
+from hfc_tf.models.batches import Batches, Centre, augment, draws
 
 
 @pytest.mark.parametrize("shape", [(32, 48, 3), (16, 32, 16, 1)])
@@ -40,3 +40,28 @@ def test_input_is_untouched():
   before = images.copy()
   augment(images, np.full((3, 3), 0.2))
   np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("shape", [(20, 24, 3), (9, 16, 12, 1)])
+def test_random_crops(shape):
+  images = np.random.default_rng(0).random((40, *shape), np.float32)
+  sides = tuple(side - 5 for side in shape[:-1])
+  uniform = draws(0, 0, 40, len(sides))
+  cropped = augment(images, uniform, sides)
+  assert cropped.shape == (40, *sides, shape[-1])
+  places = set()
+  for image, draw, crop in zip(images, uniform, cropped, strict=True):
+    start = tuple(int(6 * u) for u in draw[:-1])  # each of six places on an axis
+    wanted = image[tuple(slice(a, a + n) for a, n in zip(start, sides, strict=True))]
+    np.testing.assert_array_equal(crop, wanted[..., ::-1, :] if draw[-1] < 0.5 else wanted)
+    places.add(start[0])
+  assert places == set(range(6))
+
+
+def test_batches_of_crops_and_their_centres():
+  images, labels = np.random.default_rng(0).random((6, 10, 11, 1)), np.arange(6)
+  batch, of_batch = Batches(images, labels, 3, seed=0, crop=(4, 5))[0]
+  assert batch.shape == (3, 4, 5, 1) and len(of_batch) == 3
+  centre = Centre(images, (4, 5))
+  assert len(centre) == 6
+  np.testing.assert_array_equal(centre[np.array([2, 0])], images[[2, 0], 3:7, 3:8])

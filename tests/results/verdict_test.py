@@ -2,8 +2,8 @@
 
 import types
 
+from hfc_tf.results.beside import beside_the_papers, table_one
 from hfc_tf.results.rows import ClassArea
-from hfc_tf.results.tables import beside_the_papers
 from hfc_tf.results.verdict import headline, verdict
 
 
@@ -18,7 +18,8 @@ def row(detector, area, *, attack="bim", hfc=False, rule=None, weight=0.0, popul
     "auc": area, "auc_within_class": area, "auc_within_class_two_sided": folded,
     "auc_within_class_two_sided_low": low, "auc_within_class_two_sided_high": high,
     "by_class": [ClassArea(k, each, 40, 50, each is None) for k, each in enumerate(areas)],
-    "tpr_at_90_tnr": area, "evasion_rate": None if area is None else adv_acc * (1 - area),
+    "tpr_at_90_tnr": area, "tpr_at_90_tnr_test_threshold": area and area / 2,
+    "evasion_rate": None if area is None else adv_acc * (1 - area),
     "adv_acc": adv_acc, "n_adversarial": n_adversarial, "n_clean": 100,
     **more,
   })  # fmt: skip
@@ -121,8 +122,26 @@ def test_published_figures_stand_beside_ours():
   assert list(bim.head) == ["Source", "HFC", "KD", "MAHA", "Adv. Acc"]
   maha = [line[3] for line in bim.rows]
   assert maha[0].startswith("100.0 / ") and maha[1].startswith("0.0 / ")
-  assert maha[4:] == ["100.0 / 100.0", "2.0 / 2.0", "50.0 / 50.0"]
+  assert maha[4:] == ["100.0 / 50.0 (100.0)", "2.0 / 1.0 (2.0)", "50.0 / 25.0 (50.0)"]
   assert beside_the_papers(rows(), "folder") == []
+
+
+def test_the_papers_do_not_ask_every_detector():
+  (bim,) = beside_the_papers([row("kd", 0.9), row("knn", 0.9), row("maha(mean=single)", 0.8)],
+                             "chest")  # fmt: skip
+  assert [name.lower() for name in bim.head[:3]] == ["source", "hfc", "kd"] and len(bim.head) == 5
+  assert all(cell != "–" for line in bim.rows for cell in line[2:4])  # no column is empty
+
+
+def test_the_brain_columns_of_table_one_are_whole():
+  (made,) = table_one([row("kd", 0.9, attack="bim"), row("bu", 0.7, attack="tim")], "brain")
+  assert list(made.head) == ["Source", "HFC", "KD", "BU", "MAHA", "LID", "SVM", "Adv. Acc"]
+  printed = {line[0]: line for line in made.rows if line[1] == "with HFC"}
+  assert len(printed) == 4 and all(cell != "–" for line in printed.values() for cell in line)
+  (tim,) = [line for name, line in printed.items() if name.endswith("TIM")]
+  assert tim[2:4] == ["56.3 / 13.5", "35.4 / 7.6"]  # TMI Table I
+  assert [line[0] for line in made.rows[-2:]] == ["Here, ε = 4/256, BIM", "Here, ε = 4/256, TIM"]
+  assert made.rows[-1][3] == "70.0 / 35.0 (70.0)" and made.rows[-1][2] == "–"
 
 
 def test_nothing_to_report():

@@ -79,6 +79,7 @@ def test_classifier(tmp_path, monkeypatch, versions):
     "weights": ["imagenet", str(one), str(other)], "preprocessing": ["caffe"],
   }  # fmt: skip
   assert set(changed) == set(settings)
+  changed["crop"] = [[8, 8], [8, 7]]  # there only where it is given
   base = {
     "store": Keys(), "sources": SOURCES, "name": "resnet50", "settings": settings,
     "devices": types.SimpleNamespace(num_replicas_in_sync=1),

@@ -1,5 +1,6 @@
 """The attacked classifier and what it wants of images."""
 
+import functools
 import zipfile
 
 import h5py
@@ -7,8 +8,13 @@ import keras
 import numpy as np
 import pytest
 
+from hfc_tf import models
+from hfc_tf.data import splits
+from hfc_tf.distribute.executors import strategy
 from hfc_tf.errors import InputError
-from hfc_tf.study import victim
+from hfc_tf.models.resnet18 import small_resnet
+from hfc_tf.storage.store import Store
+from hfc_tf.study import sources, victim
 from hfc_tf.study.config import Config
 from tests.study.inputs import SOURCES, Keys
 
@@ -93,3 +99,40 @@ def test_a_model_with_nan_in_its_weights_is_refused(tmp_path):
   model.save(path)
   with pytest.raises(InputError, match=r"mine\.keras: ValueError NaN in .*kernel"):
     victim.users_classifier(path)
+
+
+def test_training_on_random_crops(tmp_path, monkeypatch):
+  thin = functools.partial(small_resnet, widths=(4,))
+  monkeypatch.setitem(models.MODELS, "small_resnet", thin)
+  seen = []
+  train = victim.training.train
+  monkeypatch.setattr(victim.training, "train",
+                      lambda *a, **k: seen.append(a[0].input_shape) or train(*a, **k))  # fmt: skip
+  store, config = Store(tmp_path), Config(image_size=24, num_images=60).resolved()
+  images = sources.load_sources(store, config, print)
+  settings = {"epochs": 1, "batch_size": 8, "learning_rate": 0.01, "seed": 0, "weights": None,
+              "preprocessing": "none"}  # fmt: skip
+
+  def trained(*crop):
+    given = settings | {"crop": list(crop)}
+    return victim.trained_classifier(store, images, "small_resnet", given, strategy(None))
+
+  model, _ = trained(20, 18)
+  assert seen == [(None, 20, 18, 1)] and model.input_shape == (None, 24, 24, 1)
+  # BatchNorm knows whole images: the first one's mean is that of its inputs over Train.
+  rows, _ = splits.validation(images.dataset, images.split.train, 0)
+  stem = keras.Model(model.inputs, model.get_layer("stem_conv").output)
+  maps = stem.predict(images.dataset.images(rows), verbose=0)
+  statistics = np.asarray(model.get_layer("stem_bn").moving_mean)
+  np.testing.assert_allclose(statistics, maps.mean((0, 1, 2)), rtol=1e-3, atol=1e-5)
+  with pytest.raises(InputError, match=r"crops within the images' sides \(24, 24\)"):
+    trained(25, 8)
+  with pytest.raises(InputError, match="crops within"):
+    trained(8, 8, 8)
+
+
+def test_a_network_that_differs_on_crops_is_refused():
+  cropped, whole = (models.MODELS["resnet18_3d"]((side, 16, 16, 1), 2, widths=(4,))
+                    for side in (8, 16))  # fmt: skip
+  with pytest.raises(InputError, match=r"the network is the same; found --crop=8,16,16"):
+    victim._whole(cropped, whole, (8, 16, 16), (16, 16, 16))
