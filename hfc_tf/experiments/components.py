@@ -17,7 +17,7 @@ from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, fraction, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ComponentsRow
-from hfc_tf.study import comparison, hfc_weight
+from hfc_tf.study import comparison, hfc_weight, pairs
 from hfc_tf.study.config import Config
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -54,16 +54,22 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
       start = attack.weights["hfc"]
       label = hfc_weight.weight_rule(rule)
       results[str(count)] = comparison.evaluate(study, name, attack, label)
+  compared = comparison.score(study, detectors, results)
   rows = [
     ComponentsRow(**row, components=None if label == "none" else int(label))
-    for label, row in labelled_rows(comparison.score(study, detectors, results))
+    for label, row in labelled_rows(compared)
   ]
+  fewest_first, *others = [label for label in results if label != "none"] or [""]
+  paired = [
+    row for label in others
+    for row in pairs.pair("components", (compared, label), (compared, fewest_first))
+  ]  # fmt: skip
   published = tables.papers_table(
     "The papers: pooled AUC, percent.", (*tables.MAIN, "bu"), setting="components",
     dataset=study.config.dataset,
   )  # fmt: skip
   return study_result(
-    "components", study, rows, title=f"Components of HFC, {attack_label(name)}",
+    "components", study, rows, {"pairs": paired}, title=f"Components of HFC, {attack_label(name)}",
     lead=[tables.means(rows, _label)], tables=[_table(rows), *published],
     notes=_NOTES,
   )  # fmt: skip

@@ -5,7 +5,6 @@ What is finished is kept: a run that was killed, or that ran out of time, goes o
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
 import importlib
@@ -211,18 +210,8 @@ def _result(config: Config, tasks: Sequence[Task], state: Mapping[str, str]) -> 
              for task in tasks if state[task.name] in _DONE}  # fmt: skip
   done = {name: json.loads((out / "results.json").read_text()) for name, out in folders.items()}
   judged = claims.verdicts(done)
-  counts = collections.Counter(line["verdict"] for line in judged)
   sections = [
-    Section(
-      title="Claims",
-      lead=[f"Of {len(judged)} claims: {', '.join(f'{n} {key}' for key, n in counts.items())}."],
-      tables=[tables.table(
-        "The papers' claims, each with the rule that was fixed before any of these results were "
-        "seen. On drawn images a verdict is no evidence about patients.", judged,
-        {key.capitalize(): operator.itemgetter(key)
-         for key in ("claim", "verdict", "numbers", "rule", "source")},
-      )],
-    ),
+    claims.section(judged),
     Section(title="Experiments", tables=[tables.table("What was run.", state.items(), {
       "Experiment": lambda entry: EXPERIMENTS[entry[0]].title,
       "State": operator.itemgetter(1), "By": lambda entry: f"bin/{binary(entry[0])}",

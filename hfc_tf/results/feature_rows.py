@@ -11,7 +11,8 @@ class DirectionRow:
 
   "weights": mean cosine of an image's change dz with w_c - w_y, and the correlation over channels
   of the mean change with w_ic - w_iy (of the commonest pair of classes). "pair": mean cosine of
-  the changes of one image under two attacks. "gradient": as `measures.gradient_path` gives them.
+  the changes of one image under two attacks, with Student's interval over images. "gradient": as
+  `measures.gradient_path` gives them.
   """
 
   kind: str
@@ -20,6 +21,8 @@ class DirectionRow:
   other_attack: str | None = None
   other_step: int | None = None
   cosine: float | None = None
+  cosine_low: float | None = None
+  cosine_high: float | None = None
   correlation: float | None = None
   gradient_error: float | None = None
   same_sign: float | None = None

@@ -222,3 +222,28 @@ class LesionRow:
   draws: int
   n_clean: int
   n_lesions: int
+  layer: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairRow:
+  """Two attacks on the same images: the mean two-sided AUC of the detectors, first less second.
+
+  `what` they differ in: "budget", "method", "components", "substitute"; see `hfc_tf.study.pairs`.
+  """
+
+  what: str
+  first: str
+  second: str
+  difference: float
+  low: float
+  high: float
+  detectors: int
+  n_first: int
+  n_second: int
+  hfc: bool | None = None
+  model: str | None = None
+  first_eps_256: float | None = None
+  second_eps_256: float | None = None
+  substitute: str | None = None
+  start: str | None = None

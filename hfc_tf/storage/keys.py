@@ -8,7 +8,7 @@ VERSIONS = {
   "decoded": 2,
   "density": 2,
   "detector": 2,
-  "lesions": 1,
+  "lesions": 2,
   "split": 1,
   "stress": 1,
   "taps": 3,

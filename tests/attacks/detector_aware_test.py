@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from hfc_tf.attacks import BIM, PGD, OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.objectives import DetectorScore
-from hfc_tf.detectors import KernelDensity, Mahalanobis
+from hfc_tf.detectors import DETECTORS, KernelDensity, Mahalanobis
 from hfc_tf.errors import InputError
 from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import balanced, random_images, train_taps
@@ -39,6 +40,43 @@ def test_the_detector_is_evaded_as_well(world, kind):
   assert np.median(detector.score(aware)[both]) < np.median(detector.score(plain)[both])
 
 
+IMAGES = {"squeezing": {}, "maha_step": {"magnitudes": (0.001,), "layers": None}, "knn": {"k": 5}}
+
+
+@pytest.mark.parametrize("key", IMAGES)
+def test_detectors_of_images_and_neighbours_are_evaded_too(key):
+  model = TappedModel(balanced())
+  images, rows = random_images(count=60), np.arange(60)
+  labels = model.taps(images).predictions
+  targets = 1 - labels
+  adversarials = BIM(model, **SETTINGS)(images, targets)
+  sides = {"clean": images, "adversarial": adversarials}
+  taps = {name: model.taps(each, groups=rows) for name, each in sides.items()}
+  detector = DETECTORS[key](**IMAGES[key])
+  detector.fit(train_taps(model, 100), **taps, model=model, images=sides)
+  clean = random_images(count=16, seed=5)
+  targets = 1 - model.taps(clean).predictions
+  plain, aware = (
+    made(clean, targets)
+    for made in (PGD(model, **SETTINGS), SelectivePGD(model, detector, **SETTINGS))
+  )
+  both = np.logical_and(*(model.taps(each).predictions == targets for each in (plain, aware)))
+  assert both.sum() >= 10
+  before, after = (detector.score_images(model, each)[both] for each in (plain, aware))
+  assert (after <= before + 1e-6).mean() >= 0.8 and after.mean() < before.mean()
+  if key == "knn":  # the value is the score's, the gradient another's
+    features = {name: tf.Variable(values) for name, values in taps["clean"].features.items()}
+    with tf.GradientTape() as tape:
+      score = detector.attacked_tensor(features, taps["clean"].logits)
+    np.testing.assert_array_equal(score, detector.score(taps["clean"]))
+    gradients = tape.gradient(score, [features[name] for name in detector.layers_])
+    assert max(float(tf.reduce_max(tf.abs(g))) for g in gradients) > 0
+
+
 def test_detectors_that_cannot_be_followed_are_refused(world):
   with pytest.raises(InputError, match="a fitted detector"):
     DetectorScore(KernelDensity())
+  squeezing = DETECTORS["squeezing"]()
+  squeezing.threshold_ = 0.0
+  with pytest.raises(InputError, match="the classifier of a detector that reads images"):
+    DetectorScore(squeezing)
