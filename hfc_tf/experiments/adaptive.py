@@ -9,7 +9,7 @@ keeps Adv. Acc at 95 % on AdvTrain. Beyond the papers, two attacks that know the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hfc_tf.attacks import AIMS, OrthogonalPGD, SelectivePGD
 from hfc_tf.attacks.objectives import KDE, LID, Guide, Objective
@@ -67,7 +67,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
     for row in pairs.pair("method", (compared, ours), (compared, label), first=ours[4:])
   ]  # fmt: skip
   for bound in bounds:
-    rows += _bound(study, bound, detectors)
+    rows += against_detectors(study, bound, detectors)
   table = tables.detector_table(
     f"{tables.AREAS} [95 % interval] (pooled), by method.", rows,
     {"Method": _label},
@@ -95,8 +95,10 @@ def rivals(study: Study) -> dict[str, Objective]:
   }
 
 
-def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterator[AdaptiveRow]:
-  """Each detector against the attack that knows it."""
+def against_detectors(
+  study: Study, method: str, detectors: Mapping[str, Detector]
+) -> Iterator[AdaptiveRow]:
+  """Each detector against the attack that knows it, a key of BOUNDS."""
   for name, detector in detectors.items():
     settings = attacks.settings(study.config, study.levels)
     attack = BOUNDS[method](study.attacked_model, detector, **settings)

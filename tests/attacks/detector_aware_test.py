@@ -44,7 +44,7 @@ IMAGES = {"squeezing": {}, "maha_step": {"magnitudes": (0.001,), "layers": None}
 
 
 @pytest.mark.parametrize("key", IMAGES)
-def test_detectors_of_images_and_neighbours_are_evaded_too(key):
+def test_detectors_of_images_and_neighbours_are_followed_too(key):
   model = TappedModel(balanced())
   images, rows = random_images(count=60), np.arange(60)
   labels = model.taps(images).predictions
@@ -54,21 +54,16 @@ def test_detectors_of_images_and_neighbours_are_evaded_too(key):
   taps = {name: model.taps(each, groups=rows) for name, each in sides.items()}
   detector = DETECTORS[key](**IMAGES[key])
   detector.fit(train_taps(model, 100), **taps, model=model, images=sides)
-  clean = random_images(count=16, seed=5)
-  targets = 1 - model.taps(clean).predictions
-  plain, aware = (
-    made(clean, targets)
-    for made in (PGD(model, **SETTINGS), SelectivePGD(model, detector, **SETTINGS))
-  )
-  both = np.logical_and(*(model.taps(each).predictions == targets for each in (plain, aware)))
-  assert both.sum() >= 10
-  before, after = (detector.score_images(model, each)[both] for each in (plain, aware))
-  assert (after <= before + 1e-6).mean() >= 0.8 and after.mean() < before.mean()
+  others = random_images(count=24, seed=5)
+  score = DetectorScore(detector, model=model)
+  followed = BIM(model, score, eps=0.1, steps=20)(others, 0)
+  before, after = (detector.score_images(model, each) for each in (others, followed))
+  assert after.mean() < 0.9 * before.mean() and (after <= before + 1e-6).mean() > 0.7
   if key == "knn":  # the value is the score's, the gradient another's
     features = {name: tf.Variable(values) for name, values in taps["clean"].features.items()}
     with tf.GradientTape() as tape:
       score = detector.attacked_tensor(features, taps["clean"].logits)
-    np.testing.assert_array_equal(score, detector.score(taps["clean"]))
+    np.testing.assert_allclose(score, detector.score(taps["clean"]), atol=1e-6)
     gradients = tape.gradient(score, [features[name] for name in detector.layers_])
     assert max(float(tf.reduce_max(tf.abs(g))) for g in gradients) > 0
 

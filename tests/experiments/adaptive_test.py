@@ -22,6 +22,7 @@ def test_experiment():
   for (method, _), row in rows.items():
     assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
   named = [text for text in found["warnings"] if "'auto' is left out" in text]
+  assert all("At weight 0 it is " in text for text in named)
   assert len({method for method, _ in rows}) + len(named) == 8
   # Who knows the detector is below who does not.
   knowing = rows["orthogonal", "maha"]["auc_within_class"]

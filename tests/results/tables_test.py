@@ -103,3 +103,11 @@ def test_a_finding_is_the_mean_of_each_attack():
   assert tables.means(ROWS, tables.weight_label) == (
     "Mean two-sided AUC within class of the detectors – –: 95.0\u202f%; auto (0.25): 80.0\u202f%."
   )
+
+
+def test_a_mean_carries_the_fewest_images_it_is_of():
+  found = [types.SimpleNamespace(auc=area, n_adversarial=n)
+           for area, n in ((0.5, 90), (0.7, 25), (None, 2))]  # fmt: skip
+  assert tables.means(found, lambda row: "x", "AUC", "auc") == (
+    "Mean AUC – x: 60.0\u202f% (n = 25)."
+  )
