@@ -117,11 +117,13 @@ def mean_interval(rows: Iterable[Row], field: str = TWO_SIDED, n: str = "n_adver
 
 
 def success(rows: Sequence[Row]) -> Interval:
-  """Adv. Acc of an attack's rows."""
+  """Adv. Acc of an attack's rows, of the images attacked; those that succeeded are in the row."""
   row = rows[0]
-  n = int(row.get("n_attacked") or row.get("n_adversarial") or 0)
-  value = row["adv_acc"]
-  low, high = row.get("adv_acc_low", value), row.get("adv_acc_high", value)
+  value, hits = float(row["adv_acc"]), int(row.get("n_adversarial") or 0)
+  n = round(hits / value) if value else int(row.get("n_clean") or 0)
+  low, high = row.get("adv_acc_low"), row.get("adv_acc_high")
+  if low is None or high is None:
+    low, high = metrics.wilson(min(hits, n), n) or (0.0, 1.0)
   return Interval(value, low, high, n)
 
 

@@ -44,15 +44,9 @@ class FeatureMean(Objective):
 class DetectorScore(Objective):
   """J = d(x), the score of a detector, which is higher for adversarial images.
 
-  Of a score that moves in steps the gradient is that of its smooth stand-in, see
-  `Detector.attacked_tensor`.
-
   Args:
-    detector: fitted; one that reads images sees the attacked ones.
-    model: the classifier, where the detector reads images.
-
-  Raises:
-    InputError: for a detector that is not fitted, or reads images and no model is given.
+    detector: fitted; of one that moves in steps `Detector.attacked_tensor` has a gradient.
+    model: the classifier, for a detector that reads images; else an InputError, as without `fit`.
   """
 
   def __init__(
