@@ -148,10 +148,14 @@ def one_form(rows: Iterable[Row]) -> tuple[str | None, list[Row]]:
   return (ranked[0], forms[ranked[0]]) if ranked else (None, [])
 
 
-def weak(rows: Sequence[Row]) -> Judged:
-  """Says that the attack without HFC reaches fewer images than the papers' attacks do."""
-  if rows and (reached := success(rows)).below(0.9):
-    yield ELSEWHERE, f"without HFC the attack reaches {reached}; the papers' reach 91 to 99 %"
+def unless_weak(
+  plain: Sequence[Row], holds: bool | None, numbers: str
+) -> tuple[bool | str | None, str]:
+  """The decision, but where the attack without HFC reaches fewer images than the papers' do."""
+  if plain and (reached := success(plain)).below(0.9):
+    why = f"without HFC the attack reaches {reached}; the papers' reach 91 to 99 %"
+    return ELSEWHERE, f"{numbers} ({why})"
+  return holds, numbers
 
 
 def pairs(results: Results, **fields: Any) -> list[Row]:

@@ -24,7 +24,7 @@ from hfc_tf.results.claims_base import (
   points,
   success,
   successful,
-  weak,
+  unless_weak,
 )
 from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, attack_label, detector_label, number
 from hfc_tf.results.tables import MAIN
@@ -47,13 +47,12 @@ def _hidden(rows: Sequence[Row], some: Iterable[str] | None, otherwise: bool = F
       continue
     if few := [row for row in asked if interval(row) is None]:
       yield None, f"{attack_label(attack)}: {len(few)} of {len(asked)} AUCs are of too few images"
-    yield from weak(plain)
     if areas:
       most, reached = max(areas), success(hidden)
       name = next(detector_label(row["detector"]) for row in asked if interval(row) == most)
       numbers = f"{attack_label(attack)}, HFC {form}: two-sided AUCs up to {most} ({name}), "
       holds = all_of([*(area.below(0.85) for area in areas), reached.above(0.9)])
-      yield holds, numbers + f"Adv. Acc {reached}"
+      yield unless_weak(plain, holds, numbers + f"Adv. Acc {reached}")
 
 
 _HIDES = (
@@ -71,10 +70,9 @@ def _seen(results: Results) -> Judged:
   # Bayesian uncertainty sees little in the papers too.
   rows = [row for row in successful(results["rows"]) if row.get("weight_rule") is None]
   for attack, each in by(rows, "attack").items():
-    yield from weak(each)
     if areas := intervals(row for row in each if row["detector"] in MAIN):
-      least = min(areas)
-      yield all_of(a.above(0.95) for a in areas), f"{attack_label(attack)}: AUCs from {least}"
+      numbers = f"{attack_label(attack)}: AUCs from {min(areas)}"
+      yield unless_weak(each, all_of(area.above(0.95) for area in areas), numbers)
 
 
 @_claim("detection", "HFC hides from the papers' detectors.", "MICCAI Table 2, TMI Table I", _HIDES)
@@ -134,20 +132,18 @@ def _larger(results: Results) -> Judged:
 )  # fmt: skip
 def _best(results: Results) -> Judged:
   plain = [row for row in results["rows"] if row.get("method") == "none"]
-  compared = pairs(results, what="method")
-  if compared:
-    yield from weak(plain)
-  for row in compared:
+  for row in pairs(results, what="method"):
     if row["second"] not in ("none", *KNOWING):
       theirs, ours = (
         success([r for r in results["rows"] if r.get("method") == method
                  and (method != "hfc" or r.get("weight_rule") == row["first"])])
         for method in (row["second"], "hfc")
       )  # fmt: skip
-      yield difference(row).below(0.0), (
+      yield unless_weak(
+        plain, difference(row).below(0.0),
         f"HFC {row['first']} less {ADAPTIVE_METHODS[row['second']]}: {points(difference(row))} "
-        f"(Adv. Acc {ours} and {theirs})"
-      )
+        f"(Adv. Acc {ours} and {theirs})",
+      )  # fmt: skip
 
 
 @_claim(
@@ -197,16 +193,15 @@ def _transfers(results: Results) -> Judged:
 )  # fmt: skip
 def _by_layer(results: Results) -> Judged:
   _, hidden = one_form(results["rows"])
-  if hidden:
-    yield from weak([row for row in results["rows"] if row.get("weight_rule") is None])
+  plain = [row for row in results["rows"] if row.get("weight_rule") is None]
   for name, bound in (("maha", 0.2), ("kd", 0.8), ("lid", 0.8)):
     rows = [row for row in hidden if row["detector"] == name]
     areas = intervals(rows, "auc_within_class")
     if areas:
       held = sum(area.below(bound) is True for area in areas)
       numbers = f"{detector_label(name)} up to {max(areas)}; below in {held} of {len(rows)} layers"
-      yield all_of([*(area.below(bound) for area in areas),
-                    *([None] if len(areas) < len(rows) else [])]), numbers  # fmt: skip
+      few = [None] if len(areas) < len(rows) else []
+      yield unless_weak(plain, all_of([*(area.below(bound) for area in areas), *few]), numbers)
 
 
 @_claim(

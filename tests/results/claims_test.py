@@ -50,7 +50,8 @@ CASES = {  # claim: (results, verdict), ...
   "HFC hides from the papers'": (
     (hidden(0.7, 0.8), YES), (hidden(0.7, 0.9), NO), (hidden(0.7, 0.85), OPEN),
     (hidden(0.2), YES), (hidden(0.05), NO), (hidden(0.7, adv_acc=0.8), NO),
-    (hidden(0.7, plain=WEAK), ELSEWHERE), (hidden(0.55, n_adversarial=2), OPEN),
+    (hidden(0.7, plain=WEAK), ELSEWHERE), (hidden(0.99, adv_acc=0.7, plain=WEAK), ELSEWHERE),
+    (hidden(0.55, n_adversarial=2), OPEN),
     (rows(PLAIN), NEVER), (rows(PLAIN, row("paper", 0.95), row("balanced", 0.6)), YES),
   ),
   "HFC hides from detectors": (
