@@ -21,6 +21,9 @@ def test_experiment():
   kinds = {(r["components"], r["detector"]): r["auc"] for r in rows}
   areas = {tuple(kinds[count, name] for name in ("kd", "maha")) for count in (None, 1, 2)}
   assert len(areas) == 3
+  (pair,) = found["pairs"]
+  assert (pair["what"], pair["first"], pair["second"]) == ("components", "2", "1")
+  assert pair["low"] <= pair["difference"] <= pair["high"]
   page = shared.page(found)
   assert "Average" in page and "TMI, Table III" not in page  # the papers' table is of fundus
 
