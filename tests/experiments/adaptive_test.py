@@ -18,7 +18,8 @@ def test_experiment():
   assert ("hfc", "maha") in rows and ("orthogonal", "maha") in rows
   assert ("orthogonal", "squeezing") in rows
   assert {row["first"] for row in found["pairs"]} == {"paper"}
-  assert {row["second"] for row in found["pairs"]} == {m for m, _ in rows} - {"hfc", "orthogonal"}
+  ours = {"hfc", "hfc_typical", "orthogonal"}
+  assert {row["second"] for row in found["pairs"]} == {method for method, _ in rows} - ours
   for (method, _), row in rows.items():
     assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
   named = [text for text in found["warnings"] if "'auto' is left out" in text]
