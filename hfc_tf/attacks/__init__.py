@@ -30,6 +30,7 @@ if TYPE_CHECKING:
   )
   from hfc_tf.attacks.loop import GradientAttack
   from hfc_tf.attacks.objectives import mean_gap
+  from hfc_tf.attacks.square import Square
   from hfc_tf.attacks.targets import choose_targets
 else:
   _LINF = (
@@ -42,6 +43,7 @@ else:
     "DeepFool": "l2",
     "GradientAttack": "loop",
     "HFCAttack": "hfc",
+    "Square": "square",
     "choose_targets": "targets",
     "mean_gap": "objectives",
     "sign_noise": "draws",
@@ -49,8 +51,8 @@ else:
 
 __all__ = [
   "APGD", "ATTACKS", "BIM", "CW", "CWL2", "DI", "FGSM", "MIM", "PGD", "TIM", "Attack", "DeepFool",
-  "GradientAttack", "HFCAttack", "Least", "OrthogonalPGD", "SelectivePGD", "choose_targets",
-  "mean_gap", "named", "schedule", "sign_noise",
+  "GradientAttack", "HFCAttack", "Least", "OrthogonalPGD", "SelectivePGD", "Square",
+  "choose_targets", "mean_gap", "named", "schedule", "sign_noise",
 ]  # fmt: skip
 
 BALANCED = ("bim", "pgd", "mim", "tim", "cw", "apgd")  # which `Attack.balanced` takes

@@ -149,7 +149,7 @@ def SelectivePGD(
 
   The detector is fitted and has a gradient; for settings see `GradientAttack`.
   """
-  terms = classification(targeted) + DetectorScore(detector)
+  terms = classification(targeted) + DetectorScore(detector, model=model)
   return PGD(model, terms, targeted=targeted, **{"update": Selective(), **settings})
 
 

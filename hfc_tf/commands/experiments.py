@@ -55,6 +55,15 @@ def run_budget() -> Options:
   }
 
 
+@program.experiment("checklist")
+def run_checklist() -> Options:
+  """Answers Carlini et al.'s list on evaluations: run_checklist --dataset=chest."""
+  return {
+    "queries": number("queries", "Of the attack without gradients, for each image.", 1000),
+    "restarts": number("restarts", "Runs of the attack that is restarted.", 5, 2),
+  }
+
+
 @program.experiment("classifiers")
 def run_classifiers() -> Options:
   """Trains the classifiers: run_classifiers --datasets=chest,fundus --models=small_resnet."""

@@ -46,7 +46,7 @@ class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
     reads: "features"; "head" if the last dense layer's kernel is needed to fit; "images".
     train_images: how many Train images of each class it needs at least.
     per_layer: whether each layer has a score of its own.
-    differentiable: whether the score's gradient says anything.
+    differentiable: whether the score's gradient says anything; else see `attacked_tensor`.
     layers_: names of the layers the score reads, in network order.
     widths_: number of channels of each layer of Train. num_classes_: number of classes.
     threshold_: the score that 90 % of clean AdvTrain images do not exceed, by scores that were not
@@ -135,9 +135,12 @@ class Detector(Stored, BaseEstimator, abc.ABC):  # type: ignore[misc]
     """Scores `[B]` of channel means `{layer: [B, C]}` and logits `[B, K]`; higher = adversarial."""
     return self.join(self.layer_tensor(features, logits))
 
+  def attacked_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """`score_tensor` with a gradient that says something, of a stand-in where its own does not."""
+    return self.score_tensor(features, logits)
+
   def outputs(self, model: TappedModel, images: Tensor) -> dict[str, Tensor]:
-    """What export serves, of images `[B, ...]` in [0, 1]: "score" `[B]`, "logits" `[B, K]` and,
-    where there are such, "layer_scores" `[B, L]`."""
+    """Of images in [0, 1] "score" `[B]`, "logits" `[B, K]` and maybe "layer_scores" `[B, L]`."""
     logits, features = model(images)
     if not self.per_layer:
       return {"score": self.score_tensor(features, logits), "logits": logits}

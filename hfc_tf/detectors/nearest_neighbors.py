@@ -26,7 +26,7 @@ class NearestNeighbors(Detector):
   (Papernot and McDaniel, 2018.) The neighbours are Train images, near by the cosine of the
   standardised features; A are the nonconformities a(x, y) of Train images kept out of the
   reference. Equal credibilities are put in order by the nonconformity itself. The score moves in
-  steps, so its gradient says nothing.
+  steps; `attacked_tensor` has the gradient of a smooth stand-in.
 
   Args:
     k: number of neighbours, or several to choose from by cross-validation inside AdvTrain.
@@ -85,6 +85,24 @@ class NearestNeighbors(Detector):
   def _unit(self, name: str, features: Tensor) -> Tensor:
     """A layer's standardised features `[B, C]`, rows of length one."""
     return tf.math.l2_normalize(self._standard(name, features), axis=1, epsilon=1e-12)
+
+  def attacked_tensor(self, features: Features, logits: Tensor) -> Tensor:
+    """The score, with the gradient of sum_l sum_i w_i [y_i != c] (straight through; Sitawarin and
+    Wagner, 2019), w the softmax over Train images of their cosines, as sharp as k neighbours."""
+    predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
+    others = tf.cast(self._tensors["labels_"][None] != predicted[:, None], tf.float32)  # [B, R]
+    soft = tf.add_n([
+      tf.reduce_sum(self._soft(name, features[name]) * others, axis=1) for name in self.layers_
+    ])  # fmt: skip
+    return self.score_tensor(features, logits) + (soft - tf.stop_gradient(soft))
+
+  def _soft(self, name: str, features: Tensor) -> Tensor:
+    """Weights of the reference images `[B, R]`, which fall by e from the nearest to the k-th."""
+    reference = self._tensors["reference_"][name]
+    cosines = tf.matmul(self._unit(name, features), reference, transpose_b=True)
+    nearest = tf.math.top_k(cosines, self.k_).values
+    width = tf.stop_gradient(nearest[:, :1] - nearest[:, -1:])
+    return tf.nn.softmax(cosines / tf.maximum(width, 1e-3), axis=1)
 
   def _counts(self, features: Features, logits: Tensor) -> Tensor:
     """Neighbours of another class than the predicted one, float32 `[B, L]`, whole numbers."""

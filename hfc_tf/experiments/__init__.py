@@ -71,6 +71,7 @@ EXPERIMENTS = {
     ("volumes", "Volumes and slices (TMI Table I, Fig. 9)", 4,
      {**_HFC, "attacks": PAPERS_ATTACKS, "dataset": "brain", "image_size": 32}),
     ("ood", "Synthetic lesions (TMI Fig. 8, Table VI)", 0.5, {}),
+    ("checklist", "Is the evaluation sound? (Carlini et al., 2019)", 5, _HFC),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
     ("pretraining", "Medicine or the start of training (beyond the papers)", 10,
      {**_AT_ONE, "grid": "float"}),
@@ -87,8 +88,12 @@ def check(name: str, config: Config) -> None:
   """Refuses a configuration that the experiment cannot obey, without TensorFlow.
 
   Raises:
-    InputError: for `pretraining` without a start, with a ready classifier, or without a budget.
+    InputError: for `checklist` with an attack of one step or without a budget, for `pretraining`
+      without a start, with a ready classifier, or without a budget.
   """
+  if name == "checklist" and config.attacks[0] in ("fgsm", "least", *_WITHOUT_BUDGET):
+    expected = "an attack of several steps within a budget"
+    raise InputError(expected, config.attacks[0], "take --attack=bim")
   if name != "pretraining":
     return
   if not config.weights:

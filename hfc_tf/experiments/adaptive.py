@@ -18,10 +18,10 @@ from hfc_tf.detectors.kernel_density import KernelDensity
 from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.labels import ADAPTIVE_METHODS as METHODS
-from hfc_tf.results.labels import KNOWING, attack_label, detector_label, fraction
+from hfc_tf.results.labels import KNOWING, attack_label, fraction
 from hfc_tf.results.result import Result
 from hfc_tf.results.rows import AdaptiveRow
-from hfc_tf.study import attacks, comparison, hfc_weight
+from hfc_tf.study import attacks, comparison, hfc_weight, pairs
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -58,12 +58,18 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
       label = f"{'hfc' if aim == 'mode' else 'hfc_typical'} {rule}"
       results[label] = comparison.evaluate(study, name, attack, rule)
       weights[label] = attack.weights["hfc"]
+  compared = comparison.score(study, detectors, results)
   rows = [
     AdaptiveRow(**row, method=label.split()[0], term_weight=weights[label])
-    for label, row in labelled_rows(comparison.score(study, detectors, results))
+    for label, row in labelled_rows(compared)
   ]
+  ours = next((f"hfc {rule}" for rule in pairs.FORMS if f"hfc {rule}" in results), None)
+  paired = [
+    row for label in results if ours and not label.startswith("hfc")
+    for row in pairs.pair("method", (compared, ours), (compared, label), first=ours[4:])
+  ]  # fmt: skip
   for bound in bounds:
-    rows += _bound(study, bound, detectors)
+    rows += against_detectors(study, bound, detectors)
   table = tables.detector_table(
     f"{tables.AREAS} [95 % interval] (pooled), by method.", rows,
     {"Method": _label},
@@ -74,7 +80,7 @@ def run(config: Config, bounds: Sequence[str] = tuple(BOUNDS)) -> Result:
     "The papers: pooled AUC, percent.", setting="adaptive", dataset=study.config.dataset
   )
   return study_result(
-    "adaptive", study, rows, title=f"Adaptive attacks, {attack_label(name)}",
+    "adaptive", study, rows, {"pairs": paired}, title=f"Adaptive attacks, {attack_label(name)}",
     lead=[tables.means(rows, _label)], tables=[table, *published],
     notes=_NOTES,
   )  # fmt: skip
@@ -94,12 +100,11 @@ def rivals(study: Study, detectors: Mapping[str, Detector]) -> dict[str, Objecti
   }
 
 
-def _bound(study: Study, method: str, detectors: dict[str, Detector]) -> Iterator[AdaptiveRow]:
-  """Each detector against the attack that knows it."""
+def against_detectors(
+  study: Study, method: str, detectors: Mapping[str, Detector]
+) -> Iterator[AdaptiveRow]:
+  """Each detector against the attack that knows it, a key of BOUNDS."""
   for name, detector in detectors.items():
-    if detector.reads == "images" or not detector.differentiable:
-      study.warn(f"{METHODS[method]} needs a gradient that {detector_label(name)} has not.")
-      continue
     settings = attacks.settings(study.config, study.levels)
     attack = BOUNDS[method](study.attacked_model, detector, **settings)
     results = {method: comparison.evaluate(study, "pgd", attack)}

@@ -7,7 +7,7 @@ dotted with HFC, on ResNet-50 and VGG-16.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.common import budgets, fixed, hfc_study, labelled_rows, study_result
@@ -15,8 +15,8 @@ from hfc_tf.results import tables
 from hfc_tf.results.figures import LineChart
 from hfc_tf.results.labels import attack_label, hfc_label, model_label, number
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import BudgetRow
-from hfc_tf.study import comparison
+from hfc_tf.results.rows import BudgetRow, PairRow
+from hfc_tf.study import comparison, pairs
 from hfc_tf.study.config import Config
 from hfc_tf.study.setting import backbones
 
@@ -41,10 +41,11 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
   study, name = hfc_study(config, budgets_256)
   wanted = budgets(study, budgets_256, FRACTIONS)
   rows: list[BudgetRow] = []
+  paired: list[PairRow] = []
   for model in models or [str(study.config.model)]:
     same = model == study.config.model
     victim = study if same else study.beside(model, model=model, model_path=None)
-    start = 1.0
+    start, by_budget = 1.0, dict[float, comparison.Comparison]()
     for budget in wanted:
       try:
         compared = comparison.compare(victim, name, eps=budget / 256, start=start)
@@ -52,15 +53,31 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
         study.warn(f"{model_label(model)} at {number(budget, 3)}/256 is left out: {error}")
         continue
       start = compared.auto_weight or start
+      by_budget[budget] = compared
       rows += [BudgetRow(**row, model=model) for _, row in labelled_rows(compared)]
+    paired += _pairs(model, by_budget)
     study.warn(*(f"{model_label(model)}: {warning}" for warning in victim.warnings if not same))
   by_model = tables.grouped(rows, "model").values()
   return study_result(
-    "budget", study, rows, title=f"Hiding {attack_label(name)} in larger and larger budgets",
+    "budget", study, rows, {"pairs": paired},
+    title=f"Hiding {attack_label(name)} in larger and larger budgets",
     lead=[_finding(group) for group in by_model], tables=[_table(group) for group in by_model],
     figures=[_figure(group, pooled) for group in by_model for pooled in (False, True)],
     notes=[*_NOTES, fixed(study.config)],
   )  # fmt: skip
+
+
+def _pairs(model: str, by_budget: dict[float, comparison.Comparison]) -> Iterator[PairRow]:
+  """The largest budget less the smallest, without HFC and in one form of it."""
+  if len(by_budget) < 2:
+    return
+  least, most = min(by_budget), max(by_budget)
+  for label in ("attack", pairs.form_of_hfc(by_budget[most])):
+    if label in by_budget[least].results and label in by_budget[most].results:
+      yield from pairs.pair(
+        "budget", (by_budget[most], label), (by_budget[least], label), model=model,
+        hfc=label != "attack", first_eps_256=most, second_eps_256=least,
+      )  # fmt: skip
 
 
 def _finding(rows: Sequence[BudgetRow]) -> str:

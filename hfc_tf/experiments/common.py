@@ -13,7 +13,7 @@ import numpy as np
 from hfc_tf.data.summary import summary as data_summary
 from hfc_tf.results.by_class import class_tables
 from hfc_tf.results.labels import number
-from hfc_tf.results.result import Result
+from hfc_tf.results.result import Result, Table
 from hfc_tf.study import grid
 from hfc_tf.study.comparison import Comparison
 from hfc_tf.study.config import Config
@@ -82,6 +82,28 @@ def fixed(config: Config) -> str:
     step = number(float(config.step_size_256 or 0), 3)
     return f"At every budget the step is {step}/256; the number of steps grows with the budget."
   return f"At every budget there are {config.steps} steps, which grow with it."
+
+
+def threat_model(study: Study) -> Table:
+  """What the attacker may do and knows, as a table."""
+  config = study.config
+  bits = grid.label(study.levels)
+  stored = "as floats, in no file" if study.levels is None else f"as files of {bits}"
+  channels = "each channel apart" if config.free_channels else "grey images stay grey"
+  rows = [
+    ["Knows", "the classifier with its weights, and Train, of which densities and detectors learn; "
+     "not the detectors' parameters or scores, but for attacks that are named as knowing them"],
+    ["Wants", "the prediction "
+     + (f"{config.target}" if config.target.isdigit() else f"of a {config.target} wrong class")
+     + ", and features that detectors take for clean ones"],
+    ["May change", f"every pixel by {config.eps_256:g}/256 at the most (L-infinity), {channels}"],
+    ["Images are judged", stored],
+    ["Effort", f"{config.steps} steps of {number(float(config.step_size_256 or 0), 3)}/256, "
+     "the same without HFC and with it"],
+    ["Defender", "has detectors fitted on AdvTrain, with thresholds that pass 90 % of its clean "
+     "images; nothing is learnt or chosen on AdvTest"],
+  ]  # fmt: skip
+  return Table("Threat model.", ["", ""], rows)
 
 
 def study_result(

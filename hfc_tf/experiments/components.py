@@ -17,7 +17,7 @@ from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, fraction, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ComponentsRow
-from hfc_tf.study import comparison, hfc_weight
+from hfc_tf.study import comparison, hfc_weight, pairs
 from hfc_tf.study.config import Config
 
 COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -56,10 +56,16 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
       start = attack.weights["hfc"]
       label = hfc_weight.weight_rule(rule)
       results[str(count)] = comparison.evaluate(study, name, attack, label)
+  compared = comparison.score(study, detectors, results)
   rows = [
     ComponentsRow(**row, components=None if label == "none" else int(label))
-    for label, row in labelled_rows(comparison.score(study, detectors, results))
+    for label, row in labelled_rows(compared)
   ]
+  fewest_first, *others = [label for label in results if label != "none"] or [""]
+  paired = [
+    row for label in others
+    for row in pairs.pair("components", (compared, label), (compared, fewest_first))
+  ]  # fmt: skip
   published = tables.papers_table(
     "The papers: pooled AUC, percent.", _PAPERS, setting="components",
     dataset=study.config.dataset,
@@ -70,7 +76,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
     most = max(areas, default=None)
     averages.append({"components": count, "auc_average": tables.mean(areas), "auc_maximum": most})
   return study_result(
-    "components", study, rows, {"pooled": averages},
+    "components", study, rows, {"pooled": averages, "pairs": paired},
     title=f"Components of HFC, {attack_label(name)}",
     lead=[tables.means(rows, _label)], tables=[_table(rows), *published],
     notes=_NOTES,

@@ -29,6 +29,7 @@ from hfc_tf.results.feature_rows import DirectionRow
 from hfc_tf.results.figures import PALETTE, Array, Chart, Line, LineChart, MatrixChart
 from hfc_tf.results.labels import attack_label, budget, dataset_label, decimal, percent, share
 from hfc_tf.results.result import Result, Table
+from hfc_tf.results.starts import student_interval
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
 
@@ -117,10 +118,11 @@ def _directions(
     )
     for key, change in changes.items()
   ]  # fmt: skip
-  rows += [
-    row("pair", *a, *b, n=len(start), cosine=measures.cosine(values, others, relevant))
-    for (a, values), (b, others) in itertools.combinations(changes.items(), 2)
-  ]
+  for (a, values), (b, others) in itertools.combinations(changes.items(), 2):
+    each = measures.cosines(values, others, relevant)
+    low, high = student_interval(each) or (None, None)
+    mean = float(each.mean()) if len(each) else None
+    rows.append(row("pair", *a, *b, n=len(each), cosine=mean, cosine_low=low, cosine_high=high))
   path = {("bim", 0): start} | {key: values for key, values in z.items() if key[0] == "bim"}
   signs = measures.gradient_path(list(path.values()), kernel, bias, targets, constant)
   rows += [

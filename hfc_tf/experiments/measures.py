@@ -91,16 +91,27 @@ def correlation(change: Array, direction: Array) -> float | None:
 
 def cosine(a: Array, b: Array, channels: Array) -> float | None:
   """Mean over images of the cosine of two changes [N, C] on some channels, bool [N, C]."""
+  values = cosines(a, b, channels)
+  return float(values.mean()) if len(values) else None
+
+
+def cosines(a: Array, b: Array, channels: Array) -> Array:
+  """The cosine of each image that both changes [N, C] move on some channels, bool [N, C]."""
   a, b = np.where(channels, a, 0), np.where(channels, b, 0)
   norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
   moved = norms > 0
-  return float(((a * b).sum(1)[moved] / norms[moved]).mean()) if moved.any() else None
+  return np.asarray((a * b).sum(1)[moved] / norms[moved])
 
 
-def hfc_score(density: HierarchicalDensity, taps: Taps) -> Array:
-  """S_HFC of the penultimate features under the predicted class   (TMI Eq. 19), float32 [N]."""
-  layer = LayerEnergy(density.mixtures_[taps.penultimate])
-  features, predictions = taps.features[taps.penultimate], taps.predictions
+def hfc_score(density: HierarchicalDensity, taps: Taps, name: str | None = None) -> Array:
+  """S_HFC of a layer's features under the predicted class   (TMI Eq. 19), float32 [N].
+
+  Of the penultimate layer's, as in the paper, where no name is given.
+  """
+  name = name or taps.penultimate
+  layer, features, predictions = (
+    LayerEnergy(density.mixtures_[name]), taps.features[name], taps.predictions,
+  )  # fmt: skip
   scores = np.empty(len(taps), np.float32)
   for label in np.unique(predictions):
     rows = predictions == label

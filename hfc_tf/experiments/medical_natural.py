@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hfc_tf.experiments.common import budgets, fixed, hfc_study, labelled_rows, study_result
-from hfc_tf.experiments.natural import Natural
+from hfc_tf.experiments.natural import Natural, with_natural
 from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, dataset_label, hfc_label, number
 from hfc_tf.results.result import Result, Table
@@ -42,6 +42,7 @@ def run(
   """
   medical, name = hfc_study(config)
   smallest: dict[str, float | None] = {"medical": _smallest(medical, name), "natural": None}
+  studies = {"medical": medical}
   rows = list(_rows(medical, "medical", name, [float(medical.config.eps_256 or 0)]))
   if natural is not None:
     anew: dict[str, Any] = {"steps" if medical.config.fixed == "step" else "step_size_256": None}
@@ -49,7 +50,7 @@ def run(
     wanted = budgets(other, budgets_256, ())
     smallest["natural"] = _smallest(other, name)
     rows += _rows(other, "natural", name, wanted)
-    medical.warn(*(f"Natural images: {warning}" for warning in other.warnings))
+    studies["natural"] = other
   lead = [tables.means(
     rows, lambda row: f"{row.domain} {hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256"
   )]  # fmt: skip
@@ -63,7 +64,7 @@ def run(
   })  # fmt: skip
   published = tables.papers_table("The papers: pooled AUC, percent.", table="Table V")
   return study_result(
-    "medical_natural", medical, rows, {"smallest_eps_256": smallest},
+    "medical_natural", medical, rows, {**with_natural(studies), "smallest_eps_256": smallest},
     title=f"{attack_label(name)} on medical and on natural images", lead=lead,
     tables=[table, _budgets(smallest, images), *published],
     notes=[*_NOTES, fixed(medical.config)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,3 +47,24 @@ class Natural:
     """Their study in a folder of the medical one's, with its settings but for `changes`."""
     apart = {**dataclasses.asdict(self), "split": None, "crop": None}
     return study.beside(folder, **apart, **changes)
+
+
+def with_natural(studies: Mapping[str, Study]) -> dict[str, Any]:
+  """The summary of the study "medical", with what is to be said of "natural" if that is there."""
+  from hfc_tf.experiments.common import summary
+
+  described = summary(studies["medical"])
+  warnings = [f"{name}: {text}" for name, study in studies.items() for text in study.warnings]
+  sources = {study.sources.dataset.source for study in studies.values()}
+  if len(sources) > 1 and "synthetic" in sources:
+    warnings.append(
+      "The medical images are synthetic, drawn by a program; the natural ones are real."
+    )
+    described["data"] |= {"source": "mixed"}
+  if "natural" in studies:
+    natural = summary(studies["natural"])
+    del natural["timing"]["total"]
+    described["timing"] |= {f"natural {name}": each for name, each in natural["timing"].items()}
+    for key in ("data", "classifier"):
+      described[key] |= {"natural": natural[key]}
+  return described | {"warnings": warnings}

@@ -5,7 +5,6 @@ What is finished is kept: a run that was killed, or that ran out of time, goes o
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import json
 import operator
@@ -107,19 +106,8 @@ def _result(config: Config, tasks: Mapping[str, Task], state: Mapping[str, str])
     of_images = {tasks[x].name: results for x, results in done.items() if tasks[x].images == images}
     where = {"images": images} if images else {}
     judged += [{**line, **where} for line in claims.verdicts(of_images)]
-  counts = collections.Counter(line["verdict"] for line in judged)
-  columns = ["claim", "verdict", "numbers", "rule", "source"]
-  columns[:0] = ["images"] if any("images" in line for line in judged) else []
   sections = [
-    Section(
-      title="Claims",
-      lead=[f"Of {len(judged)} claims: {', '.join(f'{n} {key}' for key, n in counts.items())}."],
-      tables=[tables.table(
-        "The papers' claims, each with the rule that was fixed before any of these results were "
-        "seen. On drawn images a verdict is no evidence about patients.", judged,
-        {key.capitalize(): operator.itemgetter(key) for key in columns},
-      )],
-    ),
+    claims.section(judged),
     Section(title="Experiments", tables=[tables.table("What was run.", state.items(), {
       "Experiment": lambda entry: tasks[entry[0]].title,
       "State": operator.itemgetter(1), "By": lambda entry: f"bin/{binary(tasks[entry[0]].name)}",

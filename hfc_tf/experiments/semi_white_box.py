@@ -16,8 +16,8 @@ from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, hfc_label, model_label, start_label
 from hfc_tf.results.result import Result
-from hfc_tf.results.rows import SubstituteRow
-from hfc_tf.study import comparison, hfc_weight
+from hfc_tf.results.rows import PairRow, SubstituteRow
+from hfc_tf.study import comparison, hfc_weight, pairs
 from hfc_tf.study.config import Config
 
 _NOTES = (
@@ -46,6 +46,7 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
     SubstituteRow(**row, victim=known, substitute=None, start=start)
     for _, row in labelled_rows(direct)
   ]
+  paired: list[PairRow] = []
   seed = victim.config.seed if victim.config.model_seed is None else victim.config.model_seed
   for model, scratch in itertools.product(
     substitutes or (str(victim.config.model),), (False, True) if cross_starts else (False,)
@@ -69,10 +70,14 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
     results = {"attack": comparison.evaluate(victim, name, plain, by=substitute)}
     for rule, attack in hfc_weight.hfc_attacks(substitute, name).items():
       results[rule] = comparison.evaluate(victim, name, attack, rule, by=substitute)
-    compared = labelled_rows(comparison.score(victim, direct.detectors, results))
+    compared = comparison.score(victim, direct.detectors, results)
     rows += [
-      SubstituteRow(**row, victim=known, substitute=model, start=weights) for _, row in compared
+      SubstituteRow(**row, victim=known, substitute=model, start=weights)
+      for _, row in labelled_rows(compared)
     ]
+    if form := pairs.form_of_hfc(compared):
+      sides = (compared, form), (compared, "attack")
+      paired += pairs.pair("substitute", *sides, substitute=model, start=weights)
     victim.warn(*(f"Substitute {model_label(model)}: {text}" for text in substitute.warnings))
   table = tables.detector_table(
     f"{tables.AREAS}, and the attack's success against the victim, {model_label(known)} (start: "
@@ -84,7 +89,8 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
     "The papers: pooled AUC, percent.", setting="semi_white_box", dataset=victim.config.dataset
   )
   return study_result(
-    "semi_white_box", victim, rows, title=f"{attack_label(name)} from a substitute",
+    "semi_white_box", victim, rows, {"pairs": paired},
+    title=f"{attack_label(name)} from a substitute",
     lead=[tables.means(rows, _label)], tables=[table, *published],
     notes=_NOTES,
   )  # fmt: skip

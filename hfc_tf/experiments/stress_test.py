@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ from hfc_tf.attacks import BIM
 from hfc_tf.attacks.budget import schedule
 from hfc_tf.attacks.objectives import FeatureMean
 from hfc_tf.data.dataset import stratified_subset
-from hfc_tf.experiments.common import block_ends, study_result, summary
-from hfc_tf.experiments.natural import Natural
+from hfc_tf.experiments.common import block_ends, study_result
+from hfc_tf.experiments.natural import Natural, with_natural
 from hfc_tf.results import papers, tables
 from hfc_tf.results.feature_rows import StressRow
 from hfc_tf.results.figures import PALETTE, Line, LineChart
@@ -83,7 +83,7 @@ def run(
   if natural is None:
     lead.append("Natural images were not tested: give --natural_dir.")
   return study_result(
-    "stress_test", medical, rows, _with_natural(summary(medical), studies),
+    "stress_test", medical, rows, with_natural(studies),
     title="Stress test: how far features can be moved", lead=lead,
     tables=[_table(miccai), _table(tmi), _papers()], figures=[_ratio_figure(tmi)], notes=_NOTES,
   )  # fmt: skip
@@ -133,24 +133,6 @@ def stressed(
         steps, direction, before, after, abs(after - before),
         abs(after - before) / before if before else None, len(some),
       )  # fmt: skip
-
-
-def _with_natural(described: dict[str, Any], studies: Mapping[str, Study]) -> dict[str, Any]:
-  """The summary of the medical study with what is to be said of the natural one."""
-  warnings = [f"{name}: {text}" for name, study in studies.items() for text in study.warnings]
-  sources = {study.sources.dataset.source for study in studies.values()}
-  if len(sources) > 1 and "synthetic" in sources:
-    warnings.append(
-      "The medical images are synthetic, drawn by a program; the natural ones are real."
-    )
-    described["data"] |= {"source": "mixed"}
-  if "natural" in studies:
-    natural = summary(studies["natural"])
-    del natural["timing"]["total"]
-    described["timing"] |= {f"natural {name}": each for name, each in natural["timing"].items()}
-    for key in ("data", "classifier"):
-      described[key] |= {"natural": natural[key]}
-  return described | {"warnings": warnings}
 
 
 def _size(row: StressRow) -> str:

@@ -11,8 +11,9 @@ class DirectionRow:
 
   "weights": mean cosine of an image's change dz with w_c - w_y, and the correlation over channels
   of the mean change with w_ic - w_iy (of the commonest pair of classes). "pair": mean cosine of
-  the changes of one image under two attacks. "gradient": as `measures.gradient_path` gives them.
-  `domain` is "medical" or "natural"; Theorem II speaks of rows of more than two `classes`.
+  the changes of one image under two attacks, with Student's interval over images. "gradient": as
+  `measures.gradient_path` gives them. `domain` is "medical" or "natural"; Theorem II speaks of rows
+  of more than two `classes`.
   """
 
   kind: str
@@ -21,6 +22,8 @@ class DirectionRow:
   other_attack: str | None = None
   other_step: int | None = None
   cosine: float | None = None
+  cosine_low: float | None = None
+  cosine_high: float | None = None
   correlation: float | None = None
   gradient_error: float | None = None
   same_sign: float | None = None
@@ -75,3 +78,25 @@ class SeparabilityRow:
   neighbours: float | None
   silhouette: float | None
   distance: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LesionRow:
+  """One size and number of lesions; `false_rate` of the images changed their prediction.
+
+  AUCs are of the others.
+  """
+
+  size: str
+  count: int
+  auc: float | None
+  auc_low: float | None
+  auc_high: float | None
+  auc_within_class: float | None
+  false_rate: float
+  auc_paper: float | None
+  false_rate_paper: float | None
+  draws: int
+  n_clean: int
+  n_lesions: int
+  layer: str

@@ -21,14 +21,12 @@ class ClassArea:
 class DetectionRow:
   """One detector against one attack.
 
-  `population` says which adversarials were scored, always against all clean AdvTest images:
-  "successful" are all that fooled the classifier under this attack; "both_arms" those whose image
-  fooled it without HFC and with it at each weight. `tpr_at_90_tnr` and `tnr_at_threshold` are at
-  the threshold learnt on AdvTrain, and so is `evasion_rate`: the share of all attacked images that
-  reach their target and stay below it; None among "both_arms". The two-sided AUC within class is
-  the mean over classes of max(A_c, 1 - A_c); of one that has `left_out`, too few images, it knows
-  nothing. Attacked images are files of that `grid` ("8 bits"); figures `_float` are of the images
-  before they were stored.
+  `population` says which adversarials were scored, against all clean AdvTest images: "successful",
+  or "both_arms", whose image fooled the classifier without HFC and at each weight. `tpr_at_90_tnr`,
+  `tnr_at_threshold` and `evasion_rate`, the share of attacked images that reach their target and
+  stay below (None among "both_arms"), are at AdvTrain's threshold. The two-sided AUC within class
+  is the mean over classes of max(A_c, 1 - A_c), without those `left_out`. Attacked images are files
+  of that `grid` ("8 bits"); figures `_float` are of the images before they were stored.
   """
 
   attack: str
@@ -209,22 +207,25 @@ class SuccessRow:
   model: str
 
 
-@dataclasses.dataclass(frozen=True)
-class LesionRow:
-  """One size and number of lesions; `false_rate` of the images changed their prediction.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PairRow:
+  """Two attacks on the same images: the mean two-sided AUC of the detectors, first less second.
 
-  AUCs are of the others.
+  `what` they differ in: "budget", "method", "components", "substitute"; see `hfc_tf.study.pairs`.
   """
 
-  size: str
-  count: int
-  auc: float | None
-  auc_low: float | None
-  auc_high: float | None
-  auc_within_class: float | None
-  false_rate: float
-  auc_paper: float | None
-  false_rate_paper: float | None
-  draws: int
-  n_clean: int
-  n_lesions: int
+  what: str
+  first: str
+  second: str
+  difference: float
+  low: float
+  high: float
+  detectors: int
+  n_first: int
+  n_second: int
+  hfc: bool | None = None
+  model: str | None = None
+  first_eps_256: float | None = None
+  second_eps_256: float | None = None
+  substitute: str | None = None
+  start: str | None = None

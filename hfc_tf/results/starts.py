@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -95,8 +96,8 @@ def compare_starts(rows: Iterable[TrainingRow]) -> list[StartsRow]:
   return compared
 
 
-def student_interval(values: Sequence[float]) -> tuple[float, float] | None:
-  """mean +- t(.975, n - 1) s / sqrt(n)   (Student); None of fewer than two values."""
+def student_interval(values: Any) -> tuple[float, float] | None:
+  """mean +- t(.975, n - 1) s / sqrt(n)   (Student), of values [n]; None of fewer than two."""
   if len(values) < 2:
     return None
   reach = stats.t.ppf((1 + _CONFIDENCE) / 2, len(values) - 1) * stats.sem(values)

@@ -20,8 +20,9 @@ from hfc_tf.results.labels import (
   fraction,
   model_label,
   percent,
-  share,
 )
+from hfc_tf.results.means import mean as mean
+from hfc_tf.results.means import means as means
 from hfc_tf.results.result import Table
 from hfc_tf.variants import base
 
@@ -49,26 +50,6 @@ def grouped(rows: Iterable[R], *fields: str) -> dict[tuple[Any, ...], list[R]]:
   for row in rows:
     groups.setdefault(tuple(getattr(row, field) for field in fields), []).append(row)
   return groups
-
-
-def mean(values: Iterable[float | None]) -> float | None:
-  """The mean of those that are there."""
-  there = [value for value in values if value is not None]
-  return sum(there) / len(there) if there else None
-
-
-def means(
-  rows: Iterable[R],
-  label: Callable[[R], str],
-  what: str = "two-sided AUC within class of the detectors",
-  field: str = "auc_within_class_two_sided",
-) -> str:
-  """The finding in a sentence: the mean of a field by what `label` says of a row."""
-  groups: dict[str, list[float | None]] = {}
-  for row in rows:
-    groups.setdefault(label(row), []).append(getattr(row, field))
-  listed = "; ".join(f"{name}: {share(mean(values))}" for name, values in groups.items())
-  return f"Mean {what} – {listed}."
 
 
 def adv_acc(rows: Sequence[Any]) -> str:

@@ -91,7 +91,7 @@ def rule_label(rule: str, rows: Iterable[Any]) -> str:
 
 
 def best(rows: Iterable[Any], label: Callable[[Any], str]) -> str:
-  """Who sees most of the rows with a figure: "MAHA, 98.0 % [95–100], scores too low".
+  """Who sees most of the rows with a figure: "MAHA, 98.0 % [95–100, n = 90], scores too low".
 
   Args:
     rows: as `DetectionRow` or `LayerRow`. label: the name of who stands in a row.
@@ -106,7 +106,7 @@ def best(rows: Iterable[Any], label: Callable[[Any], str]) -> str:
     (): "", (True,): ", scores too high", (False,): ", scores too low",
     (False, True): ", scores too high in some classes, too low in others",
   }  # fmt: skip
-  figure = f"{share(area)} [{percent(low, 0)}–{percent(high, 0)}]"
+  figure = f"{share(area)} [{percent(low, 0)}–{percent(high, 0)}, n = {row.n_adversarial}]"
   return f"{label(row)}, {figure}{sides[tuple(sorted(above))]}"
 
 

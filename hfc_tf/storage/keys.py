@@ -8,7 +8,7 @@ VERSIONS = {
   "decoded": 3,
   "density": 3,
   "detector": 3,
-  "lesions": 1,
+  "lesions": 2,
   "split": 1,
   "stress": 1,
   "taps": 3,

@@ -120,7 +120,7 @@ def fit_detectors(
   config, clean = study.config, study.images("adv_train")
   budgets = [attack.eps for attack in attacks.values() if attack.eps is not None]
   usual = grid.unit(float(config.eps_256 or 0), study.levels)
-  noisy = _noisy(study, clean, max(budgets, default=usual))
+  noisy = noisy_images(study, "adv_train", max(budgets, default=usual))
   results = [
     evaluate(study, name, attack, None if label == "attack" else label, subset="adv_train")
     for label, attack in attacks.items()
@@ -158,15 +158,15 @@ def _fooled(results: Iterable[AttackResult]) -> int:
   return sum(int(each.success.sum()) for each in results)
 
 
-def _noisy(study: Study, clean: Array, eps: float) -> Array:
-  """AdvTrain images with noise of the attack's size, as files: grey ones stay grey."""
-  rows, free = study.rows_of["adv_train"], study.config.free_channels
+def noisy_images(study: Study, subset: str, eps: float) -> Array:
+  """AdvTrain or AdvTest images with noise of an attack's size, as files: grey ones stay grey."""
+  rows, free, clean = study.rows_of[subset], study.config.free_channels, study.images(subset)
   grey = grey_images(study.sources, study.victim, rows, free)
   noisy = np.empty_like(clean)
   for some, channels in ((grey, 1), (~grey, None)):
     given = clean[some][..., :channels]
     noisy[some] = sign_noise(given, eps, rows[some], study.config.seed)
-  return study.stored(noisy, "adv_train", eps)
+  return study.stored(noisy, subset, eps)
 
 
 def evaluate(

@@ -110,9 +110,7 @@ class Config:
     "attack on the image as a file; auto, the largest that works.", values.weights,
     flag="hfc_weight",
   )  # fmt: skip
-  hfc_squeezing: bool = _flag(
-    False, "The balanced attack makes squeezed copies of the image reach the target too."
-  )
+  hfc_squeezing: bool = _flag(False, "Squeezed copies reach the target too (balanced HFC).")
   aim: str = _flag(
     "mode",
     "Of the HFC term: mode (the papers'), or typical: features as far from it as clean ones are.",
@@ -126,9 +124,7 @@ class Config:
     "Of images and attacks: auto, the bits of the files; 8, 12 or 16 bits; float, no files. On a "
     "grid 1/256 is 2^bits / 256 grey levels, in 8 bits one.", values.among, GRIDS,
   )  # fmt: skip
-  free_channels: bool = _flag(
-    False, "Let attacks colour grey images, as the papers do: outside the threat model."
-  )
+  free_channels: bool = _flag(False, "Let attacks colour grey images; not in the threat model.")
   step_size_256: float | None = _flag(
     None, "Step in 1/256; the papers': 0.02.", values.budget, flag="step_size"
   )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from hfc_tf.attacks import Square
 from hfc_tf.taps import TappedModel
 from tests.attacks.worlds import attack, balanced, random_images
 
@@ -17,24 +18,8 @@ def losses(model, images, targets):
   return logsumexp(logits, axis=1) - logits[np.arange(len(logits)), targets]
 
 
-def random_search(model, images, targets, seed=0):
-  """Squares of +-eps, kept where they lower the loss (after Andriushchenko et al., ECCV 2020)."""
-  rng = np.random.default_rng(seed)
-  count, size, _, channels = images.shape
-  signs = rng.choice([-1, 1], (count, 1, size, channels))  # stripes
-  best = np.clip(images + EPS * signs, 0, 1).astype(np.float32)
-  lowest = losses(model, best, targets)
-  for query in range(QUERIES):
-    side = max(1, round(size * (0.5 * (1 - query / QUERIES)) ** 0.5))
-    trial = best.copy()
-    for image, clean in zip(trial, images, strict=True):
-      row, column = rng.integers(0, size - side + 1, 2)
-      window = np.s_[row : row + side, column : column + side]
-      image[window] = np.clip(clean[window] + EPS * rng.choice([-1, 1], channels), 0, 1)
-    loss = losses(model, trial, targets)
-    best[loss < lowest] = trial[loss < lowest]
-    lowest = np.minimum(loss, lowest)
-  return best
+def random_search(model, images, targets):
+  return Square(model, eps=EPS, steps=QUERIES)(images, targets)
 
 
 @pytest.fixture(scope="module")

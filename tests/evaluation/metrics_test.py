@@ -153,3 +153,15 @@ def test_infinite_scores_have_an_order():
 def test_whole_and_yes_or_no_scores_are_scores():
   assert metrics.auc(np.array([0, 1]), np.array([1, 2])) == pytest.approx(0.875)
   assert metrics.auc(np.array([False, True]), np.array([True])) == pytest.approx(0.75)
+
+
+def test_paired_difference_holds_the_value_and_is_never_empty():
+  rng = np.random.default_rng(0)
+  first, second = rng.random((2, 90)) < [[0.8], [0.5]]
+  value, low, high = metrics.paired_difference(first, second)
+  assert value == pytest.approx(first.mean() - second.mean()) and low < value < high
+  assert low > 0
+  same = metrics.paired_difference(first, first)
+  assert same[0] == 0 and -0.1 < same[1] < 0 < same[2] < 0.1
+  few = metrics.paired_difference(first[:5], first[:5])
+  assert few[2] - few[1] > 1

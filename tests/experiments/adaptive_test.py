@@ -16,11 +16,14 @@ def test_experiment():
   rows = {(r["method"], r["detector"]): r for r in found["rows"]}
   assert {method for method, _ in rows} <= set(METHODS)
   assert ("hfc", "maha") in rows and ("orthogonal", "maha") in rows
-  assert ("orthogonal", "squeezing") not in rows
-  assert any("a gradient that Squeezing has not" in text for text in found["warnings"])
+  assert ("orthogonal", "squeezing") in rows
+  assert {row["first"] for row in found["pairs"]} == {"paper"}
+  ours = {"hfc", "hfc_typical", "orthogonal"}
+  assert {row["second"] for row in found["pairs"]} == {method for method, _ in rows} - ours
   for (method, _), row in rows.items():
     assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
   named = [text for text in found["warnings"] if "'auto' is left out" in text]
+  assert all("At weight 0 it is " in text for text in named)
   named += [text for text in found["warnings"] if "KDE attacks the detector kd, which is" in text]
   assert len({method for method, _ in rows}) + len(named) == 8
   # Who knows the detector is below who does not.

@@ -24,6 +24,9 @@ def test_experiment():
   # Nothing is hidden: a budget that fools nobody is named.
   assert any("0.001/256 is left out" in warning for warning in found["warnings"])
   assert len({row["model"] for row in rows}) == 1
+  assert [(r["hfc"], r["first_eps_256"], r["second_eps_256"]) for r in found["pairs"]] == [
+    (False, 16.0, 8.0), (True, 16.0, 8.0),
+  ]  # fmt: skip
   page = shared.page(found)
   assert "At every budget there are 4 steps" in page
   assert "Detection over the budget" in page and "dotted with HFC" in page

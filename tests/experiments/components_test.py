@@ -26,6 +26,9 @@ def test_experiment():
     assert entry["auc_average"] == pytest.approx(np.mean(areas))
     assert entry["auc_maximum"] == max(areas)
   assert [entry["components"] for entry in found["pooled"]] == [None, 1, 2]
+  (pair,) = found["pairs"]
+  assert (pair["what"], pair["first"], pair["second"]) == ("components", "2", "1")
+  assert pair["low"] <= pair["difference"] <= pair["high"]
   page = shared.page(found)
   assert f"({100 * found['pooled'][1]['auc_average']:.1f})" in page
   assert "Average" in page and "TMI, Table III" not in page  # the papers' table is of fundus

@@ -2,6 +2,7 @@ import numpy as np
 
 from hfc_tf.experiments import gradient_direction as directions
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.results import claims
 from tests.experiments import shared
 
 
@@ -20,6 +21,11 @@ def test_experiment():
     assert row["same_sign"] == row["same_sign_elsewhere"] == 1.0
   for row in by_kind["weights"] + by_kind["pair"]:
     assert -1 <= row["cosine"] <= 1
+  for row in by_kind["pair"]:
+    assert row["cosine_low"] < row["cosine"] < row["cosine_high"]
+  first, second = (line["verdict"] for line in claims.verdicts({"gradient_direction": found})
+                   if "Theorem" in line["claim"])  # fmt: skip
+  assert (first, second) == ("confirmed", "not tested")  # of two classes
   whole, early = by_kind["weights"][2], by_kind["weights"][0]
   assert whole["cosine"] > 0 and early["cosine"] > 0
   text = shared.page(found)

@@ -4,6 +4,7 @@ import pytest
 from hfc_tf.experiments import medical_natural
 from hfc_tf.experiments.common import hfc_study
 from hfc_tf.experiments.natural import Natural
+from hfc_tf.results import claims
 from hfc_tf.study import hfc_weight
 from tests.experiments import shared
 
@@ -42,3 +43,8 @@ def test_both_domains(thin_models, tmp_path):
     fooled = taps.predictions[aimed] == study.targets["adv_test"][aimed]
     assert plain["adv_acc"] == pytest.approx(fooled.mean())
   assert smallest["medical"] < smallest["natural"]
+  assert found["data"]["natural"]["image_size"] == 16
+  judged = [line for line in claims.verdicts({"medical_natural": found}) if line["numbers"]]
+  assert len(judged) == 2
+  for line in judged:
+    assert line["verdict"].startswith("not comparable: differs in image size (32 and 16), ")

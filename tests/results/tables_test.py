@@ -118,3 +118,11 @@ def test_a_detector_with_options_stands_under_its_text_beside_the_papers_figures
   rows = [row(each, 0.5, place=1) for each in ("kd", "kd(form=eq20)", "mgm")]
   chart = tables.area_chart("n", "t", rows, "place", places, x_label="x", x_ticks={})
   assert len({line.color for line in chart.lines}) == 3
+
+
+def test_a_mean_carries_the_fewest_images_it_is_of():
+  found = [types.SimpleNamespace(auc=area, n_adversarial=n)
+           for area, n in ((0.5, 90), (0.7, 25), (None, 2))]  # fmt: skip
+  assert tables.means(found, lambda row: "x", "AUC", "auc") == (
+    "Mean AUC – x: 60.0\u202f% (n = 25)."
+  )

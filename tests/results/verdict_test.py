@@ -42,11 +42,13 @@ def rows():
 def test_verdict():
   assert verdict(rows()) == [
     "Without HFC, 99\u202f% of the images attacked by BIM reach their target; 2 of 2 detectors see "
-    "them, most of all MAHA, 100.0\u202f% [98–100], scores too high.",
+    "them, most of all MAHA, 100.0\u202f% [98–100, n = 90], scores too high.",
     "With HFC at the papers’ weight (1), 85\u202f% of the images attacked by BIM reach their "
-    "target; 1 of 2 detectors sees them, most of all MAHA, 98.0\u202f% [96–100], scores too low.",
+    "target; 1 of 2 detectors sees them, most of all MAHA, 98.0\u202f% [96–100, n = 90], "
+    "scores too low.",
     "With HFC at the automatic weight (0.3), 96\u202f% of the images attacked by BIM reach their "
-    "target; 1 of 2 detectors sees them, most of all KD, 75.0\u202f% [73–77], scores too high.",
+    "target; 1 of 2 detectors sees them, most of all KD, 75.0\u202f% [73–77, n = 90], "
+    "scores too high.",
   ]
 
 
@@ -73,14 +75,14 @@ def test_none_is_said_only_where_no_interval_excludes_one_half():
   (seen,) = verdict(near)
   assert seen == (
     "With HFC at weight 0.5, only 20\u202f% of the images attacked by BIM reach their target; none "
-    "of 2 detectors sees them, the nearest is KD, 51.0\u202f% [50–53], scores too high."
+    "of 2 detectors sees them, the nearest is KD, 51.0\u202f% [50–53, n = 90], scores too high."
   )
   # Classes that cancel in the mean do not hide the attack, nor does a low score.
   opposite = row("squeezing", 0.5, areas=[0.047, 0.833, 0.703], hfc=True, rule="weight 0.5")
   seen = verdict([*near, opposite])[0]
   assert "1 of 3 detectors sees" in seen
   sides = "scores too high in some classes, too low in others"
-  assert f"Squeezing, 83.0\u202f% [81–85], {sides}" in seen
+  assert f"Squeezing, 83.0\u202f% [81–85, n = 90], {sides}" in seen
 
 
 def test_a_class_near_one_half_has_no_side():

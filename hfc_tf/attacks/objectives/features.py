@@ -12,10 +12,11 @@ import tensorflow as tf
 from hfc_tf.attacks.draws import uniform
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor
 from hfc_tf.detectors.base import Detector
+from hfc_tf.detectors.images import ImageDetector
 from hfc_tf.detectors.kernel_density import KernelDensity
 from hfc_tf.detectors.lid import squared_distances
 from hfc_tf.errors import InputError
-from hfc_tf.taps import Taps
+from hfc_tf.taps import TappedModel, Taps
 
 Layers = Iterable[str] | None
 _SMALLEST = 1e-12  # of (r_n / r_k)^2
@@ -44,19 +45,25 @@ class FeatureMean(Objective):
 class DetectorScore(Objective):
   """J = d(x), the score of a detector, which is higher for adversarial images.
 
-  An InputError for a detector that is not fitted, reads images or has no useful gradient.
+  Args:
+    detector: fitted; of one that moves in steps `Detector.attacked_tensor` has a gradient.
+    model: the classifier, for a detector that reads images; else an InputError, as without `fit`.
   """
 
-  def __init__(self, detector: Detector, weight: float = 1.0) -> None:
+  def __init__(
+    self, detector: Detector, weight: float = 1.0, model: TappedModel | None = None
+  ) -> None:
     if not hasattr(detector, "threshold_"):
       raise InputError("a fitted detector", f"{detector.key} before fit", "call fit or load first")
-    if detector.reads == "images" or not detector.differentiable:
-      expected = "a detector with a gradient of features and logits"
-      raise InputError(expected, detector.key, "attack another one")
+    of_images = isinstance(detector, ImageDetector)
+    if of_images and model is None:
+      expected = "the classifier of a detector that reads images"
+      raise InputError(expected, f"{detector.key} alone", "pass model=")
     self.name = f"detector_{detector.key}"
     self.detector = detector
     self.weight = weight
-    self._reads = dict.fromkeys(detector.layers_)
+    self._model = model
+    self._reads = {} if of_images else dict.fromkeys(detector.layers_)
 
   @functools.cached_property
   def description(self) -> dict[str, Any]:
@@ -65,7 +72,10 @@ class DetectorScore(Objective):
 
   def term(self, state: Any, batch: Batch, logits: Tensor, features: dict[str, Tensor]) -> Tensor:
     """J, [B]."""
-    return self.detector.score_tensor({name: features[name] for name in self._reads}, logits)
+    if isinstance(self.detector, ImageDetector):
+      shown = batch.images if batch.shown is None else batch.shown
+      return self.detector.score_image_tensor(self._model, shown)  # type: ignore[arg-type]
+    return self.detector.attacked_tensor({name: features[name] for name in self._reads}, logits)
 
 
 class KDE(DetectorScore):
