@@ -1,129 +1,123 @@
-"""DICOM series, a folder of single slices each, read through pydicom and never trusted.
-
-Uncompressed transfer syntaxes alone are read: what a file unpacks to would else be its own choice.
-"""
+"""A DICOM series: its slices in order, and turned as NIfTI files are."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from absl import logging
 
-from hfc_tf.data.files import package, readable, visible
-from hfc_tf.data.volume import Volume, check_finite, check_size
+from hfc_tf.data import slices as files
+from hfc_tf.data.files import readable, visible
+from hfc_tf.data.slices import Slice
+from hfc_tf.data.volume import Volume, check_size, oriented, oriented_shape
 from hfc_tf.errors import InputError
 
-_SLICE = "a readable DICOM slice"
-_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
-_MAX_BYTES = 2**29  # of one slice's file
-_HEADER = [
-  "ImageOrientationPatient", "ImagePositionPatient", "InstanceNumber", "Modality", "NumberOfFrames",
-  "PatientID", "PhotometricInterpretation", "SamplesPerPixel", "SeriesInstanceUID", "Rows",
-  "Columns", "BitsStored",
-]  # fmt: skip
-_PIXELS = [
-  "BitsAllocated", "HighBit", "PixelRepresentation", "PixelData", "RescaleSlope",
-  "RescaleIntercept",
-]  # fmt: skip
+_UNEVEN = 0.05  # of the median step
+_TILT = 1.0  # degrees
+_FLIP = np.diag([-1.0, -1, 1])  # left, back, head -> right, front, head
 
 
-def slices(folder: Path) -> list[Path]:
-  """The DICOM files in a folder: those with the marker DICM, and all named .dcm."""
-  files = [path for path in visible(folder) if path.is_file() and path.name != "DICOMDIR"]
-  return [path for path in files if path.suffix.lower() == ".dcm" or _is_marked(path)]
+def slices(folder: Path, skipped: Counter[str] | None = None) -> list[Slice]:
+  """The grey slices in a folder's DICOM files; `skipped` counts the other files by reason."""
+  counts: Counter[str] = Counter() if skipped is None else skipped
+  paths = [path for path in visible(folder) if path.is_file() and files.is_dicom(path)]
+  return [item for path in paths for item in files.slices(path, counts)]
 
 
-def patient(paths: Sequence[Path]) -> str:
-  """The PatientID of a series, "" where there is none."""
-  return str(getattr(_slice(paths[0]), "PatientID", "") or "")
+def look(slices: Sequence[Slice]) -> Volume:
+  """Puts the slices of one series in order, by their headers.
 
-
-def look(paths: Sequence[Path]) -> Volume:
-  """Reads the headers of one series and puts its slices in order.
-
-  They go by their positions along the normal of the first one, which for axial slices is from the
-  feet to the head; by their instance numbers where positions are missing. Slope and intercept are
-  applied; MONOCHROME1, where small is bright, is negated.
+  They go by their positions along the normal of the first one; by their instance numbers where
+  positions are missing. Missing slices, uneven steps and a tilted gantry are warned of.
 
   Raises:
-    InputError: a file is damaged, compressed or too large, or they are no one series.
+    InputError: the slices are no one series, too many, or lie at one place.
   """
-  headers = [_slice(path) for path in paths]
-  for name in ("SeriesInstanceUID", "Rows", "Columns"):
-    values = [getattr(header, name, None) for header in headers]
-    for path, value in zip(paths, values, strict=True):
-      if value != values[0]:
-        found = f"{values[0]} in {paths[0]}, {value} in {path}"
-        raise InputError(f"one {name} in a folder", found, "keep one series per folder")
-  places = _places(headers, paths[0].parent)
-  order = np.argsort(places, kind="stable")
-  for before, after in itertools.pairwise(order):
-    if places[after] - places[before] < 1e-3:
-      found = f"{paths[before]} and {paths[after]} at the same"
-      raise InputError("one slice at each position", found, "keep one series per folder")
-  shape = (len(paths), int(headers[0].Rows), int(headers[0].Columns))
-  check_size(shape, paths[0].parent)
-  read = partial(_read, [paths[index] for index in order], shape)
-  stored = max(int(getattr(header, "BitsStored", 16)) for header in headers)
-  bits = next((bits for bits in (8, 12) if stored <= bits), 16)
-  return Volume(shape, read, getattr(headers[0], "Modality", "") == "CT", bits)
-
-
-def _read(paths: Sequence[Path], shape: tuple[int, int, int]) -> np.ndarray:
-  """float32 [D, H, W] of files in order."""
-  values = np.empty(shape, np.float32)
-  for index, path in enumerate(paths):
-    dataset = _slice(path, _PIXELS)
-    with readable(_SLICE, path), np.errstate(over="ignore"):  # not finite, which is said below
-      slope = np.float64(getattr(dataset, "RescaleSlope", 1))
-      intercept = float(getattr(dataset, "RescaleIntercept", 0))
-      values[index] = dataset.pixel_array * slope + intercept
-      if dataset.PhotometricInterpretation == "MONOCHROME1":
-        values[index] *= -1
-      check_finite(values[index], path)
-  return values
-
-
-def _slice(path: Path, tags: Sequence[str] = ()) -> Any:
-  """Reads a header and further elements, checked: no file that is large or compressed is parsed."""
-  pydicom, filereader = package("pydicom", "volumes"), package("pydicom.filereader", "volumes")
-  with readable(_SLICE, path):
-    if path.stat().st_size > _MAX_BYTES:
-      raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
-    syntax = getattr(filereader.read_file_meta_info(path), "TransferSyntaxUID", None)
-    if syntax not in _NATIVE:
-      found = f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}"
-      remedy = "decompress it, e.g. with gdcmconv --raw"
-      raise InputError("an uncompressed DICOM file", found, remedy)
-    wanted = [*_HEADER, *tags]
-    dataset = pydicom.dcmread(path, stop_before_pixels=not tags, specific_tags=wanted)
-    for name in _HEADER:
-      getattr(dataset, name, None)  # converted here, where a failure is caught
-    grey = str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-    if not grey or int(getattr(dataset, "NumberOfFrames", 1) or 1) > 1:
-      raise InputError("single grey slices", f"frames or colours in {path}", "convert the series")
-    check_size((1, int(dataset.Rows), int(dataset.Columns)), path)
-    return dataset
-
-
-def _places(headers: Sequence[Any], folder: Path) -> np.ndarray:
-  """Where each slice lies along the normal, in mm, or its instance number: float64 [D]."""
-  needed = ("ImageOrientationPatient", "ImagePositionPatient")
+  first = slices[0]
+  folder = first.path.parent
+  for name in ("series", "shape", "inverted"):
+    for item in slices:
+      if getattr(item, name) != getattr(first, name):
+        found = f"{getattr(first, name)} in {first.path}, {getattr(item, name)} in {item.path}"
+        raise InputError(f"one {name} in a volume", found, "keep one series per folder")
+  check_size((len(slices), *first.shape), folder)
   with readable("a readable series of slices with positions", folder):
-    if not all(getattr(header, name, None) for header in headers for name in needed):
-      return np.array([float(header.InstanceNumber) for header in headers])
-    axes = np.array([header.ImageOrientationPatient for header in headers], float)  # [D, 6]
-    corners = np.array([header.ImagePositionPatient for header in headers], float)  # [D, 3]
+    places, normal = _places(slices)
+  order = np.argsort(places, kind="stable")
+  ordered, places = [slices[index] for index in order], places[order]
+  for (before, after), step in zip(itertools.pairwise(ordered), np.diff(places), strict=True):
+    if step < 1e-3:
+      found = f"{before.path} and {after.path} at the same"
+      raise InputError("one slice at each position", found, "remove one of them")
+  affine = np.eye(4)
+  affine[:3, :3] = _FLIP @ _directions(ordered, normal)
+  _warn(ordered, places, normal)
+  known = {"": None, "CT": True}.get(first.modality, False)
+  stored = max(item.bits for item in slices)
+  bits = next((bits for bits in (8, 12) if stored <= bits), 16)
+  shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
+  read = partial(_read, ordered, affine)
+  return Volume(folder, read, shape, known, bits, first.inverted)
+
+
+def _read(slices: Sequence[Slice], affine: np.ndarray) -> np.ndarray:
+  return oriented(files.pixels(slices).T, affine)
+
+
+def _places(slices: Sequence[Slice]) -> tuple[np.ndarray, np.ndarray | None]:
+  """Where each slice lies along the normal, in mm [n], and the normal [3]; or their numbers."""
+  normal: np.ndarray | None = None
+  if all(item.axes for item in slices):
+    axes = np.array([item.axes for item in slices])
     if not np.allclose(axes, axes[0], atol=1e-3):
       raise ValueError("its slices are not parallel")
-    return check_finite(corners @ np.cross(axes[0, :3], axes[0, 3:]), folder)
+    cross: np.ndarray = np.cross(axes[0, :3], axes[0, 3:])
+    if not 0.9 < np.linalg.norm(cross) < 1.1:
+      raise ValueError("an orientation of no two axes")
+    normal = cross
+    if all(len(item.corner) == 3 for item in slices):
+      corners = np.array([item.corner for item in slices])
+      if not np.isfinite(corners).all():
+        raise ValueError("positions that are no numbers")
+      return corners @ cross, cross
+  if len(slices) == 1:
+    return np.zeros(1), normal
+  if any(item.number is None for item in slices):
+    raise ValueError("neither positions nor instance numbers")
+  return np.array([item.number for item in slices]), normal
 
 
-def _is_marked(path: Path) -> bool:
-  try:
-    with path.open("rb") as file:
-      return file.read(132)[128:] == b"DICM"
-  except OSError:
-    return True  # its reader will say what is wrong
+def _directions(slices: Sequence[Slice], normal: np.ndarray | None) -> np.ndarray:
+  """Of columns, rows and slices, as columns [3, 3]; the axes of axial slices without a normal."""
+  if normal is None:
+    return np.eye(3)
+  steps = normal
+  if len(slices) > 1 and all(item.corner for item in slices):
+    steps = np.subtract(slices[-1].corner, slices[0].corner)
+  axes = slices[0].axes
+  return np.stack([axes[:3], axes[3:], steps / np.linalg.norm(steps)], axis=-1)
+
+
+def _warn(slices: Sequence[Slice], places: np.ndarray, normal: np.ndarray | None) -> None:
+  if len(slices) == 1:
+    return
+  where = slices[0].path if slices[0].frame != slices[-1].frame else slices[0].path.parent
+  placed = normal is not None and all(item.corner for item in slices)
+  if not placed:
+    lacking = "orientation" if normal is None else "position"
+    logging.warning("%s: %d slices without %s go by number", where, len(slices), lacking)
+  steps = np.diff(places)
+  low, middle, high = steps.min(), np.median(steps), steps.max()
+  if high - low > _UNEVEN * middle:
+    unit = "mm" if placed else "instance numbers"
+    said = "%s: steps of %.4g to %.4g %s between slices (median %.4g): some may be missing"
+    logging.warning(said, where, low, high, unit, middle)
+  if placed and normal is not None:
+    along = abs(_directions(slices, normal)[:, 2] @ normal) / np.linalg.norm(normal)
+    angle = float(np.degrees(np.arccos(min(along, 1.0))))
+    if angle > _TILT:
+      said = "%s: slices are shifted against each other, by %.1f degrees (a tilted gantry)"
+      logging.warning(said, where, angle)

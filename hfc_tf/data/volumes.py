@@ -1,7 +1,11 @@
-"""A folder per class of volumes: NIfTI files, and DICOM series in a sub-folder each."""
+"""A folder per class of volumes: NIfTI files and DICOM series, in folders as they come."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +13,44 @@ from absl import logging
 
 from hfc_tf.data import decode, dicom, nifti
 from hfc_tf.data.arrays import MAX_BYTES
-from hfc_tf.data.cache import Decoded, cached, in_order
+from hfc_tf.data.cache import Decoded, cached
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
+from hfc_tf.data.slices import Slice, is_dicom
 from hfc_tf.data.volume import Volume
+from hfc_tf.data.windows import (
+  BRAIN_WINDOW,
+  CT_WINDOW,
+  looks_like_ct,
+  own_range,
+  stored_bits,
+  tissue,
+  windowed,
+)
 from hfc_tf.errors import InputError
 
-CT_WINDOW = (40.0, 400.0)  # soft tissue: level and width in Hounsfield units
-BRAIN_WINDOW = (40.0, 80.0)
-_LAYOUT = "one sub-folder per class of .nii, .nii.gz and folders of DICOM slices"
-_CACHE_VERSION = 2
+_LAYOUT = "one sub-folder per class of NIfTI files (.nii, .nii.gz, .hdr) and DICOM slices"
+_SUBJECT = re.compile(r"(?<![a-zA-Z0-9])sub-[a-zA-Z0-9]+")  # BIDS
+_CACHE_VERSION = 3
 
+Scan = Path | list[Slice]
 Window = Sequence[float | str]
 
 
 def volumes(data_dir: Path, window: Window | None = None, depth: int | None = None) -> Listing:
-  """Lists DATA_DIR/CLASS/VOLUME, VOLUME being a NIfTI file or a folder with a DICOM series.
+  """Lists the volumes in DATA_DIR/CLASS and below: NIfTI files and DICOM series.
 
-  A voxel v becomes (v - level) / width + 1/2, cut to [0, 1] (DICOM PS3.3, C.11.2.1.3.2). Without a
-  window CT in DICOM takes CT_WINDOW, everything else its own range from the 0.5th to the 99.5th
-  percentile. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to
-  one depth. Series with the same PatientID are one group.
+  A series is what has one PatientID, StudyInstanceUID and SeriesInstanceUID in a folder; it is
+  named by the folder, or by its first file where the folder is the class's or holds several. A
+  DICOM file of many frames is a volume.
+
+  A voxel v becomes (v - level) / width + 1/2, cut to [0, 1] (DICOM PS3.3, C.11.2.1.3.2), and black
+  where it is padding. Without a window CT takes CT_WINDOW, everything else its own range from the
+  0.5th to the 99.5th percentile; what NIfTI holds is CT where its smallest value is about that of
+  air. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to one depth.
+
+  One group is what has the same PatientID, or StudyInstanceUID; of other volumes what has the same
+  BIDS name (sub-...), or lies in the same folder of a class.
 
   Args:
     data_dir: the folder; its sub-folders in sorted order are the classes.
@@ -40,26 +61,30 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   if depth is not None and depth < 1:
     raise InputError("a depth of at least 1", str(depth), "raise it")
   classes = class_folders(data_dir, _LAYOUT)
-  files = {path: _files(path) for folder in classes for path in visible(folder)}
-  paths = [path for path in files if files[path]]
+  skipped: Counter[str] = Counter()
+  loose = sum(path.is_file() for path in visible(data_dir))
+  skipped.update({"outside the class folders": loose} if loose else {})
+  scans = {name: scan for folder in classes for name, scan in _scans(folder, skipped).items()}
+  paths = sorted(scans)
+  for reason, count in skipped.items():
+    logging.warning("%s: %d left out: %s", data_dir, count, reason)
 
   def look(path: Path) -> Volume:
-    return dicom.look(files[path]) if path.is_dir() else nifti.look(path)
+    scan = scans[path]
+    return nifti.look(path) if isinstance(scan, Path) else dicom.look(scan)
 
   def read(drawn: list[Path], image_size: int, cache_dir: Path | None) -> tuple[np.ndarray, int]:
-    slices = [file for path in drawn for file in files[path]]
+    files = [file for path in drawn for file in _files(scans[path])]
     made_of = [_CACHE_VERSION, "volumes", image_size, depth, limits]
-    headers = map(look, drawn)
-    return cached(cache_dir, slices, made_of, lambda: _decoded(headers, image_size, depth, limits))
+    looked = [look(path) for path in drawn]
+    return cached(cache_dir, files, made_of, lambda: _decoded(looked, image_size, depth, limits))
 
-  def patients(drawn: list[Path]) -> Sequence[object]:
-    names = [(path.is_dir() and dicom.patient(files[path])) or str(path) for path in drawn]
-    return names if len(set(names)) > 1 else drawn  # one name for all (anonymised) tells nothing
-
-  labels = [classes.index(path.parent) for path in paths]
+  labels = [classes.index(data_dir / path.relative_to(data_dir).parts[0]) for path in paths]
   names = tuple(path.name for path in classes)
-  name = data_dir.resolve().name
-  return Listing(name, "directory", data_dir, labels, names, paths, read, patients)
+  name, patients = data_dir.resolve().name, partial(_patients, data_dir, scans)
+  return Listing(
+    name, "directory", data_dir, labels, names, paths, read, patients, skipped=dict(skipped)
+  )
 
 
 def brain(data_dir: Path, window: Window | None = None, depth: int | None = None) -> Listing:
@@ -68,41 +93,102 @@ def brain(data_dir: Path, window: Window | None = None, depth: int | None = None
   return dataclasses.replace(listing, name="brain")
 
 
-def _files(path: Path) -> list[Path]:
-  """What a volume consists of: a NIfTI file or the slices in a folder; nothing elsewhere."""
-  if path.is_dir():
-    return dicom.slices(path)
-  return [path] if path.is_file() and path.name.lower().endswith(nifti.SUFFIXES) else []
+def _scans(
+  folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()
+) -> dict[Path, Scan]:
+  """The volumes in a class's folder and below; whatever else is there is counted as skipped."""
+  if folder.resolve() in above:  # a link in a circle
+    return {}
+  above = (*above, folder.resolve())
+  scans: dict[Path, Scan] = {}
+  companions: set[Path] = set()
+  others = 0
+  for path in visible(folder):
+    if path.is_dir():
+      scans |= _scans(path, skipped, above)
+    elif files := nifti.files(path):
+      scans[path] = path
+      companions.update(files)
+    else:
+      others += not is_dicom(path)
+  others -= len(companions - scans.keys())
+  skipped.update({"neither DICOM nor NIfTI": others} if others else {})
+  series: dict[tuple[str, ...], list[Slice]] = {}
+  for item in dicom.slices(folder, skipped):
+    series.setdefault(item.series, []).append(item)
+  for items in series.values():
+    alone = len(above) > 1 and len(series) == 1
+    scans[folder if alone else items[0].path] = items
+  return scans
+
+
+def _files(scan: Scan) -> list[Path]:
+  return nifti.files(scan) if isinstance(scan, Path) else list({item.path: 0 for item in scan})
+
+
+def _patients(data_dir: Path, scans: dict[Path, Scan], drawn: list[Path]) -> Sequence[object]:
+  """A name for each volume; one name for all (anonymised) tells nothing, so the next is tried."""
+  places = _owners(data_dir, drawn)
+  studies, names = list(places), list(places)
+  for index, scan in enumerate(map(scans.__getitem__, drawn)):
+    if not isinstance(scan, Path):
+      studies[index] = scan[0].study or places[index]
+      names[index] = scan[0].patient or studies[index]
+  return next((each for each in (names, studies, places) if len(set(each)) > 1), drawn)
+
+
+def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
+  """BIDS names, or folders of patients: the first one in a class of which there are several."""
+  owners = []
+  tops: dict[str, list[Path]] = {}
+  for path in paths:
+    tops.setdefault(path.relative_to(data_dir).parts[0], []).append(path.parent)
+  for path in paths:
+    relative = path.relative_to(data_dir)
+    common = os.path.commonpath(tops[relative.parts[0]])
+    below = path.relative_to(common).parts
+    subject = _SUBJECT.search(relative.as_posix())
+    owners.append(subject[0] if subject else below[0] if len(below) > 1 else str(path))
+  return owners
 
 
 def _decoded(
-  headers: Iterable[Volume], image_size: int, depth: int | None, limits: tuple[float, float] | None
+  looked: Sequence[Volume], image_size: int, depth: int | None, limits: tuple[float, float] | None
 ) -> Decoded:
   """The shape of the whole, and its volumes uint16 [depth, image_size, image_size, 1] in order."""
-  looked = list(headers)
   depth = depth or round(float(np.median([volume.shape[0] for volume in looked])))
   shape = (len(looked), depth, image_size, image_size, 1)
   if 2 * float(np.prod(shape, dtype=float)) > MAX_BYTES:
     expected = f"volumes of at most {MAX_BYTES >> 30} GiB in all"
     raise InputError(expected, f"{shape}", "lower --image_size, --depth or --num_images")
-  if limits is None and any(volume.hounsfield for volume in looked):
-    logging.info("CT without --window: level %g, width %g", *CT_WINDOW)
-
   bits = [8]
 
-  def read(volume: Volume) -> np.ndarray:
-    values = volume.read()  # [D, h, w]
-    bits.append(volume.bits or _bits(values))
-    window = limits or (CT_WINDOW if volume.hounsfield else _range(values))
-    return resize(windowed(values, *window)[..., None], image_size, depth)
+  def read() -> Iterator[np.ndarray]:  # one at a time: they may be large
+    counts: Counter[str] = Counter()
+    for index, volume in enumerate(looked, 1):
+      logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(looked))
+      values = volume.read()  # [D, h, w]
+      some = tissue(values, volume.path)
+      bits.append(volume.bits or stored_bits(values))
+      is_ct = looks_like_ct(some) if volume.hounsfield is None else volume.hounsfield
+      counts["CT"] += is_ct
+      window = limits or (CT_WINDOW if is_ct else own_range(some, values))
+      planes = np.concatenate([
+        decode.resize(
+          windowed(values[start : start + 16], *window, volume.inverted)[..., None], image_size
+        )
+        for start in range(0, len(values), 16)
+      ])
+      del values
+      yield resize(planes, image_size, depth)
+    if limits is None and counts["CT"]:
+      said = "%d of %d volumes are CT: without --window they take level %g, width %g"
+      mixed = counts["CT"] < len(looked)
+      log = logging.warning if mixed else logging.info
+      log(said + (", the others their own range" if mixed else ""),
+          counts["CT"], len(looked), *CT_WINDOW)  # fmt: skip
 
-  return shape, in_order(read, looked, threads=4), lambda: max(bits)
-
-
-def windowed(values: np.ndarray, level: float, width: float) -> np.ndarray:
-  """uint16 of the same shape: 0 at level - width / 2 and below, 65535 at level + width / 2."""
-  unit = (values - np.float32(level)) / np.float32(width) + np.float32(0.5)
-  return np.asarray(np.rint(65535 * np.clip(unit, 0, 1)), np.uint16)
+  return shape, read(), lambda: max(bits)
 
 
 def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
@@ -111,22 +197,12 @@ def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   if len(planes) == depth:
     return planes
   table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
-  resized = decode.resized_planes(table, depth, table.shape[2])
+  resized = np.empty((depth, table.shape[2]), np.uint16)
+  for start in range(0, table.shape[2], 2**15):  # in float32 all of it might not fit
+    strip = table[:, :, start : start + 2**15]
+    narrow = decode.resized_planes(strip, depth, strip.shape[2])
+    resized[:, start : start + 2**15] = narrow[0, ..., 0]
   return resized.reshape(depth, image_size, image_size, 1)
-
-
-def _bits(values: np.ndarray) -> int:
-  """12 where voxels are whole numbers whose range fits 4096 levels, as CT's do; else 16."""
-  return 12 if np.ptp(values) <= 4095 and (values == np.rint(values)).all() else 16
-
-
-def _range(values: np.ndarray) -> tuple[float, float]:
-  """Level and width from the 0.5th to the 99.5th percentile; from end to end where these meet."""
-  some = values.ravel()[:: max(values.size >> 20, 1)]
-  low, high = np.percentile(some, [0.5, 99.5]).tolist()
-  if low == high:
-    low, high = float(values.min()), float(values.max())
-  return (low + high) / 2, (high - low) or 1.0
 
 
 def _window(window: Window) -> tuple[float, float]:

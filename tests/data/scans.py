@@ -1,8 +1,12 @@
 """Small scans as files."""
 
+from collections import Counter
+
 import nibabel
 import numpy as np
 import pydicom
+
+from hfc_tf.data import dicom, slices
 
 SERIES = pydicom.uid.generate_uid(entropy_srcs=["series"])
 PIXELS = np.random.default_rng(0).integers(0, 4096, (5, 4, 6), dtype=np.uint16)  # [D, H, W]
@@ -50,6 +54,11 @@ def series(folder, order=(3, 0, 4, 1, 2), **elements):
   for name, index in enumerate(order):
     save(folder / f"{name}.dcm", PIXELS[index], position=2.5 * index - 40, **elements)
   return folder
+
+
+def look(path):
+  """The DICOM volume in a folder or in one file."""
+  return dicom.look(dicom.slices(path) if path.is_dir() else slices.slices(path, Counter()))
 
 
 LPS = np.diag([-0.5, -0.5, 3.0, 1])  # columns to the patient's left, rows to the back

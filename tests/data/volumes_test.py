@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import logging as absl_logging
 
 from hfc_tf import data
 from hfc_tf.data import volumes
 from hfc_tf.errors import InputError
 
-pytest.importorskip("nibabel")
+nibabel = pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
 scans = pytest.importorskip("tests.data.scans")
 
@@ -59,17 +58,7 @@ def test_bits_are_those_of_scanners(tmp_path):
       assert (dataset.bits, dataset.levels) == (bits, 2**bits - 1), name
 
 
-def test_windowing_by_hand():
-  values = np.array([-100.0, 0, 20, 40, 80, 500])
-  # (v - 40) / 80 + 1/2 = 0, 0, 1/4, 1/2, 1, 1
-  np.testing.assert_array_equal(
-    volumes.windowed(values, 40, 80), [0, 0, 16384, 32768, 65535, 65535]
-  )
-
-
-def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, monkeypatch):
-  said = []
-  monkeypatch.setattr(absl_logging, "info", lambda text, *args: said.append(text % args))
+def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, caplog):
   ramp = np.arange(4 * 6 * 6, dtype=np.int16).reshape(4, 6, 6)
   scans.nifti(tmp_path / "a" / "ramp.nii", ramp)
   scans.nifti(tmp_path / "a" / "flat.nii", cube(7))
@@ -79,7 +68,7 @@ def test_ct_takes_its_window_and_the_rest_its_own_range(tmp_path, monkeypatch):
   assert np.ptp(flat) == 0
   low, high = np.percentile(ramp, [0.5, 99.5])
   np.testing.assert_allclose(ct_less / 65535, np.clip((ramp - low) / (high - low), 0, 1), atol=1e-4)
-  assert any("level 40, width 400" in line for line in said)
+  assert "1 of 3 volumes are CT: without --window they take level 40, width 400" in caplog.text
   ct = data.load("volumes", tmp_path, 6, depth=5).pixels[2]
   hounsfield = scans.PIXELS.astype(float) - 2048
   same = data.load("volumes", tmp_path, 6, depth=5, window=("40", "400")).pixels[2]
@@ -115,6 +104,52 @@ def test_patients_are_groups(tmp_path):
   for label, name in (("a", "1"), ("a", "2"), ("b", "3")):
     scans.series(tmp_path / label / name, PatientID="anonymous")
   assert data.load("volumes", tmp_path, 6).groups is None
+
+
+def test_patients_by_study_by_bids_name_and_by_folder(tmp_path):
+  def groups(name, *paths):
+    for path in paths:
+      scans.nifti(tmp_path / name / path, cube(len(path)))
+    return data.load("volumes", tmp_path / name, 6).groups
+
+  for label, name, who, study in (
+    ("a", "1", "  007", "1.1"), ("a", "2", "", "1.2"), ("b", "3", "007", "1.3"),
+    ("b", "4", None, "1.2"),
+  ):  # fmt: skip
+    scans.series(tmp_path / "dicom" / label / name, PatientID=who, StudyInstanceUID=study)
+  assert groups("dicom").tolist() == [0, 1, 0, 1]
+  first = groups("bids", "a/sub-01/ses-1/anat/sub-01_T1w.nii", "a/sub-02/sub-02_T1w.nii",
+                 "a/sub-01_T2w.nii.gz", "b/sub-03/x.nii")  # fmt: skip
+  assert first[0] == first[1] and len(set(first)) == 3
+  second = groups("folders", "a/all/P1/1.nii", "a/all/P1/2.nii", "a/all/P2/1.nii", "b/x/3.nii",
+                  "b/x/4.nii")  # fmt: skip
+  assert second[0] == second[1] and len(set(second)) == 4
+
+
+def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
+  root = tmp_path / "scans"
+  for label in "ab":
+    scans.series(root / label / "P1" / "study" / "series")
+    scans.series(root / label)
+    for index in range(3):
+      scans.save(root / label / "xray" / f"{index}.dcm", scans.PIXELS[0], Modality="DX",
+        SeriesInstanceUID=f"1.2.{index}")  # fmt: skip
+  (root / "a" / "P1" / "again").symlink_to(root / "a")
+  (root / "a" / "P1" / "readme.txt").write_text("ignored")
+  (root / "labels.csv").write_text("ignored")
+  nibabel.Nifti1Pair(cube(0), np.eye(4)).to_filename(root / "b" / "pair.img")
+  (root / "b" / "alone.img").write_bytes(b"raw")
+  scans.save(root / "b" / "P1" / "screen.dcm", scans.PIXELS[0], PhotometricInterpretation="RGB")
+  dataset = data.load("volumes", root, 6, depth=4)
+  each = ["0.dcm", "P1/study/series", "xray/0.dcm", "xray/1.dcm", "xray/2.dcm"]
+  assert dataset.ids == [f"a/{name}" for name in each] + sorted(
+    [f"b/{name}" for name in each] + ["b/pair.hdr"]
+  )
+  assert dataset.labels.tolist() == [0] * 5 + [1] * 6
+  assert dataset.skipped == {
+    "outside the class folders": 1, "neither DICOM nor NIfTI": 2, "a DICOM image in colour": 1,
+  }  # fmt: skip
+  assert "2 left out: neither DICOM nor NIfTI" in caplog.text
 
 
 def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypatch):
@@ -153,8 +188,8 @@ def test_bad_sizes_and_folders(folder, tmp_path, monkeypatch):
     data.load("volumes", folder, 6, depth=0)
   with pytest.raises(InputError, match="nothing at"):
     data.load("volumes", tmp_path / "gone")
-  with pytest.raises(InputError, match="none of class 4, empty"):
-    data.load("volumes", folder / "b")  # class 4 holds slices, no volumes
+  with pytest.raises(InputError, match="none of class empty in"):
+    data.load("volumes", folder / "b")
   (tmp_path / "flat" / "a").parent.mkdir()
   scans.nifti(tmp_path / "flat" / "a.nii", cube(0))
   with pytest.raises(InputError, match="no sub-folder"):
