@@ -24,7 +24,7 @@ class Volume:
       right to the left, as axial CT slices are stored.
     shape: (D, H, W).
     hounsfield: whether the header says that this is CT; None where it says nothing.
-    bits: of a stored voxel, by the header; None where only the voxels tell.
+    bits: 8 where the header says that a voxel has no more; None where the voxels tell.
     inverted: whether small values are bright.
   """
 

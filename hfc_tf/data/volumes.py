@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -22,7 +23,7 @@ from hfc_tf.data.windows import (
   BRAIN_WINDOW,
   CT_WINDOW,
   looks_like_ct,
-  own_range,
+  percentiles,
   stored_bits,
   tissue,
   windowed,
@@ -30,7 +31,11 @@ from hfc_tf.data.windows import (
 from hfc_tf.errors import InputError
 
 _LAYOUT = "one sub-folder per class of NIfTI files (.nii, .nii.gz, .hdr) and DICOM slices"
-_SUBJECT = re.compile(r"(?<![a-zA-Z0-9])sub-[a-zA-Z0-9]+")  # BIDS
+_SUBJECT = re.compile(r"(?<![a-zA-Z0-9])sub-([a-zA-Z0-9]+)")  # BIDS
+_MASK = re.compile(
+  r"(^segmentation|[ ._-](masks?|d?seg|segmentation|labels?))[ ._-]?\d*\.(nii|hdr)", re.I
+)
+_MOST_SCANS = 12  # of a patient, on average
 _CACHE_VERSION = 3
 
 Scan = Path | list[Slice]
@@ -93,26 +98,28 @@ def brain(data_dir: Path, window: Window | None = None, depth: int | None = None
   return dataclasses.replace(listing, name="brain")
 
 
-def _scans(
-  folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()
-) -> dict[Path, Scan]:
+def _scans(folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()) -> dict[Path, Scan]:
   """The volumes in a class's folder and below; whatever else is there is counted as skipped."""
   if folder.resolve() in above:  # a link in a circle
     return {}
   above = (*above, folder.resolve())
   scans: dict[Path, Scan] = {}
-  companions: set[Path] = set()
+  images: dict[Path, list[Path]] = {}
   others = 0
   for path in visible(folder):
     if path.is_dir():
       scans |= _scans(path, skipped, above)
     elif files := nifti.files(path):
-      scans[path] = path
-      companions.update(files)
+      images[path] = files
     else:
       others += not is_dicom(path)
-  others -= len(companions - scans.keys())
-  skipped.update({"neither DICOM nor NIfTI": others} if others else {})
+  others -= len({file for files in images.values() for file in files} - images.keys())
+  masks = [path for path in images if _MASK.search(path.name)]
+  if len(masks) == len(images):
+    masks = []
+  scans |= {path: path for path in images if path not in masks}
+  for reason, count in (("neither DICOM nor NIfTI", others), ("masks beside volumes", len(masks))):
+    skipped.update({reason: count} if count else {})
   series: dict[tuple[str, ...], list[Slice]] = {}
   for item in dicom.slices(folder, skipped):
     series.setdefault(item.series, []).append(item)
@@ -138,18 +145,21 @@ def _patients(data_dir: Path, scans: dict[Path, Scan], drawn: list[Path]) -> Seq
 
 
 def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
-  """BIDS names, or folders of patients: the first one in a class of which there are several."""
-  owners = []
-  tops: dict[str, list[Path]] = {}
+  """BIDS names, or folders of patients: the first of which a class has several."""
+  folders: dict[str, list[str]] = {}
   for path in paths:
-    tops.setdefault(path.relative_to(data_dir).parts[0], []).append(path.parent)
-  for path in paths:
-    relative = path.relative_to(data_dir)
-    common = os.path.commonpath(tops[relative.parts[0]])
-    below = path.relative_to(common).parts
-    subject = _SUBJECT.search(relative.as_posix())
-    owners.append(subject[0] if subject else below[0] if len(below) > 1 else str(path))
-  return owners
+    label, *between = path.relative_to(data_dir).parts[:-1]
+    folders.setdefault(label, []).append("/".join(between))
+  above = [os.path.commonpath(each) for each in folders.values() if len(set(each)) > 1]
+  depth = min((len(Path(common).parts) for common in above), default=sys.maxsize)
+  owners = [path.relative_to(data_dir).parts[1:-1][depth : depth + 1] for path in paths]
+  if _MOST_SCANS * len(set(owners)) < len(paths):
+    owners = [()] * len(paths)  # so few folders are no patients, but kinds of scan
+  subjects = [_SUBJECT.search(path.relative_to(data_dir).as_posix()) for path in paths]
+  return [
+    subject[1] if subject else owner[0] if owner else str(path)
+    for path, subject, owner in zip(paths, subjects, owners, strict=True)
+  ]
 
 
 def _decoded(
@@ -165,22 +175,25 @@ def _decoded(
 
   def read() -> Iterator[np.ndarray]:  # one at a time: they may be large
     counts: Counter[str] = Counter()
+    padded: list[float] = []
     for index, volume in enumerate(looked, 1):
       logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(looked))
       values = volume.read()  # [D, h, w]
       some = tissue(values, volume.path)
       bits.append(volume.bits or stored_bits(values))
+      padded.append(np.isnan(values).mean())
       is_ct = looks_like_ct(some) if volume.hounsfield is None else volume.hounsfield
       counts["CT"] += is_ct
-      window = limits or (CT_WINDOW if is_ct else own_range(some, values))
-      planes = np.concatenate([
-        decode.resize(
-          windowed(values[start : start + 16], *window, volume.inverted)[..., None], image_size
-        )
-        for start in range(0, len(values), 16)
-      ])
+      window = limits or (CT_WINDOW if is_ct else percentiles(some, values))
+      planes = np.empty((len(values), image_size, image_size, 1), np.uint16)
+      for row, plane in enumerate(values):
+        grey = windowed(plane, *window, volume.inverted)[..., None]
+        planes[row] = decode.resize(grey, image_size)
       del values
       yield resize(planes, image_size, depth)
+    if any(padded):
+      said = "%d of %d volumes hold padding, up to %.3g %% of one: it is black"
+      logging.info(said, np.count_nonzero(padded), len(looked), 100 * max(padded))
     if limits is None and counts["CT"]:
       said = "%d of %d volumes are CT: without --window they take level %g, width %g"
       mixed = counts["CT"] < len(looked)
@@ -197,11 +210,7 @@ def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   if len(planes) == depth:
     return planes
   table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
-  resized = np.empty((depth, table.shape[2]), np.uint16)
-  for start in range(0, table.shape[2], 2**15):  # in float32 all of it might not fit
-    strip = table[:, :, start : start + 2**15]
-    narrow = decode.resized_planes(strip, depth, strip.shape[2])
-    resized[:, start : start + 2**15] = narrow[0, ..., 0]
+  resized = decode.resized_planes(table, depth, table.shape[2])
   return resized.reshape(depth, image_size, image_size, 1)
 
 

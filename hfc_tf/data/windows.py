@@ -8,7 +8,7 @@ from hfc_tf.errors import InputError
 
 CT_WINDOW = (40.0, 400.0)  # soft tissue: level and width in Hounsfield units
 BRAIN_WINDOW = (40.0, 80.0)
-_AIR = (-1500.0, -200.0)  # where the smallest value of CT lies, and of hardly anything else
+_AIR = (-1500.0, -200.0)  # where CT has its smallest values, and hardly anything else
 _PADDING = -1100.0  # Hounsfield units: no air is less
 
 
@@ -32,13 +32,11 @@ def tissue(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def looks_like_ct(some: np.ndarray) -> bool:
-  """Whether the smallest of a volume's values is that of air, or of fat and air in one voxel."""
-  return bool(_AIR[0] <= some.min() <= _AIR[1])
+  """Whether the smallest values are those of air; a few may be lower than others' by ringing."""
+  return bool(_AIR[0] <= some.min() and np.percentile(some, 0.5) <= _AIR[1])
 
 
-def windowed(
-  values: np.ndarray, level: float, width: float, inverted: bool = False
-) -> np.ndarray:
+def windowed(values: np.ndarray, level: float, width: float, inverted: bool = False) -> np.ndarray:
   """uint16 of the same shape: 0 at level - width / 2 and below, 65535 at level + width / 2.
 
   `inverted` the other way round; NaN becomes 0 either way.
@@ -56,7 +54,7 @@ def stored_bits(values: np.ndarray) -> int:
   return 12 if whole else 16
 
 
-def own_range(some: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+def percentiles(some: np.ndarray, values: np.ndarray) -> tuple[float, float]:
   """Level and width from the 0.5th to the 99.5th percentile; from end to end where these meet."""
   low, high = np.percentile(some, [0.5, 99.5]).tolist()
   if low == high:

@@ -112,7 +112,6 @@ def test_both_usual_syntaxes(tmp_path, syntax):
 @pytest.mark.parametrize(
   ("syntax", "said"),
   [
-    (pydicom.uid.DeflatedExplicitVRLittleEndian, "that pydicom decodes; found Deflated"),
     (pydicom.uid.MPEG2MPML, "that pydicom decodes; found MPEG2"),
     (pydicom.uid.JPEGLosslessSV1, r"can be decompressed; found JPEG Lossless.*hfc_tf\[dicom\]"),
   ],
@@ -132,6 +131,35 @@ def test_what_nothing_decompresses_is_refused_unread(tmp_path, monkeypatch, synt
     monkeypatch.setattr(pydicom.pixels, "get_decoder", lambda _: decoder)
   with pytest.raises(InputError, match=said):
     look(path)
+
+
+def test_deflated_files_are_unpacked_within_bounds(tmp_path, monkeypatch):
+  path = scans.save(
+    tmp_path / "a.dcm", scans.PIXELS[0], 0.0, pydicom.uid.DeflatedExplicitVRLittleEndian
+  )
+  np.testing.assert_array_equal(look(path).read()[0], scans.PIXELS[0].astype(np.float32) - 1024)
+  scans.save(path, np.zeros((3000, 3000), np.uint16), 0.0,
+    pydicom.uid.DeflatedExplicitVRLittleEndian)  # fmt: skip
+  monkeypatch.setattr(slices, "_MAX_BYTES", 2**26)
+  with pytest.raises(InputError, match=r"a\.dcm: it unpacks to more than 16 MiB"):
+    look(path)
+
+
+@pytest.mark.parametrize("high", [11, 15])
+def test_run_lengths_hold_the_bits_beside_the_pixel_too(tmp_path, high):
+  path = scans.save(tmp_path / "a.dcm", scans.PIXELS[0] << (high - 11), 0.0, RescaleIntercept=0)
+  packed = pydicom.dcmread(path)
+  packed.compress(pydicom.uid.RLELossless)
+  packed.BitsStored, packed.HighBit = 12, high
+  packed.add_new("PixelPaddingValue", "US", int(scans.PIXELS[0, 1, 1]))
+  packed.save_as(path)
+  wanted = scans.PIXELS[0].astype(np.float32)
+  wanted[wanted == wanted[1, 1]] = np.nan
+  np.testing.assert_array_equal(look(path).read()[0], wanted)
+  packed.PixelData = pydicom.encaps.encapsulate([b"\1" * 2**21])
+  packed.save_as(path)
+  with pytest.raises(InputError, match="bytes of compressed pixels, at most"):
+    look(path).read()
 
 
 def test_files_that_are_no_slices_are_counted(tmp_path):

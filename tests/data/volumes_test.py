@@ -41,7 +41,8 @@ def test_folder_per_class_of_both_kinds(folder):
 def test_bits_are_those_of_scanners(tmp_path):
   for name, series, voxels, bits in (
     ("dicom", {"BitsStored": 12, "HighBit": 11}, None, 12),
-    ("deep", {}, None, 16),
+    ("deep", {"RescaleSlope": 1.5}, None, 16),
+    ("flat", {"BitsStored": 8, "HighBit": 7}, None, 8),
     ("ct", None, [-1024, 3071], 12),
     ("counts", None, [0, 4096], 16),
     ("floats", None, [0.5, 1.0], 16),
@@ -124,6 +125,19 @@ def test_patients_by_study_by_bids_name_and_by_folder(tmp_path):
   second = groups("folders", "a/all/P1/1.nii", "a/all/P1/2.nii", "a/all/P2/1.nii", "b/x/3.nii",
                   "b/x/4.nii")  # fmt: skip
   assert second[0] == second[1] and len(set(second)) == 4
+  third = groups("one", "a/P1/1.nii", "a/P1/2.nii", "b/P2/1.nii", "b/P3/1.nii")
+  assert third[0] == third[1] and len(set(third)) == 3
+  kinds = [f"{label}/{kind}/{n}.nii" for label in "ab" for kind in ("T1", "T2") for n in range(7)]
+  assert groups("kinds", *kinds) is None  # two folders of each class are no patients
+
+
+def test_masks_beside_volumes_are_no_volumes(tmp_path):
+  names = ("x.nii", "x_mask.nii.gz", "segmentation-0.nii", "x_label2.nii", "label_x.nii", "seg.nii")
+  for path in [*(tmp_path / "a" / name for name in names), tmp_path / "b" / "alone_seg.nii"]:
+    scans.nifti(path, cube(0))
+  dataset = data.load("volumes", tmp_path, 6)
+  assert dataset.ids == ["a/label_x.nii", "a/seg.nii", "a/x.nii", "b/alone_seg.nii"]
+  assert dataset.skipped == {"masks beside volumes": 3}
 
 
 def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
