@@ -186,8 +186,8 @@ def _decoded(
       counts["CT"] += is_ct
       window = limits or (CT_WINDOW if is_ct else percentiles(some, values))
       planes = np.empty((len(values), image_size, image_size, 1), np.uint16)
-      for row, plane in enumerate(values):
-        grey = windowed(plane, *window, volume.inverted)[..., None]
+      for row in range(len(values)):
+        grey = windowed(values[row], *window, volume.inverted)[..., None]
         planes[row] = decode.resize(grey, image_size)
       del values
       yield resize(planes, image_size, depth)
