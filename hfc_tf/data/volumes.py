@@ -51,11 +51,13 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
 
   A voxel v becomes (v - level) / width + 1/2, cut to [0, 1] (DICOM PS3.3, C.11.2.1.3.2), and black
   where it is padding. Without a window CT takes CT_WINDOW, everything else its own range from the
-  0.5th to the 99.5th percentile; what NIfTI holds is CT where its smallest value is about that of
-  air. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to one depth.
+  0.5th to the 99.5th percentile; what NIfTI holds is CT where its smallest values are about those
+  of air. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to one
+  depth.
 
   One group is what has the same PatientID, or StudyInstanceUID; of other volumes what has the same
-  BIDS name (sub-...), or lies in the same folder of a class.
+  BIDS name (sub-...), or lies in the same folder of a class. What a name calls a mask is left out
+  where others lie beside it.
 
   Args:
     data_dir: the folder; its sub-folders in sorted order are the classes.
@@ -109,6 +111,8 @@ def _scans(folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()) ->
   for path in visible(folder):
     if path.is_dir():
       scans |= _scans(path, skipped, above)
+    elif not path.is_file():  # a pipe would never end
+      others += 1
     elif files := nifti.files(path):
       images[path] = files
     else:
@@ -155,7 +159,7 @@ def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
   owners = [path.relative_to(data_dir).parts[1:-1][depth : depth + 1] for path in paths]
   if _MOST_SCANS * len(set(owners)) < len(paths):
     owners = [()] * len(paths)  # so few folders are no patients, but kinds of scan
-  subjects = [_SUBJECT.search(path.relative_to(data_dir).as_posix()) for path in paths]
+  subjects = [_SUBJECT.search("/".join(path.relative_to(data_dir).parts[1:])) for path in paths]
   return [
     subject[1] if subject else owner[0] if owner else str(path)
     for path, subject, owner in zip(paths, subjects, owners, strict=True)

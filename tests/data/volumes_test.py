@@ -1,3 +1,6 @@
+import os
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,8 +44,10 @@ def test_folder_per_class_of_both_kinds(folder):
 def test_bits_are_those_of_scanners(tmp_path):
   for name, series, voxels, bits in (
     ("dicom", {"BitsStored": 12, "HighBit": 11}, None, 12),
-    ("deep", {"RescaleSlope": 1.5}, None, 16),
-    ("flat", {"BitsStored": 8, "HighBit": 7}, None, 8),
+    ("wide", {"RescaleSlope": 2}, None, 16),
+    ("narrow", {}, None, 12),
+    ("bytes", {"BitsStored": 8, "HighBit": 7}, None, 8),
+    ("octets", None, [0, 255], 8),
     ("ct", None, [-1024, 3071], 12),
     ("counts", None, [0, 4096], 16),
     ("floats", None, [0.5, 1.0], 16),
@@ -51,7 +56,8 @@ def test_bits_are_those_of_scanners(tmp_path):
       place = tmp_path / name / kind / "1"
       if series is None:
         array = np.resize(np.array(voxels), (4, 6, 6))
-        scans.nifti(place.with_suffix(".nii"), array.astype(np.int16 if bits < 16 else np.float32))
+        dtype = {8: np.uint8, 12: np.int16, 16: np.float32}[bits]
+        scans.nifti(place.with_suffix(".nii"), array.astype(dtype))
       else:
         scans.series(place, **series)
     for _ in range(2):
@@ -149,6 +155,7 @@ def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
       scans.save(root / label / "xray" / f"{index}.dcm", scans.PIXELS[0], Modality="DX",
         SeriesInstanceUID=f"1.2.{index}")  # fmt: skip
   (root / "a" / "P1" / "again").symlink_to(root / "a")
+  os.mkfifo(root / "b" / "pipe.nii")
   (root / "a" / "P1" / "readme.txt").write_text("ignored")
   (root / "labels.csv").write_text("ignored")
   nibabel.Nifti1Pair(cube(0), np.eye(4)).to_filename(root / "b" / "pair.img")
@@ -161,9 +168,9 @@ def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
   )
   assert dataset.labels.tolist() == [0] * 5 + [1] * 6
   assert dataset.skipped == {
-    "outside the class folders": 1, "neither DICOM nor NIfTI": 2, "a DICOM image in colour": 1,
+    "outside the class folders": 1, "neither DICOM nor NIfTI": 3, "a DICOM image in colour": 1,
   }  # fmt: skip
-  assert "2 left out: neither DICOM nor NIfTI" in caplog.text
+  assert "3 left out: neither DICOM nor NIfTI" in caplog.text
 
 
 def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypatch):
@@ -178,6 +185,17 @@ def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypat
   assert len(list(cache.iterdir())) == 3
   monkeypatch.setattr(volumes, "_decoded", None)  # nothing may be read again
   np.testing.assert_array_equal(read(window=(40, 80)), first)
+
+
+def test_one_volume_is_in_memory_at_a_time(tmp_path):
+  one = np.random.default_rng(0).integers(0, 900, (64, 256, 256), np.int16)
+  for name in ("a/1", "a/2", "b/1", "b/2"):
+    scans.nifti(tmp_path / f"{name}.nii", one)
+  tracemalloc.start()
+  data.load("volumes", tmp_path, 8)
+  peak = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert peak < 2 * 4 * one.size  # in float32, and what is sampled and resized of it
 
 
 def test_brain_is_read_in_the_brain_window(folder):
