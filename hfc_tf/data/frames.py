@@ -24,8 +24,8 @@ def units(dataset: Any) -> Iterator[np.ndarray]:
     if len(dataset.PixelData) > most:
       raise ValueError(f"{len(dataset.PixelData)} bytes of compressed pixels, at most {most}")
   options = {"correct_unused_bits": False} if _is_bare(dataset) else {}
-  stored = package("pydicom.pixels", "volumes").iter_pixels(dataset, **options)
-  for frame, values in enumerate(stored):
+  stored = package("pydicom.pixels", "volumes").pixel_array(dataset, **options)
+  for frame, values in enumerate(stored.reshape(-1, *stored.shape[-2:])):
     yield _units(dataset, values, frame)
 
 
