@@ -70,12 +70,12 @@ def slices(path: Path, skipped: Counter[str]) -> list[Slice]:
     InputError: the file is damaged or too large, or nothing decompresses it.
   """
   header = None if path.name == "DICOMDIR" else _dataset(path, _HEADER)
-  reason = "a DICOM index" if header is None else _no_slice(header)
-  if reason:
-    skipped[reason] += 1
-    return []
   with readable(_SLICE, path):
-    return _slices(header, path)
+    reason = "a DICOM index" if header is None else _no_slice(header)
+    if not reason:
+      return _slices(header, path)
+  skipped[reason] += 1
+  return []
 
 
 def pixels(ordered: Sequence[Slice]) -> np.ndarray:

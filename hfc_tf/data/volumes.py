@@ -23,6 +23,7 @@ from hfc_tf.data.windows import (
   BRAIN_WINDOW,
   CT_WINDOW,
   looks_like_ct,
+  parsed,
   percentiles,
   stored_bits,
   tissue,
@@ -64,7 +65,7 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
     window: (level, width) in the files' units, as numbers or text.
     depth: slices; None takes the median of the volumes drawn.
   """
-  limits = None if window is None else _window(window)
+  limits = None if window is None else parsed(window)
   if depth is not None and depth < 1:
     raise InputError("a depth of at least 1", str(depth), "raise it")
   classes = class_folders(data_dir, _LAYOUT)
@@ -189,12 +190,13 @@ def _decoded(
       is_ct = looks_like_ct(some) if volume.hounsfield is None else volume.hounsfield
       counts["CT"] += is_ct
       window = limits or (CT_WINDOW if is_ct else percentiles(some, values))
-      planes = np.empty((len(values), image_size, image_size, 1), np.uint16)
+      grey = np.empty(values.shape, np.uint16)
       for row in range(len(values)):
-        grey = windowed(values[row], *window, volume.inverted)[..., None]
-        planes[row] = decode.resize(grey, image_size)
+        grey[row] = windowed(values[row], *window, volume.inverted)
       del values
-      yield resize(planes, image_size, depth)
+      pixels = _resized(grey, image_size, depth)
+      del grey
+      yield pixels
     if any(padded):
       said = "%d of %d volumes hold padding, up to %.3g %% of one: it is black"
       logging.info(said, np.count_nonzero(padded), len(looked), 100 * max(padded))
@@ -208,6 +210,35 @@ def _decoded(
   return shape, read(), lambda: max(bits)
 
 
+def _resized(grey: np.ndarray, image_size: int, depth: int) -> np.ndarray:
+  """As `resize`, of uint16 [D, H, W] and in little memory: first the axes that shrink."""
+  if image_size**2 > grey[0].size:
+    return _in_plane(_along_depth(grey, depth), image_size)
+  return _along_depth(_in_plane(grey, image_size), depth)
+
+
+def _in_plane(planes: np.ndarray, image_size: int) -> np.ndarray:
+  """uint16 [D, H, W, ...] to [D, image_size, image_size, 1], a slice at a time."""
+  resized = np.empty((len(planes), image_size, image_size, 1), np.uint16)
+  for row in range(len(planes)):
+    resized[row] = decode.resize(planes[row].reshape(*planes.shape[1:3], 1), image_size)
+  return resized
+
+
+def _along_depth(planes: np.ndarray, depth: int) -> np.ndarray:
+  """uint16 [D, ...] to [depth, ...], linearly, antialiased, some columns at a time."""
+  if len(planes) == depth:
+    return planes
+  table = planes.reshape(1, len(planes), -1, 1)
+  resized = np.empty((depth, table.shape[2]), np.uint16)
+  width = max(2**24 // max(len(planes), depth), 1)
+  for start in range(0, table.shape[2], width):
+    strip = table[:, :, start : start + width]
+    narrow = decode.resized_planes(strip, depth, strip.shape[2])
+    resized[:, start : start + width] = narrow[0, ..., 0]
+  return resized.reshape(depth, *planes.shape[1:])
+
+
 def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   """Resizes uint16 [D, H, W, 1] to [depth, image_size, image_size, 1], linearly, antialiased."""
   planes = decode.resize(pixels, image_size)  # [D, S, S, 1]
@@ -216,14 +247,3 @@ def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
   table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
   resized = decode.resized_planes(table, depth, table.shape[2])
   return resized.reshape(depth, image_size, image_size, 1)
-
-
-def _window(window: Window) -> tuple[float, float]:
-  try:
-    level, width = (float(value) for value in window)
-    if not (np.isfinite(level) and 0 < width < np.inf):
-      raise ValueError
-  except ValueError:
-    found = ",".join(map(str, window))
-    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
-  return level, width

@@ -1,5 +1,6 @@
 """From a scanner's units to grey values: what is padding, what is CT, and which range is shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,15 @@ def percentiles(some: np.ndarray, values: np.ndarray) -> tuple[float, float]:
   if low == high:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
   return (low + high) / 2, (high - low) or 1.0
+
+
+def parsed(window: Sequence[float | str]) -> tuple[float, float]:
+  """Level and width as numbers; InputError for what is none."""
+  try:
+    level, width = (float(value) for value in window)
+    if not (np.isfinite(level) and 0 < width < np.inf):
+      raise ValueError
+  except ValueError:
+    found = ",".join(map(str, window))
+    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
+  return level, width

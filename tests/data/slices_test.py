@@ -182,6 +182,20 @@ def test_files_that_are_no_slices_are_counted(tmp_path):
   assert counts == dict.fromkeys([*kinds, "a DICOM file without an image"], 1)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_headers_are_refused_or_do_no_harm(tmp_path):
+  path = scans.save(tmp_path / "bad.dcm", scans.PIXELS[0], 0.0)
+  whole, refused = path.read_bytes(), 0
+  for offset in range(132, 400, 2):
+    path.write_bytes(whole[:offset] + b"UY" + whole[offset + 2 :])
+    try:
+      look(path).read()
+    except InputError as error:
+      assert "\n" not in str(error) and "bad.dcm" in str(error)
+      refused += 1
+  assert refused > 20
+
+
 @pytest.mark.parametrize("kept", [0, 100, 140, 200, 600, -9])
 def test_truncated_files(tmp_path, kept):
   path = scans.save(tmp_path / "cut.dcm", scans.PIXELS[0], 0.0)
