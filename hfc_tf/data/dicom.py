@@ -37,14 +37,14 @@ def look(slices: Sequence[Slice]) -> Volume:
     InputError: the slices are no one series, too many, or lie at one place.
   """
   first = slices[0]
-  folder = first.path.parent
+  where = first.path if len(slices) > 1 and slices[1].path == first.path else first.path.parent
   for name in ("series", "shape", "inverted"):
     for item in slices:
       if getattr(item, name) != getattr(first, name):
         found = f"{getattr(first, name)} in {first.path}, {getattr(item, name)} in {item.path}"
         raise InputError(f"one {name} in a volume", found, "keep one series per folder")
-  check_size((len(slices), *first.shape), folder)
-  with readable("a readable series of slices with positions", folder):
+  check_size((len(slices), *first.shape), where)
+  with readable("a readable series of slices with positions", where):
     places, axes = _places(slices)
     order = np.argsort(places, kind="stable")
     ordered, places = [slices[index] for index in order], places[order]
@@ -56,11 +56,11 @@ def look(slices: Sequence[Slice]) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = _FLIP @ directions
     shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
-  _warn(ordered, places, axes, directions)
+  _warn(where, ordered, places, axes, directions)
   known = {"": None, "CT": True}.get(first.modality, False)
   bits = 8 if max(item.bits for item in slices) <= 8 else None
   read = partial(_read, ordered, affine)
-  return Volume(folder, read, shape, known, bits, first.inverted)
+  return Volume(where, read, shape, known, bits, first.inverted)
 
 
 def _read(slices: Sequence[Slice], affine: np.ndarray) -> np.ndarray:
@@ -112,11 +112,14 @@ def _directions(slices: Sequence[Slice], axes: np.ndarray | None) -> np.ndarray:
 
 
 def _warn(
-  slices: Sequence[Slice], places: np.ndarray, axes: np.ndarray | None, directions: np.ndarray
+  where: Path,
+  slices: Sequence[Slice],
+  places: np.ndarray,
+  axes: np.ndarray | None,
+  directions: np.ndarray,
 ) -> None:
   if len(slices) == 1:
     return
-  where = slices[0].path if slices[0].frame != slices[-1].frame else slices[0].path.parent
   lacking = "orientation" if axes is None else "position"
   without = sum(not item.axes if axes is None else not item.corner for item in slices)
   if without:

@@ -1,9 +1,7 @@
 """A folder per class of volumes: NIfTI files and DICOM series, in folders as they come."""
 
 import dataclasses
-import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -17,6 +15,7 @@ from hfc_tf.data.arrays import MAX_BYTES
 from hfc_tf.data.cache import Decoded, cached
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
+from hfc_tf.data.owners import owners
 from hfc_tf.data.slices import Slice, is_dicom
 from hfc_tf.data.volume import Volume
 from hfc_tf.data.windows import (
@@ -32,11 +31,9 @@ from hfc_tf.data.windows import (
 from hfc_tf.errors import InputError
 
 _LAYOUT = "one sub-folder per class of NIfTI files (.nii, .nii.gz, .hdr) and DICOM slices"
-_SUBJECT = re.compile(r"(?<![a-zA-Z0-9])sub-([a-zA-Z0-9]+)")  # BIDS
 _MASK = re.compile(
   r"(^segmentation|[ ._-](masks?|d?seg|segmentation|labels?))[ ._-]?\d*\.(nii|hdr)", re.I
 )
-_MOST_SCANS = 12  # of a patient, on average
 _CACHE_VERSION = 3
 
 Scan = Path | list[Slice]
@@ -72,10 +69,17 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
   skipped: Counter[str] = Counter()
   loose = sum(path.is_file() for path in visible(data_dir))
   skipped.update({"outside the class folders": loose} if loose else {})
-  scans = {name: scan for folder in classes for name, scan in _scans(folder, skipped).items()}
-  paths = sorted(scans)
+  scans: dict[Path, Scan] = {}
+  labels: list[int] = []
+  for label, folder in enumerate(classes):
+    members = _scans(folder, skipped)
+    scans |= dict(sorted(members.items()))
+    labels += [label] * len(members)
   for reason, count in skipped.items():
     logging.warning("%s: %d left out: %s", data_dir, count, reason)
+  series = Counter(scan[0].series for scan in scans.values() if not isinstance(scan, Path))
+  if twice := sum(count > 1 for count in series.values()):
+    logging.warning("%s: %d series lie in several folders, a volume in each", data_dir, twice)
 
   def look(path: Path) -> Volume:
     scan = scans[path]
@@ -87,11 +91,10 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
     looked = [look(path) for path in drawn]
     return cached(cache_dir, files, made_of, lambda: _decoded(looked, image_size, depth, limits))
 
-  labels = [classes.index(data_dir / path.relative_to(data_dir).parts[0]) for path in paths]
   names = tuple(path.name for path in classes)
   name, patients = data_dir.resolve().name, partial(_patients, data_dir, scans)
   return Listing(
-    name, "directory", data_dir, labels, names, paths, read, patients, skipped=dict(skipped)
+    name, "directory", data_dir, labels, names, list(scans), read, patients, skipped=dict(skipped)
   )
 
 
@@ -123,7 +126,10 @@ def _scans(folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()) ->
   if len(masks) == len(images):
     masks = []
   scans |= {path: path for path in images if path not in masks}
-  for reason, count in (("neither DICOM nor NIfTI", others), ("masks beside volumes", len(masks))):
+  for reason, count in (
+    ("neither DICOM nor NIfTI", others),
+    ("a mask beside its volume", len(masks)),
+  ):
     skipped.update({reason: count} if count else {})
   series: dict[tuple[str, ...], list[Slice]] = {}
   for item in dicom.slices(folder, skipped):
@@ -140,31 +146,13 @@ def _files(scan: Scan) -> list[Path]:
 
 def _patients(data_dir: Path, scans: dict[Path, Scan], drawn: list[Path]) -> Sequence[object]:
   """A name for each volume; one name for all (anonymised) tells nothing, so the next is tried."""
-  places = _owners(data_dir, drawn)
+  places = owners(data_dir, drawn)
   studies, names = list(places), list(places)
   for index, scan in enumerate(map(scans.__getitem__, drawn)):
     if not isinstance(scan, Path):
       studies[index] = scan[0].study or places[index]
       names[index] = scan[0].patient or studies[index]
   return next((each for each in (names, studies, places) if len(set(each)) > 1), drawn)
-
-
-def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
-  """BIDS names, or folders of patients: the first of which a class has several."""
-  folders: dict[str, list[str]] = {}
-  for path in paths:
-    label, *between = path.relative_to(data_dir).parts[:-1]
-    folders.setdefault(label, []).append("/".join(between))
-  above = [os.path.commonpath(each) for each in folders.values() if len(set(each)) > 1]
-  depth = min((len(Path(common).parts) for common in above), default=sys.maxsize)
-  owners = [path.relative_to(data_dir).parts[1:-1][depth : depth + 1] for path in paths]
-  if _MOST_SCANS * len(set(owners)) < len(paths):
-    owners = [()] * len(paths)  # so few folders are no patients, but kinds of scan
-  subjects = [_SUBJECT.search("/".join(path.relative_to(data_dir).parts[1:])) for path in paths]
-  return [
-    subject[1] if subject else owner[0] if owner else str(path)
-    for path, subject, owner in zip(paths, subjects, owners, strict=True)
-  ]
 
 
 def _decoded(
@@ -240,10 +228,5 @@ def _along_depth(planes: np.ndarray, depth: int) -> np.ndarray:
 
 
 def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
-  """Resizes uint16 [D, H, W, 1] to [depth, image_size, image_size, 1], linearly, antialiased."""
-  planes = decode.resize(pixels, image_size)  # [D, S, S, 1]
-  if len(planes) == depth:
-    return planes
-  table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2, 1]: slices are rows of one image
-  resized = decode.resized_planes(table, depth, table.shape[2])
-  return resized.reshape(depth, image_size, image_size, 1)
+  """Resizes uint16 [D, H, W, C] to [depth, image_size, image_size, C], linearly, antialiased."""
+  return _along_depth(decode.resize(pixels, image_size), depth)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from hfc_tf.errors import InputError
 
@@ -27,14 +28,16 @@ def tissue(values: np.ndarray, path: Path) -> np.ndarray:
   if lowest < _PADDING and rest.size and some.size - rest.size >= 0.001 * some.size:
     low, high = np.percentile(rest, [0.5, 99.5])
     if rest.min() - lowest > (high - low) / 4:
+      logging.info("%s: %g is taken for padding", path, lowest)
       values[values == lowest] = np.nan
       return rest
   return some
 
 
 def looks_like_ct(some: np.ndarray) -> bool:
-  """Whether the smallest values are those of air; a few may be lower than others' by ringing."""
-  return bool(_AIR[0] <= some.min() and np.percentile(some, 0.5) <= _AIR[1])
+  """Whether the smallest values are those of air, but for a few of streaks or ringing."""
+  low, high = np.percentile(some, [0.1, 0.5])
+  return bool(_AIR[0] <= low and high <= _AIR[1])
 
 
 def windowed(values: np.ndarray, level: float, width: float, inverted: bool = False) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_masks_beside_volumes_are_no_volumes(tmp_path):
     scans.nifti(path, cube(0))
   dataset = data.load("volumes", tmp_path, 6)
   assert dataset.ids == ["a/label_x.nii", "a/seg.nii", "a/x.nii", "b/alone_seg.nii"]
-  assert dataset.skipped == {"masks beside volumes": 3}
+  assert dataset.skipped == {"a mask beside its volume": 3}
 
 
 def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
@@ -74,3 +74,4 @@ def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
     "outside the class folders": 1, "neither DICOM nor NIfTI": 3, "a DICOM image in colour": 1,
   }  # fmt: skip
   assert "3 left out: neither DICOM nor NIfTI" in caplog.text
+  assert "4 series lie in several folders, a volume in each" in caplog.text
