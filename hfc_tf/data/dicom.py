@@ -45,20 +45,20 @@ def look(slices: Sequence[Slice]) -> Volume:
         raise InputError(f"one {name} in a volume", found, "keep one series per folder")
   check_size((len(slices), *first.shape), where)
   with readable("a readable series of slices with positions", where):
-    places, normal = _places(slices)
-  order = np.argsort(places, kind="stable")
-  ordered, places = [slices[index] for index in order], places[order]
-  for (before, after), step in zip(itertools.pairwise(ordered), np.diff(places), strict=True):
-    if step < 1e-3:
-      found = f"{before.path} and {after.path} at the same"
-      raise InputError("one slice at each position", found, "remove one of them")
-  affine = np.eye(4)
-  affine[:3, :3] = _FLIP @ _directions(ordered, normal)
-  _warn(where, ordered, places, normal)
+    places, axes = _places(slices)
+    order = np.argsort(places, kind="stable")
+    ordered, places = [slices[index] for index in order], places[order]
+    for (before, after), step in zip(itertools.pairwise(ordered), np.diff(places), strict=True):
+      if not step >= 1e-3:
+        found = f"{before.path} and {after.path} at the same"
+        raise InputError("one slice at each position", found, "remove one of them")
+    directions = _directions(ordered, axes)
+    affine = np.eye(4)
+    affine[:3, :3] = _FLIP @ directions
+    shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
+  _warn(where, ordered, places, axes, directions)
   known = {"": None, "CT": True}.get(first.modality, False)
-  stored = max(item.bits for item in slices)
-  bits = next((bits for bits in (8, 12) if stored <= bits), None)
-  shape = oriented_shape((*first.shape[::-1], len(slices)), affine)
+  bits = 8 if max(item.bits for item in slices) <= 8 else None
   read = partial(_read, ordered, affine)
   return Volume(where, read, shape, known, bits, first.inverted)
 
@@ -68,62 +68,72 @@ def _read(slices: Sequence[Slice], affine: np.ndarray) -> np.ndarray:
 
 
 def _places(slices: Sequence[Slice]) -> tuple[np.ndarray, np.ndarray | None]:
-  """Where each slice lies along the normal, in mm [n], and the normal [3]; or their numbers."""
-  normal: np.ndarray | None = None
-  if all(item.axes for item in slices):
-    axes = np.array([item.axes for item in slices])
-    if not np.allclose(axes, axes[0], atol=1e-3):
-      raise ValueError("its slices are not parallel")
-    cross: np.ndarray = np.cross(axes[0, :3], axes[0, 3:])
-    if not 0.9 < np.linalg.norm(cross) < 1.1:
-      raise ValueError("an orientation of no two axes")
-    normal = cross
-    if all(len(item.corner) == 3 for item in slices):
-      corners = np.array([item.corner for item in slices])
-      if not np.isfinite(corners).all():
-        raise ValueError("positions that are no numbers")
-      return corners @ cross, cross
+  """Where each slice lies along the normal [n], and the axes of all [6]; None where none tells.
+
+  In mm by its position, or by its number where one has no position: then those that have one
+  tell which way numbers go.
+  """
+  axes = np.array([item.axes for item in slices if item.axes])
+  numbers = [item.number for item in slices]
+  if not len(axes):
+    return _numbered(slices, numbers), None
+  if not np.allclose(axes, axes[0], atol=1e-3):
+    raise ValueError("its slices are not parallel")
+  normal = np.cross(axes[0, :3], axes[0, 3:])
+  if not 0.9 < np.linalg.norm(normal) < 1.1:
+    raise ValueError("an orientation of no two axes")
+  placed = [row for row, item in enumerate(slices) if item.corner]
+  corners = np.array([slices[row].corner for row in placed]).reshape(len(placed), 3)
+  if not np.isfinite(corners).all():
+    raise ValueError("positions that are no numbers")
+  if len(placed) == len(slices):
+    return corners @ normal, axes[0]
+  places = _numbered(slices, numbers)
+  slope = np.cov(places[placed], corners @ normal)[0, 1] if len(placed) > 1 else 1
+  return places if slope >= 0 else -places, axes[0]
+
+
+def _numbered(slices: Sequence[Slice], numbers: Sequence[float | None]) -> np.ndarray:
   if len(slices) == 1:
-    return np.zeros(1), normal
-  if any(item.number is None for item in slices):
+    return np.zeros(1)
+  if None in numbers:
     raise ValueError("neither positions nor instance numbers")
-  numbers = np.array([item.number for item in slices])
-  if normal is not None:  # in the direction of those that have a position
-    placed = [(item.number, normal @ item.corner) for item in slices if len(item.corner) == 3]
-    if len(placed) > 1 and np.cov(np.array(placed), rowvar=False)[0, 1] < 0:
-      numbers = -numbers
-  return numbers, normal
+  return np.array(numbers, float)
 
 
-def _directions(slices: Sequence[Slice], normal: np.ndarray | None) -> np.ndarray:
-  """Of columns, rows and slices, as columns [3, 3]; the axes of axial slices without a normal."""
-  if normal is None:
+def _directions(slices: Sequence[Slice], axes: np.ndarray | None) -> np.ndarray:
+  """Of columns, rows and slices, as columns [3, 3]; those of axial slices where none tells."""
+  if axes is None:
     return np.eye(3)
-  steps = normal
+  steps = np.cross(axes[:3], axes[3:])
   if len(slices) > 1 and all(item.corner for item in slices):
     steps = np.subtract(slices[-1].corner, slices[0].corner)
-  axes = slices[0].axes
   return np.stack([axes[:3], axes[3:], steps / np.linalg.norm(steps)], axis=-1)
 
 
 def _warn(
-  where: Path, slices: Sequence[Slice], places: np.ndarray, normal: np.ndarray | None
+  where: Path,
+  slices: Sequence[Slice],
+  places: np.ndarray,
+  axes: np.ndarray | None,
+  directions: np.ndarray,
 ) -> None:
   if len(slices) == 1:
     return
-  placed = normal is not None and all(item.corner for item in slices)
-  if not placed:
-    lacking = len(slices) if normal is None else sum(not item.corner for item in slices)
-    said = "%s: %d of %d slices have no position: all go by their instance numbers"
-    logging.warning(said, where, lacking, len(slices))
+  lacking = "orientation" if axes is None else "position"
+  without = sum(not item.axes if axes is None else not item.corner for item in slices)
+  if without:
+    said = "%s: %d of %d slices have no %s; all go by number"
+    logging.warning(said, where, without, len(slices), lacking)
   steps = np.diff(places)
   low, middle, high = steps.min(), np.median(steps), steps.max()
   if high - low > _UNEVEN * middle:
-    unit = "mm" if placed else "instance numbers"
+    unit = "instance numbers" if without else "mm"
     said = "%s: steps of %.4g to %.4g %s between slices (median %.4g): some may be missing"
     logging.warning(said, where, low, high, unit, middle)
-  if placed and normal is not None:
-    along = abs(_directions(slices, normal)[:, 2] @ normal) / np.linalg.norm(normal)
+  if axes is not None:
+    normal = np.cross(axes[:3], axes[3:])
+    along = float(abs(directions[:, 2] @ normal) / np.linalg.norm(normal))
     angle = float(np.degrees(np.arccos(min(along, 1.0))))
     if angle > _TILT:
       said = "%s: slices are shifted against each other, by %.1f degrees (a tilted gantry)"

@@ -50,7 +50,7 @@ def look(path: Path) -> Volume:
     elif header["sform_code"] > 0 and header["qform_code"] > 0:
       _compare(header, path)
     shape = oriented_shape(header.get_data_shape()[:3], header.get_best_affine())
-  bits = 8 if header.get_data_dtype().itemsize == 1 else None
+    bits = 8 if header.get_data_dtype().itemsize == 1 else None
   return Volume(path, partial(_read, path), shape, bits=bits)
 
 

@@ -11,6 +11,7 @@ from hfc_tf.data.files import package
 from hfc_tf.errors import InputError
 
 MAX_VOXELS = 2**27  # 512 slices of 512 x 512
+_MAX_SIDE = 2**15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Volume:
       right to the left, as axial CT slices are stored.
     shape: (D, H, W).
     hounsfield: whether the header says that this is CT; None where it says nothing.
-    bits: of a stored voxel, by the header; None where only the voxels tell.
+    bits: 8 where the header says that a voxel has no more; None where the voxels tell.
     inverted: whether small values are bright.
   """
 
@@ -37,10 +38,12 @@ class Volume:
 
 
 def check_size(shape: tuple[int, ...], path: Path) -> None:
-  """Raises InputError for empty volumes and for those of more than MAX_VOXELS."""
+  """Raises InputError for empty volumes, those of more than MAX_VOXELS and very long ones."""
   sides = [int(side) for side in shape]  # Python's integers: NumPy's would wrap around
   if len(sides) != 3 or min(sides) < 1:
     raise InputError("a volume of three axes", f"{sides} in {path}", "convert it")
+  if max(sides) > _MAX_SIDE and math.prod(sides) <= MAX_VOXELS:
+    raise InputError(f"sides of at most {_MAX_SIDE} voxels", f"{sides} in {path}", "cut it")
   if math.prod(sides) > MAX_VOXELS:
     expected = f"a volume of at most 2**27 ({MAX_VOXELS}) voxels"
     raise InputError(expected, f"{math.prod(sides)} in {path}", "scale it down")

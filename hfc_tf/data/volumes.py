@@ -1,7 +1,6 @@
 """A folder per class of volumes: NIfTI files and DICOM series, in folders as they come."""
 
 import dataclasses
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,15 @@ from hfc_tf.data import decode, dicom, nifti
 from hfc_tf.data.cache import MAX_BYTES, Decoded, cached
 from hfc_tf.data.dataset import Listing
 from hfc_tf.data.files import class_folders, visible
+from hfc_tf.data.owners import owners
 from hfc_tf.data.slices import Slice, is_dicom
 from hfc_tf.data.volume import Volume
 from hfc_tf.data.windows import (
   BRAIN_WINDOW,
   CT_WINDOW,
   looks_like_ct,
-  own_range,
+  parsed,
+  percentiles,
   stored_bits,
   tissue,
   windowed,
@@ -29,8 +30,9 @@ from hfc_tf.data.windows import (
 from hfc_tf.errors import InputError
 
 _LAYOUT = "one sub-folder per class of NIfTI files (.nii, .nii.gz, .hdr) and DICOM slices"
-_SUBJECT = re.compile(r"(?<![a-zA-Z0-9])sub-[a-zA-Z0-9]+")  # BIDS
-_MASK = re.compile(r"[ ._-](masks?|d?seg|segmentation|labels?)[ ._-]?\d*\.(nii|hdr)", re.I)
+_MASK = re.compile(
+  r"(^segmentation|[ ._-](masks?|d?seg|segmentation|labels?))[ ._-]?\d*\.(nii|hdr)", re.I
+)
 _CACHE_VERSION = 3
 
 Scan = Path | list[Slice]
@@ -46,18 +48,20 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
 
   A voxel v becomes (v - level) / width + 1/2, cut to [0, 1] (DICOM PS3.3, C.11.2.1.3.2), and black
   where it is padding. Without a window CT takes CT_WINDOW, everything else its own range from the
-  0.5th to the 99.5th percentile; what NIfTI holds is CT where its smallest value is about that of
-  air. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to one depth.
+  0.5th to the 99.5th percentile; what NIfTI holds is CT where its smallest values are about those
+  of air. Volumes are resized, linearly and antialiased, to `image_size` in the plane and to one
+  depth.
 
   One group is what has the same PatientID, or StudyInstanceUID; of other volumes what has the same
-  BIDS name (sub-...), or lies in the same folder of a class.
+  BIDS name (sub-...), or lies in the same folder of a class. What a name calls a mask is left out
+  where others lie beside it.
 
   Args:
     data_dir: the folder; its sub-folders in sorted order are the classes.
     window: (level, width) in the files' units, as numbers or text.
     depth: slices; None takes the median of the volumes drawn.
   """
-  limits = None if window is None else _window(window)
+  limits = None if window is None else parsed(window)
   if depth is not None and depth < 1:
     raise InputError("a depth of at least 1", str(depth), "raise it")
   classes = class_folders(data_dir, _LAYOUT)
@@ -72,7 +76,6 @@ def volumes(data_dir: Path, window: Window | None = None, depth: int | None = No
     labels += [label] * len(members)
   for reason, count in skipped.items():
     logging.warning("%s: %d left out: %s", data_dir, count, reason)
-
   series = Counter(scan[0].series for scan in scans.values() if not isinstance(scan, Path))
   if twice := sum(count > 1 for count in series.values()):
     logging.warning("%s: %d series lie in several folders, a volume in each", data_dir, twice)
@@ -102,15 +105,13 @@ def brain(data_dir: Path, window: Window | None = None, depth: int | None = None
   return dataclasses.replace(listing, name="brain")
 
 
-def _scans(
-  folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()
-) -> dict[Path, Scan]:
+def _scans(folder: Path, skipped: Counter[str], above: tuple[Path, ...] = ()) -> dict[Path, Scan]:
   """The volumes in a class's folder and below; whatever else is there is counted as skipped."""
   if folder.resolve() in above:  # a link in a circle
     return {}
   above = (*above, folder.resolve())
   scans: dict[Path, Scan] = {}
-  companions: set[Path] = set()
+  images: dict[Path, list[Path]] = {}
   others = 0
   for path in visible(folder):
     if path.is_dir():
@@ -118,17 +119,19 @@ def _scans(
     elif not path.is_file():  # a pipe would never end
       others += 1
     elif files := nifti.files(path):
-      scans[path] = path
-      companions.update(files)
+      images[path] = files
     else:
       others += not is_dicom(path)
-  others -= len(companions - scans.keys())
-  masks = [path for path, scan in scans.items() if path.parent == folder and _MASK.search(path.name)
-           and isinstance(scan, Path)]  # fmt: skip
-  if 0 < len(masks) < sum(path.parent == folder for path in scans):
-    scans = {path: scan for path, scan in scans.items() if path not in masks}
-    skipped["a mask beside its volume"] += len(masks)
-  skipped.update({"neither DICOM nor NIfTI": others} if others else {})
+  others -= len({file for files in images.values() for file in files} - images.keys())
+  masks = [path for path in images if _MASK.search(path.name)]
+  if len(masks) == len(images):
+    masks = []
+  scans |= {path: path for path in images if path not in masks}
+  for reason, count in (
+    ("neither DICOM nor NIfTI", others),
+    ("a mask beside its volume", len(masks)),
+  ):
+    skipped.update({reason: count} if count else {})
   series: dict[tuple[str, ...], list[Slice]] = {}
   for item in dicom.slices(folder, skipped):
     series.setdefault(item.series, []).append(item)
@@ -144,28 +147,13 @@ def _files(scan: Scan) -> list[Path]:
 
 def _patients(data_dir: Path, scans: dict[Path, Scan], drawn: list[Path]) -> Sequence[object]:
   """A name for each volume; one name for all (anonymised) tells nothing, so the next is tried."""
-  places = _owners(data_dir, drawn)
+  places = owners(data_dir, drawn)
   studies, names = list(places), list(places)
   for index, scan in enumerate(map(scans.__getitem__, drawn)):
     if not isinstance(scan, Path):
       studies[index] = scan[0].study or places[index]
       names[index] = scan[0].patient or studies[index]
   return next((each for each in (names, studies, places) if len(set(each)) > 1), drawn)
-
-
-def _owners(data_dir: Path, paths: Sequence[Path]) -> list[str]:
-  """BIDS names, or folders of patients: the first one in a class of which there are several."""
-  owners = []
-  tops: dict[str, list[Path]] = {}
-  for path in paths:
-    tops.setdefault(path.relative_to(data_dir).parts[0], []).append(path.parent)
-  for path in paths:
-    relative = path.relative_to(data_dir)
-    common = os.path.commonpath(tops[relative.parts[0]])
-    below = path.relative_to(common).parts
-    subject = _SUBJECT.search("/".join(relative.parts[1:]))
-    owners.append(subject[0] if subject else below[0] if len(below) > 1 else str(path))
-  return owners
 
 
 def _decoded(
@@ -181,22 +169,26 @@ def _decoded(
 
   def read() -> Iterator[np.ndarray]:  # one at a time: they may be large
     counts: Counter[str] = Counter()
+    padded: list[float] = []
     for index, volume in enumerate(looked, 1):
       logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(looked))
       values = volume.read()  # [D, h, w]
       some = tissue(values, volume.path)
       bits.append(volume.bits or stored_bits(values))
+      padded.append(np.isnan(values).mean())
       is_ct = looks_like_ct(some) if volume.hounsfield is None else volume.hounsfield
       counts["CT"] += is_ct
-      window = limits or (CT_WINDOW if is_ct else own_range(some, values))
-      planes = np.concatenate([
-        decode.resize(
-          windowed(values[start : start + 16], *window, volume.inverted)[..., None], image_size
-        )
-        for start in range(0, len(values), 16)
-      ])
+      window = limits or (CT_WINDOW if is_ct else percentiles(some, values))
+      grey = np.empty(values.shape, np.uint16)
+      for row in range(len(values)):
+        grey[row] = windowed(values[row], *window, volume.inverted)
       del values
-      yield resize(planes, image_size, depth)
+      pixels = _resized(grey, image_size, depth)
+      del grey
+      yield pixels
+    if any(padded):
+      said = "%d of %d volumes hold padding, up to %.3g %% of one: it is black"
+      logging.info(said, np.count_nonzero(padded), len(looked), 100 * max(padded))
     if limits is None and counts["CT"]:
       said = "%d of %d volumes are CT: without --window they take level %g, width %g"
       mixed = counts["CT"] < len(looked)
@@ -207,26 +199,35 @@ def _decoded(
   return shape, read(), lambda: max(bits)
 
 
-def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
-  """Resizes uint16 [D, H, W, C] to [depth, image_size, image_size, C], linearly, antialiased."""
-  planes = decode.resize(pixels, image_size)  # [D, S, S, C]
+def _resized(grey: np.ndarray, image_size: int, depth: int) -> np.ndarray:
+  """As `resize`, of uint16 [D, H, W] and in little memory: first the axes that shrink."""
+  if image_size**2 > grey[0].size:
+    return _in_plane(_along_depth(grey, depth), image_size)
+  return _along_depth(_in_plane(grey, image_size), depth)
+
+
+def _in_plane(planes: np.ndarray, image_size: int) -> np.ndarray:
+  """uint16 [D, H, W, ...] to [D, image_size, image_size, 1], a slice at a time."""
+  resized = np.empty((len(planes), image_size, image_size, 1), np.uint16)
+  for row in range(len(planes)):
+    resized[row] = decode.resize(planes[row].reshape(*planes.shape[1:3], 1), image_size)
+  return resized
+
+
+def _along_depth(planes: np.ndarray, depth: int) -> np.ndarray:
+  """uint16 [D, ...] to [depth, ...], linearly, antialiased, some columns at a time."""
   if len(planes) == depth:
     return planes
-  table = planes.reshape(1, len(planes), -1, 1)  # [1, D, S^2 C, 1]: slices are rows of one image
+  table = planes.reshape(1, len(planes), -1, 1)
   resized = np.empty((depth, table.shape[2]), np.uint16)
-  for start in range(0, table.shape[2], 2**15):  # in float32 all of it might not fit
-    strip = table[:, :, start : start + 2**15]
+  width = max(2**24 // max(len(planes), depth), 1)
+  for start in range(0, table.shape[2], width):
+    strip = table[:, :, start : start + width]
     narrow = decode.resized_planes(strip, depth, strip.shape[2])
-    resized[:, start : start + 2**15] = narrow[0, ..., 0]
+    resized[:, start : start + width] = narrow[0, ..., 0]
   return resized.reshape(depth, *planes.shape[1:])
 
 
-def _window(window: Window) -> tuple[float, float]:
-  try:
-    level, width = (float(value) for value in window)
-    if not (np.isfinite(level) and 0 < width < np.inf):
-      raise ValueError
-  except ValueError:
-    found = ",".join(map(str, window))
-    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
-  return level, width
+def resize(pixels: np.ndarray, image_size: int, depth: int) -> np.ndarray:
+  """Resizes uint16 [D, H, W, C] to [depth, image_size, image_size, C], linearly, antialiased."""
+  return _along_depth(decode.resize(pixels, image_size), depth)

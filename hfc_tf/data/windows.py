@@ -1,5 +1,6 @@
 """From a scanner's units to grey values: what is padding, what is CT, and which range is shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from hfc_tf.errors import InputError
 
 CT_WINDOW = (40.0, 400.0)  # soft tissue: level and width in Hounsfield units
 BRAIN_WINDOW = (40.0, 80.0)
-_AIR = (-1500.0, -200.0)  # where the smallest value of CT lies, and of hardly anything else
+_AIR = (-1500.0, -200.0)  # where CT has its smallest values, and hardly anything else
 _PADDING = -1100.0  # Hounsfield units: no air is less
 
 
@@ -34,13 +35,12 @@ def tissue(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def looks_like_ct(some: np.ndarray) -> bool:
-  """Whether the smallest of a volume's values is that of air, or of fat and air in one voxel."""
-  return bool(_AIR[0] <= np.percentile(some, 0.1) <= _AIR[1])  # a few voxels may be streaks
+  """Whether the smallest values are those of air, but for a few of streaks or ringing."""
+  low, high = np.percentile(some, [0.1, 0.5])
+  return bool(_AIR[0] <= low and high <= _AIR[1])
 
 
-def windowed(
-  values: np.ndarray, level: float, width: float, inverted: bool = False
-) -> np.ndarray:
+def windowed(values: np.ndarray, level: float, width: float, inverted: bool = False) -> np.ndarray:
   """uint16 of the same shape: 0 at level - width / 2 and below, 65535 at level + width / 2.
 
   `inverted` the other way round; NaN becomes 0 either way.
@@ -58,9 +58,21 @@ def stored_bits(values: np.ndarray) -> int:
   return 12 if whole else 16
 
 
-def own_range(some: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+def percentiles(some: np.ndarray, values: np.ndarray) -> tuple[float, float]:
   """Level and width from the 0.5th to the 99.5th percentile; from end to end where these meet."""
   low, high = np.percentile(some, [0.5, 99.5]).tolist()
   if low == high:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
   return (low + high) / 2, (high - low) or 1.0
+
+
+def parsed(window: Sequence[float | str]) -> tuple[float, float]:
+  """Level and width as numbers; InputError for what is none."""
+  try:
+    level, width = (float(value) for value in window)
+    if not (np.isfinite(level) and 0 < width < np.inf):
+      raise ValueError
+  except ValueError:
+    found = ",".join(map(str, window))
+    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
+  return level, width

@@ -192,6 +192,13 @@ def test_a_bomb_with_a_large_header_is_refused_unread(tmp_path, monkeypatch):
     nifti.look(save(tmp_path / "a.nii.gz"))
 
 
+def test_a_long_and_thin_volume_is_refused_unread(tmp_path):
+  path = hostile(save(tmp_path / "a.nii", kind=nibabel.Nifti2Image), 16,
+                 np.array([3, 1, 1, 2**27], "<i8"))  # fmt: skip
+  with pytest.raises(InputError, match=r"sides of at most 32768 voxels; found .* in .*a\.nii"):
+    nifti.look(path)
+
+
 def test_nan_is_padding_and_infinity_is_refused(tmp_path):
   array = STORED.astype(np.float32)
   array[1, 2, 0] = np.nan

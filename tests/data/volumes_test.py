@@ -1,4 +1,3 @@
-import os
 import tracemalloc
 
 import numpy as np
@@ -6,10 +5,10 @@ import pytest
 import tensorflow as tf
 
 from hfc_tf import data
-from hfc_tf.data import volumes
+from hfc_tf.data import volumes, windows
 from hfc_tf.errors import InputError
 
-nibabel = pytest.importorskip("nibabel")
+pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
 scans = pytest.importorskip("tests.data.scans")
 
@@ -46,7 +45,8 @@ def test_bits_are_those_of_scanners(tmp_path):
     ("dicom", {"BitsStored": 12, "HighBit": 11}, None, 12),
     ("wide", {"RescaleSlope": 2}, None, 16),
     ("narrow", {}, None, 12),
-    ("bytes", None, [0, 255], 8),
+    ("bytes", {"BitsStored": 8, "HighBit": 7}, None, 8),
+    ("octets", None, [0, 255], 8),
     ("ct", None, [-1024, 3071], 12),
     ("counts", None, [0, 4096], 16),
     ("floats", None, [0.5, 1.0], 16),
@@ -102,6 +102,16 @@ def test_resize_is_linear_and_antialiased_along_every_axis():
   np.testing.assert_allclose(np.diff(halved), 8000, atol=1.5)
 
 
+@pytest.mark.parametrize("side", [4, 9])  # smaller and larger than the slices
+def test_a_file_is_resized_as_an_array_is(tmp_path, side):
+  array = np.random.default_rng(0).integers(0, 4096, (9, 6, 6), dtype=np.int16)
+  for name in ("a/1", "b/2"):
+    scans.nifti(tmp_path / f"{name}.nii", array)
+  pixels = data.load("volumes", tmp_path, side, depth=4, window=(2048, 4096)).pixels[0]
+  wide = windows.windowed(array, 2048, 4096)[..., None]
+  np.testing.assert_allclose(pixels, volumes.resize(wide, side, 4).astype(float), atol=1.5)
+
+
 def test_patients_are_groups(tmp_path):
   for label, name, who in (("a", "1", "p1"), ("a", "2", "p2"), ("b", "3", "p1")):
     scans.series(tmp_path / label / name, (4, 3, 2, 1, 0)[int(name) - 1 :], PatientID=who)
@@ -110,54 +120,6 @@ def test_patients_are_groups(tmp_path):
   for label, name in (("a", "1"), ("a", "2"), ("b", "3")):
     scans.series(tmp_path / label / name, (4, 3, 2, 1, 0)[int(name) - 1 :], PatientID="anonymous")
   assert data.load("volumes", tmp_path, 6).groups is None
-
-
-def test_patients_by_study_by_bids_name_and_by_folder(tmp_path):
-  def groups(name, *paths):
-    for path in paths:
-      scans.nifti(tmp_path / name / path, cube(len(path)))
-    return data.load("volumes", tmp_path / name, 6).groups
-
-  for label, name, who, study in (
-    ("a", "1", "  007", "1.1"), ("a", "2", "", "1.2"), ("b", "3", "007", "1.3"),
-    ("b", "4", None, "1.2"),
-  ):  # fmt: skip
-    scans.series(tmp_path / "dicom" / label / name, PatientID=who, StudyInstanceUID=study)
-  assert groups("dicom").tolist() == [0, 1, 0, 1]
-  first = groups("bids", "a/sub-01/ses-1/anat/sub-01_T1w.nii", "a/sub-02/sub-02_T1w.nii",
-                 "a/sub-01_T2w.nii.gz", "b/sub-03/x.nii")  # fmt: skip
-  assert first[0] == first[1] and len(set(first)) == 3
-  second = groups("folders", "a/all/P1/1.nii", "a/all/P1/2.nii", "a/all/P2/1.nii", "b/x/3.nii",
-                  "b/x/4.nii")  # fmt: skip
-  assert second[0] == second[1] and len(set(second)) == 4
-
-
-def test_trees_loose_slices_and_several_series_in_a_folder(tmp_path, caplog):
-  root = tmp_path / "scans"
-  for label in "ab":
-    scans.series(root / label / "P1" / "study" / "series")
-    scans.series(root / label)
-    for index in range(3):
-      scans.save(root / label / "xray" / f"{index}.dcm", scans.PIXELS[0], Modality="DX",
-        SeriesInstanceUID=f"1.2.{index}")  # fmt: skip
-  (root / "a" / "P1" / "again").symlink_to(root / "a")
-  os.mkfifo(root / "b" / "pipe.nii")
-  (root / "a" / "P1" / "readme.txt").write_text("ignored")
-  (root / "labels.csv").write_text("ignored")
-  nibabel.Nifti1Pair(cube(0), np.eye(4)).to_filename(root / "b" / "pair.img")
-  (root / "b" / "alone.img").write_bytes(b"raw")
-  scans.save(root / "b" / "P1" / "screen.dcm", scans.PIXELS[0], PhotometricInterpretation="RGB")
-  dataset = data.load("volumes", root, 6, depth=4)
-  each = ["0.dcm", "P1/study/series", "xray/0.dcm", "xray/1.dcm", "xray/2.dcm"]
-  assert dataset.ids == [f"a/{name}" for name in each] + sorted(
-    [f"b/{name}" for name in each] + ["b/pair.hdr"]
-  )
-  assert dataset.labels.tolist() == [0] * 5 + [1] * 6
-  assert dataset.skipped == {
-    "outside the class folders": 1, "neither DICOM nor NIfTI": 3, "a DICOM image in colour": 1,
-  }  # fmt: skip
-  assert "3 left out: neither DICOM nor NIfTI" in caplog.text
-  assert "4 series lie in several folders, a volume in each" in caplog.text
 
 
 def test_cache_is_used_and_keyed_by_window_and_depth(folder, tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def test_padding_is_black_and_does_not_squeeze():
   for padding, squeezed in ((-3024, False), (-32768, False), (-1000, True), (0, True)):
     padded = values.copy()
     padded[:, :2] = padding
-    low, width = windows.own_range(windows.tissue(padded, None), padded)
+    low, width = windows.percentiles(windows.tissue(padded, None), padded)
     assert np.isnan(padded[:, :2]).all() == (not squeezed)
     assert (width < 101) == (not squeezed or padding == 0) and abs(low) < 600
   for inverted in (False, True):
