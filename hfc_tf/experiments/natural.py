@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from hfc_tf.data import OPTIONS
+
 if TYPE_CHECKING:
   from hfc_tf.study.study import Study
 
@@ -36,16 +38,16 @@ class Natural:
     """The flags that name them, by the name of the flag."""
     renamed = {"data_dir": "natural_dir", "num_images": "natural_images",
                "image_size": "natural_size"}  # fmt: skip
-    told = {renamed.get(name, f"natural_{name}"): value for name, value in vars(self).items()}
+    given = {renamed.get(name, f"natural_{name}"): value for name, value in vars(self).items()}
     if self.model_path:
-      del told["natural_epochs"]
+      del given["natural_epochs"]
     else:
-      del told["natural_preprocessing"]
-    return {flag: value for flag, value in told.items() if value is not None}
+      del given["natural_preprocessing"]
+    return {flag: value for flag, value in given.items() if value is not None}
 
   def beside(self, study: Study, folder: str = "natural", **changes: Any) -> Study:
     """Their study in a folder of the medical one's, with its settings but for `changes`."""
-    apart = {**dataclasses.asdict(self), "split": None, "crop": None}
+    apart = {**dataclasses.asdict(self), "split": None, "crop": None, **dict.fromkeys(OPTIONS)}
     return study.beside(folder, **apart, **changes)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from absl import logging
 
-from hfc_tf.data import volumetric
+from hfc_tf.data import OPTIONS, volumetric
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, check
 from hfc_tf.experiments.natural import Natural
@@ -35,7 +35,7 @@ _NATURAL = "cifar10"
 _WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
 _PER_ATTACK = ("detection", "volumes")  # take longer the more attacks there are
 _OF_THE_IMAGES: dict[str, Any] = dict.fromkeys((
-  "data_dir", "split", "model", "model_path", "weights", "crop",
+  "data_dir", "split", "model", "model_path", "weights", "crop", *OPTIONS,
 ))  # fmt: skip
 _UNUSED = {  # what an experiment attacks, and fields that it does not obey
   "stress_test": ("layers by BIM at 8/256 and 1/256", "attacks", "eps_256", "steps"),
@@ -193,7 +193,8 @@ def _studies(
     data_dir = folder or (config.data_dir if same else None)
     volumes = volumetric(name, data_dir)
     fields: dict[str, Any] = {"dataset": name, "data_dir": data_dir}
-    fields |= {} if same else {"split": None, "model_path": None, "preprocessing": "auto"}
+    fields |= {} if same else {"split": None, "model_path": None, "preprocessing": "auto",
+                              **dict.fromkeys(OPTIONS)}  # fmt: skip
     fields |= {} if volumes or not entries else {"crop": None, "depth": None, "window": None}
     usual: dict[str, Any] = {"image_size": 32} if volumes and entries else {}
     if name == _NATURAL and entries:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.data import OPTIONS
 from hfc_tf.data.dataset import Dataset
 from hfc_tf.errors import InputError
 from hfc_tf.evaluation.metrics import wilson
@@ -123,7 +124,7 @@ def _others(study: Study, datasets: Sequence[str], model: str | None) -> dict[st
   ours = str(study.config.model)
   usual = "resnet50" if study.config.setting == "papers" else _FLAT.get(ours, ours)
   flat = model or ("small_resnet" if study.config.model_path else usual)
-  apart = dict.fromkeys(("model_path", "split", "crop", "depth", "window"))
+  apart = dict.fromkeys(("model_path", "split", "crop", *OPTIONS))
   others: dict[str, Study] = {}
   for entry in datasets:
     name, side, folder = values.images_of(entry)
