@@ -17,9 +17,10 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from hfc_tf.commands import fail_if
 from hfc_tf.commands.flags import Option, define
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import EXPERIMENTS, check
+from hfc_tf.experiments import EXPERIMENTS, binary, check
 from hfc_tf.study import values
 from hfc_tf.study.setting import backbones
 from hfc_tf.surroundings import check_backend, set_defaults
@@ -50,6 +51,8 @@ def experiment(
       several_budgets=entry.several_budgets, **fields,
     )  # fmt: skip
     arguments = options()
+    judged = name in fail_if.EXPERIMENTS
+    conditions = fail_if.define(binary(name), bool(fields.get("hfc"))) if judged else None
 
     def main() -> None:
       config = make_config()
@@ -58,13 +61,16 @@ def experiment(
         raise InputError("one attack at --attack", ", ".join(config.attacks), "name one of them")
       given = {key: value() for key, value in arguments.items()}
       check(name, config)
+      judge = conditions(config) if conditions else None
       chosen = {key: value for key, value in given.items() if value is not None}
       models = chosen.get("models") or ("models" in arguments and backbones(config))
       others = list(chosen.get("substitutes", ()))
       others += [] if config.model_path and others else [model]
       values.starts_fit("--weights", config.weights, models or others)
-      load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
+      complete = load("hfc_tf.report").write(load(entry.module).run(config, **chosen))
       say(f"report: {config.out}/report.html")
+      if judge:
+        judge(complete, say)
 
     run(main, options.__doc__)
 
@@ -75,7 +81,7 @@ def run(main: Callable[[], None], text: str | None = None) -> None:
   """Parses the flags, calls `main` and exits; `text` is what --help says first.
 
   Exit codes: 0; 2 after a wrong flag, an InputError or an output folder that cannot be written,
-  with one line on stderr; 130 after control-C.
+  with one line on stderr; 3 where a condition of --fail_if holds; 130 after control-C.
   """
   sys.modules["__main__"].__doc__ = text  # where absl looks for it
   _open_streams()
