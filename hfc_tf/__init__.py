@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hfc_tf.lazy import exports
 
 if TYPE_CHECKING:
+  from hfc_tf import adapters as adapters
   from hfc_tf import data as data
   from hfc_tf import detectors as detectors
   from hfc_tf import evaluation as evaluation
@@ -41,6 +42,7 @@ _PLACES = dict.fromkeys(_ATTACKS.split(), "attacks") | {
   "Taps": "taps",
   "export_attack": "attacks.export",
   "export_detector": "detectors",
+  "adapters": "",
   "data": "",
   "detectors": "",
   "evaluation": "",
