@@ -12,12 +12,12 @@ from hfc_tf.lazy import exports
 if TYPE_CHECKING:
   from hfc_tf.adapters.art import ArtAttack as ArtAttack
   from hfc_tf.adapters.art import ArtDetector as ArtDetector
-  from hfc_tf.adapters.art import from_art as from_art
+  from hfc_tf.adapters.art_classifier import from_art as from_art
   from hfc_tf.adapters.foolbox import FoolboxAttack as FoolboxAttack
   from hfc_tf.adapters.foolbox import FoolboxModel as FoolboxModel
   from hfc_tf.adapters.foolbox import from_foolbox as from_foolbox
 
-_PLACES = dict.fromkeys(("ArtAttack", "ArtDetector", "from_art"), "art")
+_PLACES = {"ArtAttack": "art", "ArtDetector": "art", "from_art": "art_classifier"}
 _PLACES |= dict.fromkeys(("FoolboxAttack", "FoolboxModel", "from_foolbox"), "foolbox")
 __all__ = [
   "ArtAttack", "ArtDetector", "FoolboxAttack", "FoolboxModel", "from_art", "from_foolbox",

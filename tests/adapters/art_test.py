@@ -150,6 +150,7 @@ def test_a_detector(detector):
     ArtDetector(art, Mahalanobis()).fit(x, y)
 
 
+@pytest.mark.slow
 def test_the_example_is_short_and_runs(capsys):
   script = ROOT / "examples" / "art_attack.py"
   lines = [line for line in script.read_text().splitlines()[1:] if line]

@@ -106,6 +106,7 @@ def test_what_has_no_epsilon_is_refused():
     FoolboxAttack()(foolbox_model(), tf.constant(IMAGES), both & both, epsilons=0.1)
 
 
+@pytest.mark.slow
 def test_the_example_is_short_and_runs(capsys):
   script = ROOT / "examples" / "foolbox_attack.py"
   lines = [line for line in script.read_text().splitlines()[1:] if line]
