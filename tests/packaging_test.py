@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
   "art": "adversarial-robustness-toolbox",
   "absl": "absl-py",
   "sklearn": "scikit-learn",
+  "tensorflow_datasets": "tensorflow-datasets",
   "tensorflow_probability": "tensorflow-probability",
   "tf_keras": "tf-keras",
 }
@@ -140,7 +141,7 @@ def test_every_import_is_declared() -> None:
   by_name = re.findall(r'(?:_call|package)\("(\w+)', readers)
   # What a peer needs and does not declare, and what only tests import.
   indirect = {"tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
-  unused = declared - local - seen - indirect - set(by_name)
+  unused = declared - local - seen - indirect - {DISTRIBUTIONS.get(n, n) for n in by_name}
   assert not unused, f"declared, not imported: {unused}"
 
 
