@@ -123,6 +123,12 @@ class FoolboxAttack(FixedEpsilonAttack):  # type: ignore[misc]
     settings = "".join(f", {name}={value!r}" for name, value in self.settings.items())
     return f"FoolboxAttack({self.base!r}, {hidden}steps={self.steps}{settings})"
 
+  def repeat(self, times: int) -> FoolboxAttack:
+    """The attack with so many times its restarts: seeded draws make a second call the same."""
+    restarts = times * self.settings.get("restarts", 1)
+    settings = {**self.settings, "restarts": restarts}
+    return FoolboxAttack(self.base, self.density, steps=self.steps, **settings)
+
   def tapped(self, model: Any) -> TappedModel:
     """`from_foolbox(model)`, made once for a model and its preprocessing."""
     state = [model.bounds, getattr(model, "_preprocess_args", None)]

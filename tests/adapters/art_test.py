@@ -63,12 +63,15 @@ def test_channels_first():
   assert np.mean(np.abs(np.moveaxis(made, 1, -1) - there) > 1e-2) < 0.01
 
 
-def test_a_keras_classifier():
-  network = keras.Sequential([balanced(), keras.layers.Softmax()])
+@pytest.mark.parametrize("units", [1, 2])
+def test_a_keras_classifier(units):
+  last = keras.layers.Softmax() if units == 2 else keras.layers.Dense(1, activation="sigmoid")
+  network = keras.Sequential([balanced(), last])
   network.compile(loss="categorical_crossentropy")
   art = KerasClassifier(network, clip_values=(0, 255), preprocessing=(0.0, 255.0))
-  logits = from_art(art).taps(BYTES).logits
-  np.testing.assert_array_equal(logits.argmax(1), art.predict(BYTES).argmax(1))
+  probabilities, logits = art.predict(BYTES), from_art(art).taps(BYTES).logits
+  expected = probabilities.argmax(1) if units == 2 else probabilities[:, 0] > 0.5
+  np.testing.assert_array_equal(logits.argmax(1), expected)
 
 
 @pytest.mark.parametrize(

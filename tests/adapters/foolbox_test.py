@@ -98,6 +98,15 @@ def test_hidden_attacks_and_a_tapped_model():
     FoolboxAttack("bim", density)(model, images, tf.constant(1 - targets), epsilons=0.03)
 
 
+def test_repeating_is_restarting():
+  model, images = foolbox_model(), tf.constant(IMAGES)
+  wish = tf.argmax(model(images), 1)
+  raw, _, _ = FoolboxAttack("pgd", steps=2).repeat(3)(model, images, wish, epsilons=0.01)
+  restarted = FoolboxAttack("pgd", steps=2, restarts=3)
+  np.testing.assert_array_equal(raw, restarted(model, images, wish, epsilons=0.01)[0])
+  assert "restarts=6" in repr(restarted.repeat(2))
+
+
 def test_what_has_no_epsilon_is_refused():
   with pytest.raises(InputError, match="L2DeepFoolAttack"):
     FoolboxAttack("deepfool")
