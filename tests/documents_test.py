@@ -71,15 +71,6 @@ def test_readme_command_for_own_images_runs_as_it_stands(folder):
   assert {row["detector"] for row in rows} == {"kd", "maha"}
 
 
-@pytest.mark.parametrize("name", ["art", "foolbox"])
-def test_examples_of_other_libraries_run(folder, name):
-  pytest.importorskip(name, reason=f"{name} is not installed")
-  path = ROOT / "examples" / f"with_{name}.py"
-  lines = [line for line in path.read_text().splitlines() if line and not line.startswith('"""')]
-  assert len(lines) <= 20
-  assert "reached: " in run([sys.executable, str(path)], folder)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path, tmp_path):

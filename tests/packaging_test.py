@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
   "art": "adversarial-robustness-toolbox",
   "absl": "absl-py",
   "sklearn": "scikit-learn",
+  "tensorflow_datasets": "tensorflow-datasets",
   "tensorflow_probability": "tensorflow-probability",
   "tf_keras": "tf-keras",
 }
@@ -142,7 +143,7 @@ def test_every_import_is_declared() -> None:
   indirect = {"tf-keras", "tqdm", "GitPython", "torchattacks", "pyautoattack"}
   indirect |= {"mkdocs-material", "mkdocstrings[python]"}  # of mkdocs.yml
   indirect.add("pylibjpeg[libjpeg,openjpeg,rle]")
-  unused = declared - local - seen - indirect - set(by_name)
+  unused = declared - local - seen - indirect - {DISTRIBUTIONS.get(n, n) for n in by_name}
   assert not unused, f"declared, not imported: {unused}"
 
 

@@ -1,147 +1,176 @@
-"""For users of the Adversarial Robustness Toolbox: a classifier in, an attack and a detector out.
-
-    classifier = KerasClassifier(model, clip_values=(0, 1))
-    attack = art.Evasion(classifier, lambda model: hfc_tf.HFCAttack(model, density, eps=1/256))
-    adversarials = attack.generate(x, targets)
-"""
+"""The Adversarial Robustness Toolbox: an attack and a detector by its interfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from art.attacks import EvasionAttack
-from art.defences.detector.evasion.evasion_detector import EvasionDetector
-from art.estimators.classification import KerasClassifier, TensorFlowV2Classifier
 
+from hfc_tf.adapters.art_classifier import Array, back, check, classes, from_art, there
 from hfc_tf.attacks.base import Attack
 from hfc_tf.detectors.base import Detector
 from hfc_tf.errors import InputError
-from hfc_tf.taps import TappedModel, Taps
 
-Array = np.ndarray[Any, Any]
+# isort: split
+from art.attacks.attack import EvasionAttack
+from art.defences.detector.evasion import EvasionDetector
+from art.estimators.classification.classifier import ClassifierMixin
+from art.estimators.estimator import BaseEstimator
 
 
-def tapped(classifier: Any) -> TappedModel:
-  """The network of an ART classifier with taps, its clip values and preprocessing taken over.
+def _setting(name: str) -> Any:
+  """A setting of the attack under ART's name."""
+
+  def put(self: ArtAttack, value: Any) -> None:
+    setattr(self.attack, name, value)
+
+  return property(lambda self: getattr(self.attack, name), put)
+
+
+class ArtAttack(EvasionAttack):  # type: ignore[misc]
+  """An attack of hfc_tf as an `EvasionAttack` of ART.
+
+      model = from_art(classifier)
+      hidden = HFCAttack(model, HierarchicalDensity().fit(model.taps(x_train, y_train)), eps=0.01)
+      x_adv = ArtAttack(classifier, hidden).generate(x_test, targets)
 
   Args:
-    classifier: a `KerasClassifier` or `TensorFlowV2Classifier` around a Keras model.
+    classifier: see `from_art`.
+    attack: made of `from_art(classifier)`; it says whether y are targets. `eps`, `eps_step`,
+      `max_iter` and `batch_size` are its settings under ART's names.
 
   Raises:
-    InputError: another estimator, channels first, defences before or after the model, no finite
-      clip values, or predictions of another order than those of the tapped model.
-  """
-  if not isinstance(classifier, KerasClassifier | TensorFlowV2Classifier):
-    found = type(classifier).__name__
-    raise InputError("a KerasClassifier or TensorFlowV2Classifier", found, "wrap a Keras model")
-  defences = (classifier.preprocessing_defences or []) + (classifier.postprocessing_defences or [])
-  if classifier.channels_first or defences:
-    found = "channels first" if classifier.channels_first else f"{len(defences)} of them"
-    raise InputError("channels last and no defences", found, "pass the bare classifier")
-  if classifier.clip_values is None or not np.isfinite(classifier.clip_values).all():
-    found = str(classifier.clip_values)
-    raise InputError("finite clip_values", found, "pass clip_values=(0, 1)")
-  low, high = (np.asarray(value, np.float32) for value in classifier.clip_values)
-  if low.min() < low.max() or high.min() < high.max():
-    raise InputError("clip_values alike in all places", "others", "pass two numbers")
-  bounds = float(low.min()), float(high.max())
-  standard: Any = classifier.preprocessing
-  mean, deviation = (0.0, 1.0) if standard is None else (standard.mean, standard.std)
-  trivial = np.all(np.equal(mean, 0)) and np.all(np.equal(deviation, 1))
-
-  def standardised(images: Any) -> Any:
-    return (images - np.float32(mean)) / np.float32(deviation)
-
-  model = TappedModel(classifier.model, None if trivial else standardised, bounds)
-  _check_order(classifier, model, bounds)
-  return model
-
-
-def _check_order(classifier: Any, model: TappedModel, bounds: tuple[float, float]) -> None:
-  """Refuses a tapped model whose logits order random images' classes in another way."""
-  shape = [side or 32 for side in model.input_shape]
-  images = np.random.default_rng(0).uniform(*bounds, (4, *shape)).astype(np.float32)
-  given = np.asarray(classifier.predict(images))
-  logits = model.taps(images, np.zeros(4, int)).logits
-  given = np.hstack([1 - given, given]) if given.shape[1] == 1 else given
-  shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-  shares /= shares.sum(axis=1, keepdims=True)
-  if not (np.allclose(given, logits, atol=1e-3) or np.allclose(given, shares, atol=1e-3)):
-    found = f"{np.round(given[0, :3], 3)} for {np.round(shares[0, :3], 3)}"
-    raise InputError("predictions of the classifier's own model", found, "check preprocessing")
-
-
-class Evasion(EvasionAttack):  # type: ignore[misc]
-  """An attack of this library as an `EvasionAttack`.
-
-  Args:
-    classifier: as `tapped` takes it.
-    make: the tapped model -> an attack on it, e.g. `lambda model: hfc_tf.PGD(model, eps=1/256)`,
-      eps in units of the clip values.
+    InputError: for an attack on a model with other predictions.
   """
 
-  attack_params = EvasionAttack.attack_params
-  _estimator_requirements = ()
+  attack_params = (*EvasionAttack.attack_params, "eps", "eps_step", "max_iter", "batch_size")
+  _estimator_requirements = (BaseEstimator, ClassifierMixin)
+  eps, eps_step = _setting("eps"), _setting("step_size")
+  max_iter, batch_size = _setting("steps"), _setting("batch_size")
 
-  def __init__(self, classifier: Any, make: Callable[[TappedModel], Attack]) -> None:
+  def __init__(self, classifier: Any, attack: Attack) -> None:
     super().__init__(estimator=classifier)
-    self.model = tapped(classifier)
-    self.attack = make(self.model)
-    self._targeted = self.attack.targeted
+    if not isinstance(attack, Attack):
+      remedy = "make one of hfc_tf.adapters.from_art(classifier)"
+      raise InputError("an attack of hfc_tf", type(attack).__name__, remedy)
+    check(classifier, attack.model)
+    self.attack, self._targeted = attack, attack.targeted
 
-  def generate(self, x: Array, y: Array | None = None, **kwargs: Any) -> Array:
-    """Adversarial images, of the shape, range and type of `x`.
+  @property
+  def targeted(self) -> bool:
+    """Whether y are the classes to reach; the attack's own, and fixed."""
+    return self.attack.targeted
+
+  @targeted.setter
+  def targeted(self, value: bool) -> None:
+    self.attack.targeted = value
+
+  def generate(self, x: Array, y: Any = None, **kwargs: Any) -> Array:
+    """Adversarial images of the shape, range and type of x.
 
     Args:
-      x: images [N, H, W, C] in the clip values.
-      y: classes to reach, int [N] or one-hot [N, K]; of an untargeted attack to leave, and there
-        the predictions if None.
+      x: [N, ...] as the classifier takes them.
+      y: one-hot [N, K] or classes [N]: targeted to reach, else to leave. None: untargeted attacks
+        leave the predicted classes.
 
     Raises:
-      InputError: a targeted attack without classes.
+      InputError: for a targeted attack without y, other arguments, images that do not fit.
     """
+    if kwargs:
+      raise InputError("generate(x, y)", f"{', '.join(kwargs)} too", "leave it out")
+    images = back(self.estimator, x)
     if y is None and self.targeted:
-      raise InputError("classes y to reach", "none", "pass y, or an attack of targeted=False")
-    given = np.asarray(self.estimator.predict(x)) if y is None else np.asarray(y)
-    return np.asarray(self.attack(x, given.argmax(1) if given.ndim == 2 else given))
+      raise InputError("y, the classes to reach, of a targeted attack", "none", "pass y")
+    aims = self.attack.model.taps(images).predictions if y is None else classes(y, len(x))
+    return np.asarray(there(self.estimator, self.attack(images, aims)))
 
 
-class EvasionDetection(EvasionDetector):  # type: ignore[misc]
-  """A detector of this library as an `EvasionDetector`.
+class ArtDetector(EvasionDetector):  # type: ignore[misc]
+  """A detector of hfc_tf as an `EvasionDetector` of ART.
 
   Args:
-    classifier: as `tapped` takes it.
-    detector: of `hfc_tf.detectors`, such as `Mahalanobis()`.
-    images, labels: that the classifier was trained on, [N, H, W, C] and int [N] or one-hot.
+    classifier: see `from_art`.
+    detector: of `hfc_tf.detectors`; fitted on taps of `from_art(classifier)`, or fitted by `fit`.
+    train: clean, labelled Train images (x, y) that are not among those of `fit`; y one-hot or
+      classes. Needed by `fit` alone.
   """
 
-  def __init__(self, classifier: Any, detector: Detector, images: Array, labels: Array) -> None:
+  defence_params = ("detector",)
+
+  def __init__(
+    self, classifier: Any, detector: Detector, train: tuple[Array, Any] | None = None
+  ) -> None:
     super().__init__()
-    self.model, self.detector = tapped(classifier), detector
-    self._train = self.model.taps(images, labels)
+    self.classifier, self.detector, self.train = classifier, detector, train
+    self.model = from_art(classifier)
 
   def fit(
-    self, x: Array, y: Array, batch_size: int = 128, nb_epochs: int = 20, **kwargs: Any
+    self,
+    x: Array,
+    y: Any,
+    batch_size: int = 64,
+    nb_epochs: int | None = None,
+    *,
+    groups: Any = None,
+    **kwargs: Any,
   ) -> None:
-    """Learns from images `x` of which `y`, [N] or one-hot [N, 2], are 0 clean and 1 adversarial.
+    """Learns what is adversarial.
 
-    Where clean image i is the source of adversarial image i, pass `groups=` int [N].
+    Args:
+      x: images [N, ...] as the classifier takes them, clean and adversarial.
+      y: 0 clean, 1 adversarial; [N] or one-hot [N, 2].
+      batch_size: images a step.
+      nb_epochs: of ART's interface; detectors have settings of their own, and it must be None.
+      groups: [N]; images of one patient, or made of one image, share one. None: the i-th
+        adversarial image is made of the i-th clean one.
+
+    Raises:
+      InputError: without Train images, for labels that are neither, and see `Detector.fit`.
     """
-    attacked = np.asarray(y).reshape(len(x), -1)[:, -1].astype(bool)
-    groups = np.asarray(kwargs.get("groups", np.arange(len(x))))
-    clean, adversarial = (self._taps(x[rows], groups[rows]) for rows in (~attacked, attacked))
-    images = {"clean": x[~attacked], "adversarial": x[attacked]}
-    self.detector.fit(self._train, clean=clean, adversarial=adversarial, model=self.model,
-                      images=images)  # fmt: skip
-
-  def detect(self, x: Array, batch_size: int = 128, **kwargs: Any) -> tuple[dict[str, Any], Array]:
-    """({"scores": [N], "threshold": of 10 % false alarms}, whether each image is adversarial)."""
-    scores = self.detector.score_images(self.model, x)
-    return {"scores": scores, "threshold": self.detector.threshold_}, (
-      scores > self.detector.threshold_
+    if self.train is None:
+      remedy = "pass train=(x_train, y_train) to ArtDetector"
+      raise InputError("clean, labelled Train images", "none", remedy)
+    if kwargs or nb_epochs is not None:
+      given = ", ".join([*kwargs, *(["nb_epochs"] if nb_epochs is not None else [])])
+      raise InputError("fit(x, y)", f"{given} too", "set it on the detector")
+    kinds = classes(y, len(x))
+    if not np.isin(kinds, (0, 1)).all():
+      raise InputError("y of 0 (clean) and 1 (adversarial)", f"{np.unique(kinds)}", "mend y")
+    images, sources = back(self.classifier, np.asarray(x)), np.asarray(groups)
+    chosen = {"clean": images[kinds == 0], "adversarial": images[kinds == 1]}
+    taps = {
+      name: self.model.taps(
+        some, groups=None if groups is None else sources[kinds == kind], batch_size=batch_size
+      )
+      for kind, (name, some) in enumerate(chosen.items())
+    }
+    train = self.model.taps(
+      back(self.classifier, self.train[0]),
+      classes(self.train[1], len(self.train[0])),
+      batch_size=batch_size,
     )
+    self.detector.fit(train, **taps, model=self.model, images=chosen)
 
-  def _taps(self, images: Array, groups: Array) -> Taps:
-    return self.model.taps(images, groups=groups)
+  def detect(self, x: Array, batch_size: int = 64, **kwargs: Any) -> tuple[dict[str, Any], Array]:
+    """Which images are adversarial.
+
+    Args:
+      x: images [N, ...] as the classifier takes them.
+      batch_size: images a step.
+
+    Returns:
+      ({"scores": float32 [N], "threshold": the score that 90 % of clean images do not exceed},
+      bool [N]: the score is above it).
+
+    Raises:
+      InputError: for a detector that is not fitted, or other arguments.
+    """
+    if kwargs:
+      raise InputError("detect(x)", f"{', '.join(kwargs)} too", "leave it out")
+    images = back(self.classifier, x)
+    if self.detector.reads == "images":
+      scores = self.detector.score_images(self.model, images)
+    else:
+      scores = self.detector.score(self.model.taps(images, batch_size=batch_size))
+    threshold = self.detector.threshold_
+    return {"scores": scores, "threshold": threshold}, scores > threshold

@@ -13,9 +13,10 @@ import tensorflow as tf
 from hfc_tf.attacks import inputs, outcome
 from hfc_tf.attacks.balls import rounded
 from hfc_tf.attacks.budget import checked_seed, number, whole
-from hfc_tf.attacks.describe import plain, shown
 from hfc_tf.attacks.objectives.base import Batch, Objective, Tensor, checked
 from hfc_tf.attacks.outcome import Attacked
+from hfc_tf.attacks.progress import reporter
+from hfc_tf.attacks.settings import Described
 from hfc_tf.errors import InputError
 from hfc_tf.surroundings import COMPUTE_LOCK, default_settings
 from hfc_tf.taps import TappedModel
@@ -24,7 +25,7 @@ BUDGET = ("eps", "step_size", "steps")
 _NUMBERS = {*BUDGET, "seed", "batch_size", "weights", "random_start", "restarts"}  # not compiled in
 
 
-class Attack:
+class Attack(Described):
   """Images and classes in, adversarial images out; `PGD(model) + 0.3 * HFC(density)` adds a term.
 
   Args:
@@ -51,7 +52,6 @@ class Attack:
   step_size: float | None
   steps: int
   _compiled = False
-  _kind = ""  # the class that descriptions name, where it is not this one
 
   def __init__(
     self,
@@ -174,51 +174,38 @@ class Attack:
     self._aim((goals[0] if goals else self.objective) + objective)
     self.weights |= {name: weight for name, weight in weights.items() if name in self.weights}
 
-  def __repr__(self) -> str:
-    low, high = self.model.bounds
-    settings = [
-      f"{name}={value:g} ({256 * value / (high - low):g}/256 of [{low:g}, {high:g}])"
-      for name, value in (("eps", self.eps), ("step_size", self.step_size))
-      if value is not None
-    ]
-    settings += [f"{name}={getattr(self, name)}" for name in ("steps", "targeted", "seed")]
-    terms = [f"{self.weights[term.name]:g} * {shown(term)}" for term in self.objective.terms]
-    settings += [f"objective={' + '.join(terms)}"] if terms else []
-    return f"{self._label()}({', '.join(settings)})"
-
-  def _label(self) -> str:
-    return type(self).__name__
-
-  def describe(self) -> dict[str, Any]:
-    """All that the result depends on beside images, classes, ids and model, as plain JSON values.
-
-    Arrays stand as their digest.
-    """
-    settings: dict[str, Any] = {
-      name: plain(value)
-      for name, value in vars(self).items()
-      if name not in ("model", "objective") and not name.startswith("_")
-    }
-    terms = {term.name: term.description for term in self.objective.terms}
-    return {"class": self._kind or type(self).__name__, "objective": terms, **settings}
-
   @default_settings()
-  def __call__(self, images: Any, targets: Any = None, ids: Any = None) -> np.ndarray[Any, Any]:
+  def __call__(
+    self,
+    images: Any,
+    targets: Any = None,
+    ids: Any = None,
+    *,
+    batch_size: int | None = None,
+    verbose: int | str = 0,
+    callbacks: Any = None,
+  ) -> np.ndarray[Any, Any]:
     """Adversarial images, of the shape, range and type of `images`, within eps of them.
 
     Safe to call from several threads, which then wait for one another.
 
     Args:
-      images: [N, ...] in the model's bounds; array, tensor, or a tf.data.Dataset of batches of
-        images or of (images, targets).
+      images: [N, ...] in the model's bounds; array, tensor, a tf.data.Dataset of batches of images
+        or of (images, targets), or a batch {"image": images, "label": true classes}.
       targets: int [N], the classes to reach (untargeted: to leave), one class for all, or one-hot
         rows [N, K]; None where the dataset has them.
       ids: int [N]; random draws are keyed by them. Default 0 ... N - 1.
+      batch_size: images a chunk in this call; None: the attack's.
+      verbose: 0, or 1 (2) for Keras's progress bar (one line at the end), as in `predict`.
+      callbacks: one or several, each called after a chunk as (images done, all images, logs), or
+        an object with such an `on_batch`, e.g. `progress.TensorBoard`; logs hold the chunk's mean
+        change in units of the range, and seconds. Steps of a chunk are one compiled program.
 
     Raises:
       InputError: for images that do not fit the model, classes that it does not have, targets or
         ids of another length.
     """
+    images, targets = inputs.of_dictionary(images, targets, self.targeted)
     images, targets = inputs.unpacked(images, targets, len(self.model.input_shape) + 1)
     given = inputs.array(images)
     unit = self.model.to_unit(given)
@@ -227,7 +214,10 @@ class Attack:
     seed = tf.constant(checked_seed(self.seed), tf.int32)
     made = unit.copy()
     silent, reached = np.zeros((2, len(unit)), bool)
-    size = self.batch_size or max(1, min(32, len(unit)))
+    if batch_size is not None:
+      whole("batch_size", batch_size, "pass batch_size=32")
+    size, done = batch_size or self.batch_size or max(1, min(32, len(unit))), 0
+    report = reporter(callbacks, verbose, len(unit))
     grey = np.zeros(len(unit), bool) if self.free_channels else inputs.grey(unit)
     for rows in inputs.chunks(2 * classes + grey, size):  # of a class, grey apart from others
       padded = np.pad(rows, (0, size - len(rows)), mode="edge")
@@ -239,6 +229,8 @@ class Attack:
       made[rows] = np.where(finite, moved, unit[rows])
       silent[rows] = first[0] | ~finite.reshape(len(rows), -1).all(1)
       reached[rows] = first[1]
+      done += len(rows)
+      report(done, {"mean_change": float(np.abs(made[rows] - unit[rows]).mean())})
     adversarials = rounded(made, given, self.eps, self.model.bounds)
     if self.eps != 0:
       outcome.warn(self._label(), self.targeted, silent, reached)

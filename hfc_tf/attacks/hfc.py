@@ -42,11 +42,12 @@ class HFCAttack(Attack):
   """
 
   def __new__(
-    cls, model: Any = None, density: Any = None, base: str = "bim", *_: Any, **__: Any
+    cls, model: Any = None, density: Any = None, base: str = "bim", *others: Any, **settings: Any
   ) -> Self:
     """An object of both classes; copies know theirs already."""
     kind: Any = _of_both(base) if cls is HFCAttack else cls
-    return object.__new__(kind)  # type: ignore[no-any-return]
+    made: Self = Attack.__new__(kind, model, density, base, *others, **settings)
+    return made
 
   def __init__(
     self,

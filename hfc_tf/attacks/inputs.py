@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,23 @@ def chunks(kinds: Array, size: int) -> Iterator[Array]:
   for kind in np.unique(kinds):
     rows = np.flatnonzero(kinds == kind)
     yield from (rows[first : first + size] for first in range(0, len(rows), size))
+
+
+def of_dictionary(images: Any, targets: Any, targeted: bool) -> tuple[Any, Any]:
+  """Images and targets of a batch {"image": [N, ...], "label": [N]}; anything else as it is.
+
+  Its labels are the true classes: an untargeted attack leaves them, a targeted one is given targets
+  beside it. An InputError without "image", or without classes.
+  """
+  if not isinstance(images, Mapping):
+    return images, targets
+  if "image" not in images:
+    found = ", ".join(map(str, images)) or "an empty dictionary"
+    raise InputError('a dictionary with "image"', found, "name its images so")
+  if targets is None and targeted:
+    remedy = "pass targets beside it (its labels are true classes), or targeted=False"
+    raise InputError("targets of a targeted attack", "a dictionary alone", remedy)
+  return images["image"], images.get("label") if targets is None else targets
 
 
 def unpacked(images: Any, targets: Any, rank: int) -> tuple[Any, Any]:

@@ -66,7 +66,8 @@ def load(
   """Reads a data set, or draws its built-in phantom where there is one and no `data_dir`.
 
   Args:
-    name: a key of DATASETS.
+    name: a key of DATASETS, or "medmnist/NAME" or "tfds/NAME" through those libraries, see
+      `hub.fetch`.
     data_dir: the folder (or npz file) to read.
     image_size: side of the images, in pixels; of volumes H and W.
     seed: of the phantom, and of the draw of `num_images`.
@@ -83,6 +84,10 @@ def load(
   Raises:
     InputError: unknown name, no data, or data that is not as expected.
   """
+  if "/" in name and not data_dir:
+    from hfc_tf.data import hub
+
+    data_dir, name = hub.fetch(name, image_size, Path(cache_dir) if cache_dir else None), "npz"
   if name not in DATASETS:
     raise InputError(f"a data set out of {', '.join(DATASETS)}", name, "choose one of them")
   options: dict[str, Any] = {"window": window, "depth": depth, "stored_bits": stored_bits}

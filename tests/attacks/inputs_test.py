@@ -157,3 +157,16 @@ def test_ids_that_would_wrap_are_refused(attack):
   for ids in ([0, 2**31], [-(2**31) - 1, 0], np.array([0, 2**63], np.uint64)):
     with pytest.raises(InputError, match="ids within 32 bits"):
       attack(images, 1, ids)
+
+
+def test_a_dictionary_is_a_batch_of_images_and_true_classes():
+  model = TappedModel(balanced())
+  images = random_images()
+  truth = model.taps(images).predictions
+  leave, reach = BIM(model, eps=EPS, steps=2, targeted=False), BIM(model, eps=EPS, steps=2)
+  batch = {"image": images, "label": truth, "name": ["x"] * len(images)}
+  np.testing.assert_array_equal(leave(batch), leave(images, truth))
+  np.testing.assert_array_equal(reach(batch, 1 - truth), reach(images, 1 - truth))
+  for attack, wrong in ((reach, batch), (leave, {"label": truth}), (leave, {"image": images})):
+    with pytest.raises(InputError):
+      attack(wrong)
