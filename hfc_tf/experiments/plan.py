@@ -171,7 +171,7 @@ def plan(
     made = as_the_papers(dataclasses.replace(study, **fields), chosen, defaults)
     against = natural and name in _AGAINST_NATURAL and study.dataset != _NATURAL
     options = {"natural": natural} if against and not of_volumes[images] else {}
-    paths = [made.data_dir, made.split, made.model_path]
+    paths = [made.data_dir, made.split, made.model_path, made.labels, made.groups]
     paths += values.start_files("--weights", made.weights).values()
     paths += [natural.data_dir, natural.model_path] if options and natural else []
     shortens = name in _PER_ATTACK and "attacks" not in chosen

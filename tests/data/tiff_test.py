@@ -69,11 +69,14 @@ def test_tiff_files_that_are_no_plain_images_are_one_line(tmp_path, array, optio
 
 
 def test_a_compression_that_needs_a_package_names_its_extra(tmp_path, monkeypatch):
-  path = _tiff(tmp_path / "a.tif", DEEP, photometric="rgb")
-  content = path.read_bytes()
-  tag = struct.pack("<HHI", 259, 3, 1)  # compression: none becomes LZW
-  path.write_bytes(content.replace(tag + b"\1\0", tag + b"\5\0", 1))
+  path = _tiff(tmp_path / "a.tif", DEEP, photometric="rgb", compression="lzw")
+  np.testing.assert_array_equal(_pixels(path)[0], DEEP)
   monkeypatch.setitem(sys.modules, "imagecodecs", None)
+
+  def asarray(page):  # as it ends where the package is not there
+    raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
+
+  monkeypatch.setattr(tifffile.TiffPage, "asarray", asarray)
   with pytest.raises(InputError, match=r"hfc_tf\[tiff\]"):
     _pixels(path)
 

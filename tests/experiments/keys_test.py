@@ -103,7 +103,8 @@ CHANGED = {
   "dataset": "fundus", "data_dir": "data", "split": "split.json", "image_size": 32, "depth": 8,
   "window": ("40", "80"), "num_images": 100, "model": "vgg16", "model_path": "mine.keras",
   "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,
-  "crop": ("8", "16", "16"),
+  "crop": ("8", "16", "16"), "stored_bits": 12, "exclude": ("*_old.png",), "labels": "labels.csv",
+  "groups": "groups.csv", "subsets": "pool",
   "learning_rate": 0.5, "model_seed": 4, "attacks": ("pgd",), "hfc": True, "hfc_weights": ("2",),
   "aim": "typical", "eps_256": 2.0, "grid": "16", "free_channels": True, "step_size_256": 0.5,
   "steps": 7, "components": 3,
@@ -131,7 +132,8 @@ def test_what_reproduce_has_finished(tmp_path, versions):
     file.write_bytes(content)
     found.append(key(data_dir=str(folder)))
     found.append(key(natural=Natural(str(folder))))
-    found += [key(**{name: str(file)}) for name in ("split", "model_path", "weights")]
+    files = ("split", "model_path", "weights", "labels", "groups")
+    found += [key(**{name: str(file)}) for name in files]
   assert len(set(found)) == len(found)
   assert key() == found[0]
   versions("taps")

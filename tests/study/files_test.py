@@ -86,7 +86,7 @@ def test_grey_images_stay_grey_and_others_do_not(study):
 
 def test_noise_is_of_the_attacks_kind(study):
   clean = study.images("adv_train")
-  noisy = comparison._noisy(study, clean, EPS)
+  noisy = comparison.noisy_images(study, "adv_train", EPS)
   np.testing.assert_array_equal(_grey(noisy), _grey(clean))
   change = np.rint(255 * (noisy - clean)).astype(int)
   assert set(np.unique(np.abs(change[(clean > EPS) & (clean < 1 - EPS)]))) == {16}
@@ -142,7 +142,7 @@ def test_an_attack_that_does_not_survive_says_so_first(study, monkeypatch):
   assert result.adv_acc == 0 and result.floats.images.tobytes() == original.tobytes()
   assert study.warnings[0].startswith("BIM reaches its target on ")
   assert study.warnings[0].endswith(" as floats, on 0% as 8-bit files.")
-  monkeypatch.setattr(comparison, "_noisy", lambda study, clean, eps: 1 - clean)
+  monkeypatch.setattr(comparison, "noisy_images", lambda study, name, _: 1 - study.images(name))
   assert comparison.fit_detectors(study, "bim", {"attack": attack})
   assert "0 reach their target as files" in study.warnings[-1]
   assert study.warnings[-1].endswith("detectors learnt from the floats.")

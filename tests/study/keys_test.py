@@ -49,7 +49,8 @@ def test_data():
     "bits": [12],
     "grid": ["16", "float"],
   }
-  others = {"name", "source", "skipped"}
+  # What is said of the files, or decides over groups and the split, whose keys hold them.
+  others = {"name", "source", "skipped", "grouped_by", "trained", "copies", "facts"}
   assert set(changes) | others == {f.name for f in dataclasses.fields(Dataset)}
   found = [
     sources.content(dataclasses.replace(DATASET, **{name: value}))
