@@ -69,17 +69,17 @@ def folder(
     tops = _subsets(root)
     places = [place for top in tops or [root] for place in class_folders(top, _CLASSES)]
     names = tuple(sorted({place.name for place in places}))
-    found = {place: image_tree(place, exclude, root) for place in places}
-    paths = [path for files, _ in found.values() for path in files]
-    numbers = [names.index(place.name) for place, (files, _) in found.items() for _ in files]
-    skipped = sum((more for _, more in found.values()), Counter())
+    trees = {place: image_tree(place, exclude, root) for place in places}
+    paths = [path for files, _ in trees.values() for path in files]
+    numbers = [names.index(place.name) for place, (files, _) in trees.items() for _ in files]
+    skipped = sum((more for _, more in trees.values()), Counter())
     if tops and subsets == "split":
       tested = {top for top in tops if top.name.casefold() in _TEST}
       logging.info("%s are the split; --subsets=pool draws another", [top.name for top in tops])
       if 0 < len(tested) < len(tops):
         trained = partial(_is_trained, tested)
     if not grouped_by:
-      deeper = [path.parent for path in paths if path.parent not in found]
+      deeper = [path.parent for path in paths if path.parent not in trees]
       if len(deeper) == len(paths) and len(set(deeper)) > len(places):
         patients = [path.parent.relative_to(root).as_posix() for path in paths]
         grouped_by = "sub-folders of the classes"

@@ -5,7 +5,9 @@ import pytest
 from absl import logging as absl_logging
 from PIL import Image
 
+from hfc_tf import data
 from hfc_tf.data import decode
+from hfc_tf.errors import InputError
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -62,3 +64,29 @@ def test_files_of_fewer_bits_among_others_are_counted(tmp_path, warnings):
   for _ in range(2):  # from the cache too
     assert decode.decode_images(files, 8, tmp_path / "cache")[1] == 16
     assert len(warnings) == 1 and f"1 of 2 16-bit images ({files[1]} first)" in warnings.pop()
+
+
+@pytest.mark.parametrize(("top", "given"), [(1000, 10), (1000, 12), (1000, 16), (16000, 14)])
+def test_bits_of_16_bit_files_may_be_given(tmp_path, warnings, top, given):
+  values = np.linspace(0, top, 64).astype(np.uint16).reshape(8, 8)
+  Image.fromarray(values).save(tmp_path / "a.png")
+  pixels, held = decode.decode_images([tmp_path / "a.png"], 8, stored_bits=given)
+  np.testing.assert_array_equal(pixels[0, ..., 0], np.rint(values * (65535 / (2**given - 1))))
+  assert held == given and not warnings
+
+
+def test_more_than_the_given_bits_is_refused(tmp_path):
+  Image.fromarray(DEEP).save(tmp_path / "a.png")
+  with pytest.raises(InputError, match=r"16-bit files with 12 bits of image; .*--stored_bits"):
+    decode.decode_images([tmp_path / "a.png"], 8, stored_bits=12)
+
+
+def test_the_option_reaches_folders(tmp_path):
+  for name in "ab":
+    (tmp_path / name).mkdir()
+    Image.fromarray(DEEP // 4).save(tmp_path / name / "x.png")
+  dataset = data.load("folder", tmp_path, 8, stored_bits=14)
+  assert dataset.bits == 14 and dataset.levels == 16383
+  np.testing.assert_allclose(dataset.images([0])[0, ..., 0], (DEEP // 4) / 16383, atol=1e-6)
+  with pytest.raises(InputError, match="--stored_bits with files of --dataset=folder, chest"):
+    data.load("npz", tmp_path, 8, stored_bits=14)

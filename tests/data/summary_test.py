@@ -73,12 +73,12 @@ def test_patients_unknown_is_said_and_a_summary_given(tmp_path):
       save(tmp_path / label / f"{index}.png", seed(label, index))
   dataset = data.load("folder", tmp_path, 8)
   split = splits.Split(*splits.train_test(dataset, 0))
-  told = summary.summary(dataset, split)
-  assert told["classes"] == {"a": {"train": 8, "test": 2}, "b": {"train": 4, "test": 2}}
-  assert told["files"] == {"kind": {".png": 16}, "mode": {"L": 16}, "size": {"8 x 8": 16}}
-  assert told["patients"] is None and told["duplicates"] == 0
+  facts = summary.summary(dataset, split)
+  assert facts["classes"] == {"a": {"train": 8, "test": 2}, "b": {"train": 4, "test": 2}}
+  assert facts["files"] == {"kind": {".png": 16}, "mode": {"L": 16}, "size": {"8 x 8": 16}}
+  assert facts["patients"] is None and facts["duplicates"] == 0
   assert "Patients unknown" in "".join(summary.warnings(dataset, split))
-  assert "patients: unknown; duplicates: 0" in summary.lines(told)
+  assert "patients: unknown; duplicates: 0" in summary.lines(facts)
 
 
 def test_duplicates_are_kept_together_and_named(tmp_path):
