@@ -41,13 +41,13 @@ def reporter(callbacks: Any, verbose: int | str, total: int) -> Callable[[int, L
   An InputError for a callback that is neither callable nor has `on_batch`.
   """
   several = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
-  told = []
+  calls = []
   for each in several if callbacks is not None else []:
     call = getattr(each, "on_batch", each)
     if not callable(call):
       expected = "callbacks (done, total, logs) -> None, or with such an on_batch"
       raise InputError(expected, type(each).__name__, "pass one of them")
-    told.append(call)
+    calls.append(call)
   if verbose not in (0, 1, 2, "auto"):
     raise InputError("verbose 0, 1, 2 or 'auto'", repr(verbose), "pass one of them")
   show = 0 if verbose == "auto" else int(verbose)
@@ -56,7 +56,7 @@ def reporter(callbacks: Any, verbose: int | str, total: int) -> Callable[[int, L
 
   def report(done: int, logs: Logs) -> None:
     logs = {**logs, "seconds": time.monotonic() - start}
-    for call in told:
+    for call in calls:
       call(done, total, logs)
     if bar is not None:
       bar.update(done)

@@ -26,15 +26,15 @@ class Described:
     return made
 
   def __repr__(self) -> str:
-    own: Any = self
-    low, high = own.model.bounds
+    this: Any = self
+    low, high = this.model.bounds
     settings = [
       f"{name}={value:g} ({256 * value / (high - low):g}/256 of [{low:g}, {high:g}])"
-      for name, value in (("eps", own.eps), ("step_size", own.step_size))
+      for name, value in (("eps", this.eps), ("step_size", this.step_size))
       if value is not None
     ]
     settings += [f"{name}={getattr(self, name)}" for name in ("steps", "targeted", "seed")]
-    terms = [f"{own.weights[term.name]:g} * {shown(term)}" for term in own.objective.terms]
+    terms = [f"{this.weights[term.name]:g} * {shown(term)}" for term in this.objective.terms]
     settings += [f"objective={' + '.join(terms)}"] if terms else []
     return f"{self._label()}({', '.join(settings)})"
 
@@ -46,13 +46,13 @@ class Described:
 
     Arrays stand as their digest.
     """
-    own: Any = self
+    this: Any = self
     settings: dict[str, Any] = {
       name: plain(value)
       for name, value in vars(self).items()
       if name not in ("model", "objective") and not name.startswith("_")
     }
-    terms = {term.name: term.description for term in own.objective.terms}
+    terms = {term.name: term.description for term in this.objective.terms}
     return {"class": self._kind or type(self).__name__, "objective": terms, **settings}
 
   def get_config(self) -> dict[str, Any]:
@@ -64,7 +64,7 @@ class Described:
     Raises:
       InputError: for an attack that its constructor does not make, such as `attack + term`.
     """
-    own: Any = self
+    this: Any = self
     arguments, keywords = self._arguments
     given = inspect.signature(type(self).__init__).bind(self, *arguments, **keywords).arguments
     given |= given.pop("settings", {})
@@ -74,8 +74,8 @@ class Described:
     now = {name: getattr(self, name) for name in (*plain_ones, *_CURRENT) if name in vars(self)}
     now = {name: value for name, value in now.items() if value is not None}
     config: dict[str, Any] = {"class_name": type(self).__name__, "objects": sorted(objects)}
-    config |= {"weights": dict(own.weights), **plain_ones, **now}
-    if type(self).from_config(config, own.model, **objects).describe() != self.describe():
+    config |= {"weights": dict(this.weights), **plain_ones, **now}
+    if type(self).from_config(config, this.model, **objects).describe() != self.describe():
       remedy = "construct it with all its settings"
       raise InputError("an attack as its constructor makes it", "one changed later", remedy)
     return config

@@ -75,8 +75,8 @@ def folder(
     skipped = sum((more for _, more in trees.values()), Counter())
     if tops and subsets == "split":
       tested = {top for top in tops if top.name.casefold() in _TEST}
-      logging.info("%s are the split; --subsets=pool draws another", [top.name for top in tops])
       if 0 < len(tested) < len(tops):
+        logging.info("%s are the split; --subsets=pool draws another", [top.name for top in tops])
         trained = partial(_is_trained, tested)
     if not grouped_by:
       deeper = [path.parent for path in paths if path.parent not in trees]

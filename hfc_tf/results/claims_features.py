@@ -108,11 +108,11 @@ def _neighbours(row: Mapping[str, Any]) -> Interval | None:
 def _start(results: Results) -> Judged:
   rows = [row for row in results.get("starts") or () if row["measure"] == "adv_acc"]
   sides = [(row, *(_spread(row[start]) for start in ("weights", "scratch"))) for row in rows]
-  told = [(row, a, b, b.less(a)) for row, a, b in sides if a and b]
-  if not told:
+  judged = [(row, a, b, b.less(a)) for row, a, b in sides if a and b]
+  if not judged:
     return
-  apart = [each for each in told if each[3] is not None]
-  row, given, scratch, _ = min(apart or told, key=lambda each: float(each[0]["eps_256"]))
+  apart = [each for each in judged if each[3] is not None]
+  row, given, scratch, _ = min(apart or judged, key=lambda each: float(each[0]["eps_256"]))
   holds = all(each[3] for each in apart) if apart else None
   yield ONE_TRAINING if one_training(results) else holds, (
     f"{budget(row['eps_256'])}: {given} against {scratch}"

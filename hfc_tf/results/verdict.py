@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from hfc_tf.results.claims_base import FORMS
 from hfc_tf.results.labels import attack_label, budget, detector_label, fraction, percent, share
 from hfc_tf.results.tables import grouped
 
@@ -31,7 +32,8 @@ def verdict(rows: Sequence[Any]) -> list[str]:
 def headline(rows: Sequence[Any]) -> list[str]:
   """What a false alarm rate of 10 % buys without and with HFC, in the words of who runs a detector.
 
-  That the attack is too weak to judge by comes first.
+  That the attack is too weak to judge by comes first. Of several weights on HFC one is named:
+  balanced, else the papers', else the automatic one, else the first.
 
   Args:
     rows: as `DetectionRow`, of adversarials that reach their target.
@@ -46,10 +48,10 @@ def headline(rows: Sequence[Any]) -> list[str]:
       )
     forms = [each for each in grouped(group, "weight_rule").values() if _caught(each)]
     lines += [_of_best(name, each, group) for each in forms if not each[0].hfc]
-    hidden = [each for each in reversed(forms) if each[0].hfc]
-    if hidden:  # of several weights, that at which most evades the best detector
-      most = max(hidden, key=lambda each: _caught(each)[0].evasion_rate)
-      lines.append(_of_best(name, most, group))
+    hidden = {each[0].weight_rule: each for each in forms if each[0].hfc}
+    if hidden:  # one form, by a rule that looks at no result
+      rule = next((form for form in FORMS if form in hidden), next(iter(hidden)))
+      lines.append(_of_best(name, hidden[rule], group))
   return weak + lines
 
 

@@ -58,10 +58,16 @@ def test_headline_says_what_the_best_detector_catches_and_who_falls_most():
     "BIM without HFC moves 99\u202f% of the images to their target; at 10\u202f% false alarms the "
     "best of 2 detectors, MAHA, catches 100\u202f% of these, and 0\u202f% of all images evade it."
   )
-  # Of both weights that which more evades at: 1 - .51 of .854 at the papers', .25 of .961 at auto.
+  # Of both weights the papers', whatever they let through: 1 - .51 of .854 evade.
   assert "at the papers’ weight (1) moves 85" in hidden and "KD, catches 51" in hidden
   assert "42\u202f% of all images evade it." in hidden
   assert hidden.endswith("MAHA falls from 100\u202f% caught to 2\u202f%.")
+
+
+def test_headline_names_the_balanced_form_whatever_it_lets_through():
+  given = [*rows(), row("kd", 0.99, hfc=True, rule="balanced")]
+  (_, hidden) = headline([each for each in given if each.population == "successful"])
+  assert hidden.startswith("BIM with HFC balanced image by image moves 99")
 
 
 def test_an_attack_that_is_too_weak_is_said_first():
