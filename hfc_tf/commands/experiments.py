@@ -216,8 +216,9 @@ def reproduce() -> None:
     values.starts_fit("--weights", config.weights, models or backbones(config) or [model])
     values.real("--budget_minutes", budget.value, 0, low_fits=True)
     experiments, report = map(program.load, ("hfc_tf.experiments.reproduce", "hfc_tf.report"))
-    experiments.run(config, report.write, wanted or (), against, budget.value, typed(),
-                    listed, models)  # fmt: skip
+    with program.load("hfc_tf.progress").current.shown():
+      experiments.run(config, report.write, wanted or (), against, budget.value, typed(),
+                      listed, models)  # fmt: skip
     program.say(f"report: {config.out}/report.html")
 
   program.run(main, reproduce.__doc__)

@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from hfc_tf.data import DATASETS
+from hfc_tf.data import DATASETS, hub
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import values
@@ -77,6 +77,9 @@ def define(
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     made = dataclasses.replace(start, **(given | lists))
     made = as_the_papers(made, typed(place), defaults)
+    if "/" in made.dataset and not made.data_dir:
+      fetched = hub.fetch(made.dataset, made.image_size)
+      made = dataclasses.replace(made, dataset="npz", data_dir=str(fetched))
     for name, needed in without_effect(vars(made), hides, trains_others, several_budgets).items():
       several = name in ("depth", "window") and "datasets" in place and place["datasets"].present
       if place[name].present and not several:

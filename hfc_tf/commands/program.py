@@ -75,8 +75,11 @@ def experiment(
       if _JUNIT.value and not conditions:
         raise InputError("--fail_if with --junit", "none", "add a condition")
       values.starts_fit("--weights", config.weights, models or others)
-      report, result = load("hfc_tf.report"), load(entry.module).run(config, **chosen)
-      report.write(result)
+      report, experiment, progress = map(load, ("hfc_tf.report", entry.module, "hfc_tf.progress"))
+      progress.current.begin(scale=entry.scale)
+      with progress.current.shown():
+        result = experiment.run(config, **chosen)
+        report.write(result)
       for text in result.lead:
         say(textwrap.fill(text, 100))
       say(f"report: {config.out}/report.html")

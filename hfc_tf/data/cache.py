@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from absl import logging
 
+from hfc_tf import progress
 from hfc_tf.data.files import readable
 from hfc_tf.storage.files import disk_errors
 from hfc_tf.storage.hashing import digest, file_digests
@@ -70,7 +70,7 @@ def in_order(
       pending.append(pool.submit(read, item))
       if len(pending) > 2 * threads:
         yield pending.popleft().result()
-      logging.log_every_n_seconds(logging.INFO, "read %d of %d", 10, index, len(items))
+      progress.current.report(f"read {index} of {len(items)}")
     while pending:
       yield pending.popleft().result()
 

@@ -34,6 +34,11 @@ class Experiment(NamedTuple):
   every_attack: bool = False
   several_budgets: bool = False
 
+  @property
+  def scale(self) -> float:
+    """How many times the work of run_attack with one attack it is."""
+    return self.minutes / 4
+
 
 _TRAIN_OTHERS = (
   "classifiers", "gradient_direction", "stress_test", "budget", "semi_white_box",

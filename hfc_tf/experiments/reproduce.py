@@ -15,8 +15,9 @@ from typing import Any
 
 from absl import logging
 
+from hfc_tf import progress
 from hfc_tf.errors import InputError
-from hfc_tf.experiments import binary
+from hfc_tf.experiments import EXPERIMENTS, binary
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.experiments.plan import Task, Write, plan
 from hfc_tf.results import claims, tables
@@ -74,6 +75,10 @@ def run(
     if only and task.done():
       state[task.label] = _THERE + only
       continue
+    progress.current.begin(
+      f"{task.label} ({place + 1} of {len(missing)})", EXPERIMENTS[task.name].scale,
+      60 * sum(left[1:]),
+    )  # fmt: skip
     try:
       task.run(write)
       state[task.label] = _MADE + only

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from hfc_tf import progress
 from hfc_tf.errors import InputError
 from hfc_tf.storage.arrays import load_arrays, save_arrays
 
@@ -75,9 +76,9 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
   """Reports every epoch, about every ten seconds within one, and the time left."""
 
-  def __init__(self, report: Callable[[str], None]) -> None:
+  def __init__(self, report: Callable[[str], None], images_a_step: int = 0) -> None:
     super().__init__()
-    self._report = report
+    self._report, self._passes = report, progress.TRAINING * images_a_step
     self._epoch = self._done = 0
     self._start = self._last = time.monotonic()
 
@@ -89,6 +90,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     """After step `batch`, from 0; refuses a loss that is not finite."""
     _check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
+    progress.current.advance(self._passes, self._steps_left(batch + 1) * self._passes)
     if self._done == 1:
       self._start = time.monotonic()  # the first step traces: it says nothing about the others
     elif time.monotonic() - self._last > _SECONDS:
@@ -98,13 +100,14 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     """After the validation."""
     self._line(self.params["steps"], "", logs)
 
+  def _steps_left(self, step: int) -> int:
+    return int((self.params["epochs"] - self._epoch) * self.params["steps"] - step)
+
   def _line(self, step: int, where: str, logs: dict[str, float]) -> None:
     self._last = time.monotonic()
-    epochs, steps = self.params["epochs"], self.params["steps"]
-    left = (epochs - self._epoch) * steps - step
-    seconds = left * (self._last - self._start) / max(self._done - 1, 1)
+    seconds = self._steps_left(step) * (self._last - self._start) / max(self._done - 1, 1)
     numbers = ", ".join(f"{_KEYS.get(k, k).replace('_', ' ')} {v:.3f}" for k, v in logs.items())
-    epoch = f"epoch {self._epoch + 1}/{epochs}"
+    epoch = f"epoch {self._epoch + 1}/{self.params['epochs']}"
     self._report(f"training: {epoch}, {where}{numbers}, {seconds:.0f} s left")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
+from hfc_tf import progress as overall
 from hfc_tf.errors import InputError
 from hfc_tf.models.batch_norm import BatchNormCalibrator
 from hfc_tf.models.batches import Batches, Centre
@@ -120,12 +120,16 @@ def train(
         on_test_begin=lambda logs: calibrator(images, batch_size, subset),
       ),
       checkpoint,
-      Progress(progress or logging.info),
+      Progress(progress or _report, batch_size),
     ],
   )
   checkpoint.restore_best()
   calibrator(images, batch_size)
   return checkpoint.history
+
+
+def _report(line: str) -> None:
+  overall.current.report(line, at_once=True)
 
 
 def _checked_labels(model: keras.Model, images: Any, labels: np.ndarray, which: str) -> np.ndarray:

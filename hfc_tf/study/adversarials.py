@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from absl import logging
 
+from hfc_tf import progress
 from hfc_tf.attacks import Attack
 from hfc_tf.attacks.balls import on_grid
 from hfc_tf.attacks.export import NUMBERS, numbers
@@ -95,10 +94,12 @@ def attack_images(
         result[members] = stored["images"]  # one channel fills three
       return stored is not None
 
-    missing = [members for members in chunks if not read(members)]
+    missing, passes = [each for each in chunks if not read(each)], progress.STEP * attack.steps
+    left = sum(map(len, missing))
+    progress.current.expect((left - sum(map(len, chunks))) * passes)
     if missing:
       with store.lock("adversarials", {**inputs, "rows": rows, "targets": targets}):
-        missing, begun = [each for each in missing if not read(each)], time.monotonic()
+        missing = [each for each in missing if not read(each)]
         alike = [[each for each in missing if grey[each[0]] == kind] for kind in (False, True)]
 
         def made(members: list[Array]) -> Iterator[tuple[Array, dict[str, Array]]]:
@@ -113,11 +114,11 @@ def attack_images(
         for done, (members, arrays) in enumerate(everything, 1):
           stored, _ = store.arrays(*place(members), functools.partial(dict, arrays))
           result[members] = stored["images"]
-          left = (time.monotonic() - begun) / done * (len(missing) - done)
-          logging.log_every_n_seconds(
-            logging.INFO, "%s: chunk %d of %d, %.0f s left", 10, described["label"],
-            len(chunks) - len(missing) + done, len(chunks), left,
-          )  # fmt: skip
+          left -= len(members)
+          progress.current.advance(len(members) * passes, left * passes)
+          progress.current.report(
+            f"{described['label']}: chunk {len(chunks) - len(missing) + done} of {len(chunks)}"
+          )
     return result
 
   return halve_on_oom(run, batch_size)[0]

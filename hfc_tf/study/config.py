@@ -46,7 +46,8 @@ class Config:
     values.among, ("default", "papers"),
   )  # fmt: skip
   dataset: str = _flag(
-    "chest", f"{', '.join(DATASETS)}; folder has one per class.", values.among, DATASETS
+    "chest", f"{', '.join(DATASETS)}; folder has one per class; medmnist/NAME and tfds/NAME "
+    "through these libraries.", values.among, DATASETS,
   )
   data_dir: str | None = _flag(None, "Folder or npz file; none: built-in phantom.", values.readable)
   split: str | None = _flag(
@@ -90,7 +91,7 @@ class Config:
     "Start of training: a weights file or imagenet, or for each architecture its own: "
     "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
   )  # fmt: skip
-  epochs: int | None = _flag(None, "Of training; none: 12 on phantoms, else 6.", values.whole)
+  epochs: int | None = _flag(None, "Of training; none: 8 on phantoms, else 6.", values.whole)
   crop: tuple[str, ...] | None = _flag(
     None, "Train on random crops of [D,]H,W, in TMI V-A 30,128,128; none: not.", values.crop
   )
@@ -238,7 +239,7 @@ class Config:
       detectors=tuple(map(plain, self.detectors)),
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
-      epochs=self.epochs or (12 if self.synthetic else 6),
+      epochs=self.epochs or (8 if self.synthetic else 6),
       eps_256=eps,
       step_size_256=alpha * 256,
       steps=steps,

@@ -181,3 +181,12 @@ def _left_out(dataset: Dataset, test: Array, correct: Array, chosen: list[Array]
         f"classifier gets {correct[members].sum()} right, and AdvTrain and AdvTest together need "
         f"{splits.ADVERSARIAL_FOLDS} of several patients."
       )
+
+
+def attacked_steps(config: Config, num_test: int) -> int:
+  """About how many steps on single images `comparison.compare` takes, of all attacks."""
+  adv_train, adv_test = round(0.7 * num_test), round(0.3 * num_test)  # if all are right
+  adv_train = min(config.max_adv_train or adv_train, adv_train)
+  adv_test = min(config.max_adv_test or adv_test, adv_test)
+  forms = 1 + len(config.hfc_weights) * config.hfc
+  return len(config.attacks) * int(config.steps or 0) * (adv_train + forms * adv_test)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from absl import logging
 
+from hfc_tf import progress
 from hfc_tf.attacks import BIM, Attack
 from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data import splits
@@ -26,7 +27,7 @@ from hfc_tf.storage.files import writable_folder, write_files
 from hfc_tf.storage.store import Store
 from hfc_tf.study import adversarials, attacks, stages
 from hfc_tf.study.config import Config
-from hfc_tf.study.sources import check, check_accuracy, load_sources, select
+from hfc_tf.study.sources import attacked_steps, check, check_accuracy, load_sources, select
 from hfc_tf.study.victim import load_victim
 from hfc_tf.taps import TappedModel, Taps
 
@@ -45,8 +46,7 @@ class Study:
     warnings: what a reader of the results must know first.
     timing: seconds by kind of work. sanity: rows of rules that need no network.
     train, train_key: taps of clean Train images, and their key.
-    rows_of, targets, clean: of "adv_train" and "adv_test".
-    classifier: how good it is on Test, see `evaluate`.
+    rows_of, targets, clean: of "adv_train" and "adv_test". classifier: how good it is on Test.
     split: with AdvTrain and AdvTest. dropped: how many Test images the classifier gets wrong.
   """
 
@@ -58,9 +58,8 @@ class Study:
     split: splits.Split | None = None,
   ) -> None:
     self.begun = time.monotonic()
-    self.warnings: list[str] = []
+    self.warnings, self.sanity = list[str](), list[SanityRow]()
     self.timing: dict[str, float] = {}
-    self.sanity: list[SanityRow] = []
     self._attacks: dict[tuple[Any, ...], Attack] = {}
     out = pathlib.Path(config.out)
     writable_folder(out)  # refused now, not when all is done
@@ -68,6 +67,7 @@ class Study:
     given = (self.store, config, self.warn)
     self.sources = self.timed("data", lambda: load_sources(*given, dataset, split))
     self.warn(*check(config, self.sources.dataset, self.sources.split))
+    progress.current.plan(attacked_steps(config, len(self.sources.split.test)) * progress.STEP)
     self.victim = self.timed("classifier", lambda: load_victim(*given, self.sources))
     if not config.batch_size:
       model, shape = self.victim.model, self.images_of(np.arange(1)).shape[1:]
@@ -105,8 +105,8 @@ class Study:
 
   def timed(self, name: str, make: Callable[[], Made]) -> Made:
     """What `make` returns; its seconds are added to `timing`."""
-    begun = time.monotonic()
-    made = make()
+    progress.current.report(name)
+    begun, made = time.monotonic(), make()
     self.timing[name] = self.timing.get(name, 0.0) + time.monotonic() - begun
     return made
 

@@ -1,10 +1,12 @@
 import dataclasses
+import pathlib
 import sys
 
 import pytest
 from absl import flags
 
 from hfc_tf.commands.flags import define, typed
+from hfc_tf.data import hub
 from hfc_tf.errors import InputError
 from hfc_tf.study.config import Config
 
@@ -139,3 +141,21 @@ def test_what_was_typed_is_known_whatever_its_value():
   define(values, attacks=("pgd",))
   values(["program", "--attack=bim", "--nohfc", "--eps=4"])
   assert typed(values) == {"attacks", "hfc", "eps_256"}
+
+
+def test_data_sets_of_other_libraries_are_fetched_and_read_as_npz(monkeypatch):
+  asked = []
+
+  def fetch(name, image_size):
+    asked.append((name, image_size))
+    return pathlib.Path("cache/pneumoniamnist_64.npz")
+
+  monkeypatch.setattr(hub, "fetch", fetch)
+  config = made("--dataset=medmnist/pneumoniamnist", "--image_size=48")
+  assert asked == [("medmnist/pneumoniamnist", 48)]
+  assert (config.dataset, config.data_dir) == ("npz", "cache/pneumoniamnist_64.npz")
+  made("--dataset=chest")
+  assert len(asked) == 1
+  monkeypatch.undo()
+  with pytest.raises(InputError, match="medmnist/NAME or tfds/NAME; found 'others/x'"):
+    made("--dataset=others/x")

@@ -18,7 +18,8 @@ class Interrupted(Exception):
 
 
 def interrupt(line):
-  raise Interrupted
+  if "step" not in line:  # a slow machine reports within epochs, too
+    raise Interrupted
 
 
 def data(count=48, seed=0):
@@ -93,7 +94,8 @@ def test_interrupted_training_ends_with_the_same_bytes(tmp_path, build):
   lines = []
   resumed = build()
   assert run(resumed, checkpoint_dir=tmp_path, progress=lines.append) == history
-  assert len(lines) == 1  # only the third epoch was left
+  ends = [line for line in lines if "step" not in line]
+  assert len(ends) == 1  # only the third epoch was left
   assert_same(weights(resumed), weights(undisturbed))
   finished = build()
   assert run(finished, checkpoint_dir=tmp_path) == history
