@@ -83,14 +83,16 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     self._start = self._last = time.monotonic()
 
   def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-    """Remembers the epoch, from 0."""
+    """Remembers the epoch, from 0; with the first it is known how many follow."""
     self._epoch = epoch
+    if not self._done:
+      progress.current.expect(self._steps_left(0) * self._passes)
 
   def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
     """After step `batch`, from 0; refuses a loss that is not finite."""
     _check_finite(logs["loss"], f"epoch {self._epoch + 1}, step {batch + 1}")
     self._done += 1
-    progress.current.advance(self._passes, self._steps_left(batch + 1) * self._passes)
+    progress.current.advance(self._passes)
     if self._done == 1:
       self._start = time.monotonic()  # the first step traces: it says nothing about the others
     elif time.monotonic() - self._last > _SECONDS:

@@ -2,9 +2,24 @@
 
 import time
 
+from hfc_tf import progress as overall
 from hfc_tf.models.callbacks import Progress
 
 LOGS = {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.7}
+
+
+def test_passes_join_those_of_the_command(monkeypatch):
+  command = overall.Progress()
+  monkeypatch.setattr(overall, "current", command)
+  command.plan(1000)
+  progress = Progress(lambda line: None, images_a_step=10)
+  progress.set_params({"epochs": 3, "steps": 2})
+  for epoch in (1, 2):  # the first was made before
+    progress.on_epoch_begin(epoch)
+    assert command._expected == 1000 + 2 * 2 * 10 * overall.TRAINING
+    progress.on_train_batch_end(0, LOGS)
+    progress.on_train_batch_end(1, LOGS)
+  assert command._done == command._expected - 1000
 
 
 def test_lines_and_time_left(monkeypatch):
