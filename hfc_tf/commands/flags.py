@@ -18,7 +18,7 @@ from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import values
 from hfc_tf.study.config import PREPROCESSING, Config
 from hfc_tf.study.flags import without_effect
-from hfc_tf.study.setting import as_the_papers, model_side
+from hfc_tf.study.setting import as_the_papers, model_side, usual_side
 from hfc_tf.variants import joined
 
 flags.disclaim_key_flags()  # so that --help of a command shows them as its own
@@ -76,6 +76,8 @@ def define(
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
     made = dataclasses.replace(start, **(given | lists))
+    if "image_size" not in {*typed(place), *defaults}:
+      made = dataclasses.replace(made, image_size=usual_side(made))
     made = as_the_papers(made, typed(place), defaults)
     if "/" in made.dataset and not made.data_dir:
       fetched = hub.fetch(made.dataset, made.image_size)

@@ -30,12 +30,12 @@ from hfc_tf.data.drawing import (
 __all__ = ["brain", "brain_binary", "chest", "fundus"]
 
 
-def chest(num_images: int = 1400, image_size: int = 64, seed: int = 0) -> Dataset:
+def chest(num_images: int = 1200, image_size: int = 64, seed: int = 0) -> Dataset:
   """Drawn chest X-rays, [N, image_size, image_size, 1]: normal, or with opacities in the lungs."""
   return phantom("chest", _chest, ("normal", "pneumonia"), num_images, image_size, seed)
 
 
-def fundus(num_images: int = 1400, image_size: int = 64, seed: int = 0) -> Dataset:
+def fundus(num_images: int = 1200, image_size: int = 64, seed: int = 0) -> Dataset:
   """Drawn fundus photographs, [N, image_size, image_size, 3]: healthy, or with diabetic lesions."""
   return phantom("fundus", _fundus, ("no DR", "DR"), num_images, image_size, seed)
 

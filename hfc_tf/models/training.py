@@ -19,7 +19,7 @@ from hfc_tf.surroundings import default_settings
 
 __all__ = ["evaluate", "predict", "train"]
 
-_CALIBRATION_IMAGES = 512  # what an epoch's validation needs; the end uses all of Train
+_CALIBRATION_IMAGES = 256  # what an epoch's validation needs; the end uses all of Train
 
 
 @default_settings()

@@ -4,7 +4,7 @@
 VERSIONS = {
   "adversarials": 4,
   "batch_size": 1,
-  "classifier": 2,
+  "classifier": 3,
   "decoded": 3,
   "density": 3,
   "detector": 3,

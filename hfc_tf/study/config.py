@@ -53,7 +53,7 @@ class Config:
   split: str | None = _flag(
     None, "Manifest (json) of Train and Test to obey; none: drawn by the seed.", values.file
   )
-  image_size: int = _flag(64, "Side in pixels.", values.whole, 8, 4096)
+  image_size: int = _flag(64, "Side in pixels; of --model_path its own.", values.whole, 8, 4096)
   depth: int | None = _flag(
     None, "Slices of volumes; none: the median, of npz files their own.", values.whole, 1, 4096
   )
@@ -91,7 +91,7 @@ class Config:
     "Start of training: a weights file or imagenet, or for each architecture its own: "
     "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
   )  # fmt: skip
-  epochs: int | None = _flag(None, "Of training; none: 8 on phantoms, else 6.", values.whole)
+  epochs: int | None = _flag(None, "Of training; none: 6.", values.whole)
   crop: tuple[str, ...] | None = _flag(
     None, "Train on random crops of [D,]H,W, in TMI V-A 30,128,128; none: not.", values.crop
   )
@@ -239,7 +239,7 @@ class Config:
       detectors=tuple(map(plain, self.detectors)),
       model=model,
       tuning_images=self.tuning_images or (256 if self.synthetic else 96),
-      epochs=self.epochs or (8 if self.synthetic else 6),
+      epochs=self.epochs or 6,
       eps_256=eps,
       step_size_256=alpha * 256,
       steps=steps,

@@ -46,6 +46,11 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
   return dataclasses.replace(config, **fields)
 
 
+def usual_side(config: Config) -> int:
+  """The side of images for which none is given: that of the model's file, else the usual one."""
+  return (config.model_path and model_side(config.model_path)) or Config.image_size
+
+
 def backbones(config: Config) -> tuple[str, ...]:
   """What an experiment on several backbones takes where none is named; none: that of `config`."""
   named = config.model or config.model_path or config.volumetric

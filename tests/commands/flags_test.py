@@ -2,6 +2,7 @@ import dataclasses
 import pathlib
 import sys
 
+import keras
 import pytest
 from absl import flags
 
@@ -159,3 +160,13 @@ def test_data_sets_of_other_libraries_are_fetched_and_read_as_npz(monkeypatch):
   monkeypatch.undo()
   with pytest.raises(InputError, match="medmnist/NAME or tfds/NAME; found 'others/x'"):
     made("--dataset=others/x")
+
+
+def test_images_are_as_large_as_the_model_takes_them(tmp_path):
+  path = str(tmp_path / "mine.keras")
+  keras.Sequential([keras.layers.Input((40, 40, 3)), keras.layers.Flatten()]).save(path)
+  assert made(f"--model_path={path}", "--data_dir=x").image_size == 40
+  assert made(f"--model_path={path}", "--data_dir=x", "--image_size=64").image_size == 64
+  assert made(f"--model_path={path}", image_size=32).image_size == 32
+  (tmp_path / "broken.keras").write_bytes(b"PK")
+  assert made(f"--model_path={tmp_path}/broken.keras").image_size == 64
