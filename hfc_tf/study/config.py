@@ -83,7 +83,7 @@ class Config:
   )  # fmt: skip
   precision: str = _flag(
     "float32",
-    "Of attacks: float32, or bfloat16 (experimental: about three times faster on CPUs that have "
+    "Of attacks: float32, or bfloat16 (experimental: about twice as fast on CPUs that have "
     "it; judged in float32).", values.among, ("float32", "bfloat16"),
   )  # fmt: skip
   weights: str | None = _flag(
