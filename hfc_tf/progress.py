@@ -88,7 +88,8 @@ class Progress:
     if not screen.is_terminal or logging.get_verbosity() < logging.INFO:
       yield
       return
-    columns = ("{task.description}", progress.BarColumn(), "{task.fields[left]}")
+    bar = progress.BarColumn(20)  # what stands last is cut where a terminal is narrow
+    columns = (bar, "{task.fields[left]}", "{task.description}")
     handler = logging.get_absl_handler().python_handler
     stream = handler.stream
     with progress.Progress(*columns, console=screen, transient=True) as self._bar:
