@@ -28,7 +28,7 @@ from hfc_tf.study.setting import backbones, deviations
 from hfc_tf.study.sources import load_sources
 from hfc_tf.study.victim import load_victim
 
-_PAPERS_SIDES = {"brain": "–"}  # the papers tell no side of their volumes
+_PAPERS_SIDES = {"brain": "270"}
 _NOTES = (
   "Classifiers learn on Train from random weights unless --weights says otherwise, the papers' "
   "from ImageNet's; their accuracy follows from the Test images that TMI drops as misclassified "

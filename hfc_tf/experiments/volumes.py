@@ -107,7 +107,8 @@ def _forms(study: Study, slices_model: str | None) -> dict[str, Study]:
   flat = slices_model or _FLAT.get(model, model)
   same: dict[str, Any] = {"model_path": None, "rows": study.sources.split}
   crop = study.config.crop
-  half = crop and tuple(str(max(1, int(side) // 2)) for side in crop)
+  sides = volumes.pixels.shape[1:-1]
+  half = crop and tuple(str(min(int(c), side // 2)) for c, side in zip(crop, sides, strict=True))
   return {
     "volumes": study,
     "slices": study.beside(

@@ -43,20 +43,19 @@ def _direction(results: Results) -> Judged:
 
 def _theorem(results: Results, two: bool) -> Judged:
   """Whether gradients keep their sign; a theorem's figures are exact but for rounding."""
-  rows = by(results["rows"], "kind").get("gradient", [])
-  signs = [row["same_sign"] for row in rows if row.get("same_sign") is not None]
-  classes = len((results.get("data") or {}).get("class_names") or ())
-  if not signs:
-    return
-  if (classes == 2) is not two:
-    yield "not tested", f"{classes} classes"
-    return
-  wrong = max((row.get("gradient_error") or 0.0 for row in rows), default=0.0)
-  yield min(signs) >= 0.999 and wrong <= 1e-6, (
-    f"{classes} classes: the least share of gradients that keep their sign is "
-    f"{share(min(signs), 2)}, Eq. {'8' if two else '12'} is off by {wrong:.0e} at the most, n = "
-    f"{rows[0].get('n')}"
-  )
+  gradients = by(results["rows"], "kind").get("gradient", [])
+  networks = by((row for row in gradients if row["same_sign"] is not None), "classes")
+  for classes, rows in networks.items():
+    if (classes == 2) is two:
+      least = min(row["same_sign"] for row in rows)
+      wrong = max(row["gradient_error"] or 0.0 for row in rows)
+      yield least >= 0.999 and wrong <= 1e-6, (
+        f"{classes} classes: the least share of gradients that keep their sign is "
+        f"{share(least, 2)}, Eq. {'8' if two else '12'} is off by {wrong:.0e} at the most, n = "
+        f"{rows[0]['n']}"
+      )
+  if networks and not any((classes == 2) is two for classes in networks):
+    yield "not tested", f"{', '.join(map(str, networks))} classes"
 
 
 _SIGNS = (

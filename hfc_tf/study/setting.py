@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from hfc_tf.attacks.budget import schedule
+from hfc_tf.data import VOLUMES
 from hfc_tf.storage.hdf5 import hdf5_damage
 from hfc_tf.study.config import Config
 
@@ -18,6 +19,14 @@ _FIELDS: dict[str, Any] = {
   "image_size": 256, "eps_256": 1.0, "step_size_256": 0.02, "hfc_weights": ("1",),
   "max_adv_train": 0, "fixed": "step",
 }  # fmt: skip
+_SIDES_OF_VOLUMES = ("image_size", "depth", "crop")
+_OF_VOLUMES: dict[str, Any] = {  # TMI V-A; in files there are none of Fig. 9's budgets
+  "image_size": 270, "depth": 30, "crop": ("30", "128", "128"), "grid": "float",
+}  # fmt: skip
+_AS_PRINTED = {
+  "kd": ("KD in coordinates chosen on AdvTrain", "kd(form=eq20)"),
+  "maha": ("MAHA with a mean for each class", "maha(mean=single)"),
+}
 _MOST_BYTES = 2**26  # of a model's configuration
 _SIDES = (
   "units", "filters", "kernel_size", "depth_multiplier", "input_dim", "output_dim", "num_heads",
@@ -39,9 +48,13 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
   if "steps" in chosen:  # which alone sets the step
     chosen.add("step_size_256")
   fields = {field: value for field, value in _FIELDS.items() if field not in chosen}
-  if config.volumetric:  # the papers do not tell their side
-    fields.pop("image_size", None)
-  elif config.model_path and "image_size" in fields:
+  if config.volumetric:
+    fields |= {field: value for field, value in _OF_VOLUMES.items() if field not in chosen}
+    if config.synthetic or config.dataset not in VOLUMES:  # of their own sides, or drawn
+      fields = {field: value for field, value in fields.items() if field not in _SIDES_OF_VOLUMES}
+  if config.model_path:
+    fields.pop("crop", None)
+  if config.model_path and "image_size" in fields:
     fields["image_size"] = model_side(config.model_path) or fields["image_size"]
   return dataclasses.replace(config, **fields)
 
@@ -64,8 +77,9 @@ def deviations(config: Config) -> dict[str, list[str]]:
   backbone = ("resnet18_3d",) if config.volumetric else BACKBONES
   weights, most = ", ".join(config.hfc_weights), config.max_adv_train
   made = f"2 eps / step = {config.steps}" if config.steps == steps else str(config.steps)
+  side = 270 if config.volumetric else 256
   facts = [  # (whether it holds, what is so here, what the papers have)
-    (config.image_size == 256, f"image size {config.image_size} px", "256 px"),
+    (config.image_size == side, f"image size {config.image_size} px", f"{side} px"),
     (abs(eps - 1) < 1e-9, f"eps {eps:g}/256", "1/256"),
     (abs(step - 0.02) < 1e-9, f"step {step:.3g}/256", "0.02/256"),
     (config.steps == steps, f"{made} steps", f"2 eps / step = {steps}"),
@@ -73,14 +87,27 @@ def deviations(config: Config) -> dict[str, list[str]]:
   ]
   if config.hfc:
     facts.append(("1" in config.hfc_weights, f"weight on HFC {weights}", "1"))
+    facts.append((config.covariance == "full", f"covariances {config.covariance}", "full"))
   if config.model_path:
     name = pathlib.Path(config.model_path).name
     facts += [(False, f"backbone {name}", "ResNet-50 and VGG-16"),
               (False, f"start of {name}, which its file does not tell", "ImageNet")]  # fmt: skip
   else:
     start = f"start from {pathlib.Path(config.start or 'random weights').name}"
-    facts += [(config.model in backbone, f"backbone {config.model}", " and ".join(backbone)),
-              (bool(config.start), start, "ImageNet")]  # fmt: skip
+    facts.append((config.model in backbone, f"backbone {config.model}", " and ".join(backbone)))
+    if not config.volumetric:  # of which no start is told
+      facts.append((bool(config.start), start, "ImageNet"))
+  if config.volumetric and not config.model_path:
+    crop = ",".join(config.crop or ("none",))
+    facts.append((config.crop == _OF_VOLUMES["crop"], f"crops {crop}", "30,128,128"))
+  stored = "images as floats" if config.grid == "float" else "images as files"
+  facts += [
+    (config.grid == "float", stored, "images as floats"),
+    *((False, here, f"as printed, {theirs}") for name, (here, theirs) in _AS_PRINTED.items()
+      if name in config.detectors and theirs not in config.detectors),
+  ]  # fmt: skip
+  if config.synthetic:
+    facts.append((False, "images drawn by a program", "real ones"))
   return {
     "holds": [here for holds, here, _ in facts if holds],
     "differs": [f"{here} (papers: {theirs})" for holds, here, theirs in facts if not holds],

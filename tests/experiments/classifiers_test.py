@@ -42,7 +42,7 @@ def test_brain_stands_in_the_papers_lines():
                       None, None, None)  # fmt: skip
   theirs = classifiers._table([row]).rows[1]
   assert theirs[:2] == ["brain (papers)", "ResNet-18 (3D)"] and theirs[5] == "83.2"
-  assert theirs[2] == theirs[-1] == "–"  # neither a side nor an AUC is told
+  assert theirs[2] == "270" and theirs[-1] == "–"  # no AUC is told
 
 
 def test_papers_figures():

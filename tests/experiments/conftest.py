@@ -16,7 +16,7 @@ def thin_models(monkeypatch):
   monkeypatch.setitem(models.MODELS, "small_resnet", thin)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def few_images():
   """Small studies have fewer than 20 images a class; their figures are said all the same."""
   with pytest.MonkeyPatch.context() as patch:

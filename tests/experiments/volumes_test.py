@@ -82,6 +82,10 @@ def test_networks_of_slices_and_budgets_of_the_papers(monkeypatch):
   assert [forms[form].config.model for form in ("slices", "halved")] == ["resnet18", "resnet18_3d"]
   assert {forms[form].rows for form in ("slices", "halved")} == {"the split"}
   assert volumes._difference(forms) == []
+  # Halved volumes learn on crops of as many voxels, where they have them.
+  study.config = dataclasses.replace(study.config, crop=("5", "1", "6"))
+  forms = volumes._forms(study, None)
+  assert forms["slices"].crop == ("1", "6") and forms["halved"].crop == ("2", "1", "3")
   study.levels, study.warn = None, lambda *texts: study.warnings.extend(texts)
   assert volumes._budgets(study, ()) == pytest.approx(volumes.PAPERS_BUDGETS)
   study.levels = 255  # files of 8 bits have none of them

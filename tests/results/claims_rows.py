@@ -104,9 +104,10 @@ def cosines(value, n=90):
   return rows({"kind": "pair", "n": n, **field("cosine", value)})
 
 
-def signs(share, count):
-  gradient = {"kind": "gradient", "same_sign": share, "gradient_error": 1e-12, "n": 9}
-  return rows(gradient, data=classes(count))
+def signs(*networks):
+  """Of networks, the share that keeps its sign and the number of classes."""
+  gradient = {"kind": "gradient", "gradient_error": 1e-12, "n": 9}
+  return rows(*({**gradient, "same_sign": share, "classes": count} for share, count in networks))
 
 
 def neighbours(plain, hfc, n=200):

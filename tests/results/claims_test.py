@@ -127,10 +127,12 @@ CASES = {  # claim: (results, verdict), ...
     (cosines(0.8), YES), (cosines(0.3), NO), (cosines(0.51), OPEN), (cosines(0.8, 2), NEVER),
   ),
   "The gradient never turns: Theorem I.": (
-    (signs(1.0, 2), YES), (signs(0.9, 2), NO), (signs(1.0, 10), NEVER),
+    (signs((1.0, 2)), YES), (signs((0.9, 2)), NO), (signs((1.0, 10)), NEVER),
+    (signs((1.0, 2), (0.9, 10)), YES), (signs((0.9, 2), (1.0, 10)), NO), (rows(), NEVER),
   ),
   "The gradient never turns: Theorem II": (
-    (signs(1.0, 10), YES), (signs(0.9, 10), NO), (signs(1.0, 2), NEVER),
+    (signs((1.0, 10)), YES), (signs((0.9, 10)), NO), (signs((1.0, 2)), NEVER),
+    (signs((0.9, 2), (1.0, 10)), YES), (signs((1.0, 2), (0.9, 10)), NO), (rows(), NEVER),
   ),
   "HFC moves": (
     (neighbours(0.95, 0.55), YES), (neighbours(0.9, 0.9), NO), (neighbours(0.95, 0.72), OPEN),
