@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
 import itertools
-import json
 import pathlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -17,23 +15,16 @@ from hfc_tf.data import OPTIONS, volumetric
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, check
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.results.result import Result
-from hfc_tf.storage.files import write_files
-from hfc_tf.storage.hashing import digest, path_digest
-from hfc_tf.storage.keys import VERSIONS
-from hfc_tf.storage.store import checksums, damage
+from hfc_tf.experiments.task import PER_ATTACK, Task
+from hfc_tf.storage.hashing import path_digest
 from hfc_tf.study import values
 from hfc_tf.study.config import Config
 from hfc_tf.study.setting import as_the_papers
 
-Write = Callable[[Result], dict[str, Any]]  # hfc_tf.report.write
-_ASKED = "asked.json"
-_FILES = ("results.*", "report.html", "[cs]*.json", "figures/*.png")
 _AGAINST_NATURAL = ("gradient_direction", "medical_natural", "stress_test")
 _OF_MEDICAL = ("medical_natural", "stress_test", "ood", "volumes")  # not made of natural images
 _NATURAL = "cifar10"
 _WITHOUT_HFC = ("detection", "tsne")  # can be made with --nohfc
-_PER_ATTACK = ("detection", "volumes")  # take longer the more attacks there are
 _OF_THE_IMAGES: dict[str, Any] = dict.fromkeys((
   "data_dir", "split", "model", "model_path", "weights", "crop", *OPTIONS,
 ))  # fmt: skip
@@ -41,78 +32,6 @@ _UNUSED = {  # what an experiment attacks, and fields that it does not obey
   "stress_test": ("layers by BIM at 8/256 and 1/256", "attacks", "eps_256", "steps"),
   "medical_natural": ("natural images at 8/256 and 16/256", "eps_256"),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-  """An experiment as it is to be run, in a folder of its own that shares all artefacts.
-
-  Attributes:
-    contents: hashes of the files that the configuration and the options name.
-    images: of which data set and backbone it is, where there are several; else "".
-    shortens: whether some of its attacks may be left out where time is short.
-  """
-
-  name: str
-  config: Config
-  options: Mapping[str, Any]
-  contents: Sequence[str | None]
-  images: str = ""
-  shortens: bool = False
-
-  @property
-  def label(self) -> str:
-    """Its name, with its images where there are several."""
-    return f"{self.images}/{self.name}" if self.images else self.name
-
-  @property
-  def title(self) -> str:
-    """What its section of the page is called."""
-    title = EXPERIMENTS[self.name].title
-    return f"{self.images}: {title}" if self.images else title
-
-  @property
-  def minutes(self) -> float:
-    """What it is expected to take, see `Experiment`."""
-    attacks = len(self.config.attacks) if self.name in _PER_ATTACK else 1
-    return EXPERIMENTS[self.name].minutes * (1 + attacks) / 2
-
-  @property
-  def key(self) -> str:
-    """Hashes what is asked for; a folder holding it is finished."""
-    return digest(self.name, self.config, self.options, self.contents, VERSIONS)
-
-  def within(self, minutes: float) -> Task:
-    """The same with the first of its attacks, as many as fit, where they may be left out."""
-    task = self
-    while task.shortens and len(task.config.attacks) > 1 and task.minutes > minutes:
-      fewer = dataclasses.replace(task.config, attacks=task.config.attacks[:-1])
-      task = dataclasses.replace(task, config=fewer)
-    return task if task.minutes <= minutes else self
-
-  def done(self) -> bool:
-    """Whether the results are there, whole, and those asked for; damage is told."""
-    folder = pathlib.Path(self.config.out)
-    try:
-      asked, broken = json.loads((folder / _ASKED).read_text())["asked"], damage(folder, _ASKED)
-    except FileNotFoundError:
-      return False
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-      asked, broken = self.key, f"{_ASKED}: {type(error).__name__}"
-    if broken and asked == self.key:
-      logging.warning("%s is damaged (%s); it is made again", folder, broken)
-    return broken is None and bool(asked == self.key)
-
-  def run(self, write: Write) -> None:
-    """Makes the results, and says last that they are there."""
-    module = importlib.import_module(EXPERIMENTS[self.name].module)
-    result = module.run(self.config, **self.options)
-    flags = {name: value for each in self.options.values() for name, value in each.flags().items()}
-    write(dataclasses.replace(result, summary={**result.summary, "options": flags}))
-    folder = pathlib.Path(self.config.out)
-    names = [path.relative_to(folder) for pattern in _FILES for path in folder.glob(pattern)]
-    asked = {"asked": self.key, "files": checksums(folder, map(str, names))}
-    write_files(folder, {_ASKED: json.dumps(asked, indent=1).encode()})
 
 
 def plan(
@@ -152,6 +71,7 @@ def plan(
   known = [each for _, each, _ in studies if each.dataset == _NATURAL and each.data_dir]
   if natural is None and known and len(studies) > 1:
     natural = Natural(str(known[0].data_dir), image_size=known[0].image_size)
+  flat = _beside_volumes(studies, of_volumes)
   tasks = []
   for name, (images, study, chosen) in itertools.product(EXPERIMENTS, studies):
     fits = _allowed(name, study) and (not images or _suits(name, images, study, of_volumes))
@@ -160,22 +80,31 @@ def plan(
     defaults = EXPERIMENTS[name].defaults
     fields = {field: value for field, value in defaults.items() if field not in chosen}
     instead = _instead(name, study, of_volumes[images])
+    notes: list[str] = []
     taken = {field: value for field, value in instead.items() if field in chosen}
     if taken:
       flags = ", ".join(f"{field}={value}" for field, value in taken.items())
-      logging.warning("%s cannot be made with all flags: it takes %s", name, flags)
+      notes.append(f"{name} cannot be made with all flags: it takes {flags}")
     if vain := [field for field in _UNUSED.get(name, ("",))[1:] if field in typed]:
-      logging.warning("%s attacks %s, whatever %s says", name, _UNUSED[name][0], ", ".join(vain))
+      notes.append(f"{name} attacks {_UNUSED[name][0]}, whatever {', '.join(vain)} says")
+    for note in notes:
+      logging.warning("%s", note)
     fields |= instead
     fields |= {"out": str(out / images / name), "artefacts": artefacts}
     made = as_the_papers(dataclasses.replace(study, **fields), chosen, defaults)
     against = natural and name in _AGAINST_NATURAL and study.dataset != _NATURAL
-    options = {"natural": natural} if against and not of_volumes[images] else {}
+    options: dict[str, Any] = {}
+    if against and not of_volumes[images]:
+      options["natural"] = natural
+    if name == "volumes" and flat:
+      options["datasets"] = tuple(flat)
     paths = [made.data_dir, made.split, made.model_path, made.labels, made.groups]
     paths += values.start_files("--weights", made.weights).values()
-    paths += [natural.data_dir, natural.model_path] if options and natural else []
-    shortens = name in _PER_ATTACK and "attacks" not in chosen
-    tasks.append(Task(name, made, options, [contents(path) for path in paths], images, shortens))
+    paths += [natural.data_dir, natural.model_path] if "natural" in options and natural else []
+    paths += [values.images_of(entry)[2] for entry in options.get("datasets", ())]
+    shortens = name in PER_ATTACK and "attacks" not in chosen
+    files = [contents(path) for path in paths]
+    tasks.append(Task(name, made, options, files, images, shortens, notes))
   return tasks
 
 
@@ -215,6 +144,17 @@ def _studies(
       studies.append((images, made, {*typed, *given, *network}))
   values.several("--datasets", [images for images, _, _ in studies])
   return studies
+
+
+def _beside_volumes(
+  studies: Sequence[tuple[str, Config, set[str]]], of_volumes: Mapping[str, bool]
+) -> list[str]:
+  """Medical images whose curves stand beside those of volumes, each set once, as --datasets."""
+  flat = [each for images, each, _ in studies if images and not of_volumes[images]]
+  return list(dict.fromkeys(
+    f"{each.dataset}:{each.image_size}" + (f"={each.data_dir}" if each.data_dir else "")
+    for each in flat if each.dataset != _NATURAL
+  ))  # fmt: skip
 
 
 def _suits(name: str, images: str, config: Config, of_volumes: Mapping[str, bool]) -> bool:

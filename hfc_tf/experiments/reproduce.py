@@ -19,7 +19,8 @@ from hfc_tf import progress
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import EXPERIMENTS, binary
 from hfc_tf.experiments.natural import Natural
-from hfc_tf.experiments.plan import Task, Write, plan
+from hfc_tf.experiments.plan import plan
+from hfc_tf.experiments.task import Task, Write
 from hfc_tf.results import claims, tables
 from hfc_tf.results.labels import attack_label
 from hfc_tf.results.result import Result, Section, read_section
@@ -133,7 +134,8 @@ def _result(config: Config, tasks: Mapping[str, Task], state: Mapping[str, str])
       "papers_setting": deviations(config.resolved()),
       "experiments": dict(state),
       "warnings": warnings + [
-        f"{label}: {text}" for label, each in done.items() for text in each["warnings"]
+        f"{label}: {text}"
+        for label, each in done.items() for text in (*tasks[label].notes, *each["warnings"])
       ],
     },
   )  # fmt: skip

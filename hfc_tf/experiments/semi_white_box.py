@@ -42,6 +42,11 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
   known = str(victim.config.model_path or victim.config.model)
   direct = comparison.compare(victim, name)
   start = "unknown" if victim.config.model_path else victim.config.start
+  if victim.config.model_path and not substitutes:
+    victim.warn(
+      f"The substitute is a {model_label(str(victim.config.model))}: the architecture of "
+      "--model_path is not trained here; --substitutes names the nearest."
+    )
   rows = [
     SubstituteRow(**row, victim=known, substitute=None, start=start)
     for _, row in labelled_rows(direct)

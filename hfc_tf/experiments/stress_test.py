@@ -42,7 +42,9 @@ _NOTES = (
   "BIM minimises mean(f^l) (↓) or −mean(f^l) (↑) of one layer over images, space and channels; the "
   "step is 2 ε over the number of iterations, of which MICCAI prints none: its general step of "
   "0.02/256 makes 800 (--step_size=0.02 --iterations=0). In networks other than "
-  "ResNet-50 the layers at the same relative depth stand for MICCAI’s 36, 45 and 48.",
+  "ResNet-50 the layers at the same relative depth stand for MICCAI’s 36, 45 and 48. TMI Fig. 4 "
+  "shows four sets of images, a run one medical and one natural: others by --dataset and "
+  "--natural_dir, ImageNet by --natural_dataset=folder with --natural_model_path.",
 )
 
 

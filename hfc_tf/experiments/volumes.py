@@ -35,7 +35,9 @@ _NOTES = (
   "Volumes, their middle slices, and volumes whose voxels are means of 2 x 2 x 2: the same images, "
   "Train and Test, each with a classifier of its own and attacked where that is right. The papers' "
   "two-dimensional images are no slices but chest X-rays and fundus images on ResNet-50 (here by "
-  "--datasets), and Fig. 9, over 0.01/256 to 0.2/256 at a step of 0.02/256, prints no figures.",
+  "--datasets), and Fig. 9, over 0.01/256 to 0.2/256 at a step of 0.02/256, prints no figures. "
+  "ResNet-18 (3D) begins with 3 x 3 x 3, pooled from 96 voxels on, where He et al. have "
+  "7 x 7 and a pool: shallow volumes keep some depth.",
 )
 
 

@@ -65,7 +65,8 @@ def section(judged: list[dict[str, Any]]) -> Section:
        "undecided. Where a rule asks for several figures, all must hold, which makes a false "
        "confirmation rarer and a false refutation more frequent: intervals are not corrected for "
        f"their number, and of {decided} claims decided here about {0.05 * decided:.1g} would be "
-       "decided wrongly by chance alone if each hung on one interval."),
+       "decided wrongly by chance alone if each hung on one interval. \"One training\" leaves a "
+       "claim open that is about training: only bin/run_pretraining trains several times."),
       ("What was known before, and where the setting is not the papers'.", folded, ""),
     )
   )  # fmt: skip

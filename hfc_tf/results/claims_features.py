@@ -1,4 +1,4 @@
-"""Claims on features and classifiers: which way attacks push, what a start of training does."""
+"""Claims on features, attacks and classifiers: which way attacks push, what a start does."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hfc_tf.results.claims_base import (
   claims,
   intervals,
   one_training,
+  success,
 )
 from hfc_tf.results.labels import budget, share
 
@@ -23,6 +24,9 @@ CLAIMS, _claim = claims(
   "Those of the first edition: directions on two classes of chest at 64 px, t-SNE there, starts of "
   "VGG-16 and SqueezeNet on chest; none of this run."
 )
+
+
+_OF_ATTACKS, _claim_of_attacks = claims("None but of single images in tests.")
 
 
 @_claim(
@@ -123,3 +127,19 @@ def _spread(side: Mapping[str, Any]) -> Interval | None:
   if value is None or low is None or high is None:
     return None
   return Interval(value, low, high, 0)
+
+
+@_claim_of_attacks(
+  "detection", "HFC added to APGD as it is disrupts its decay of the step.", "TMI section V.I",
+  "At the papers' weight Adv. Acc of apgd(naive=true), which judges its progress by the sum of "
+  "both terms, is lower than that of apgd, by intervals that do not overlap.",
+)  # fmt: skip
+def _naive(results: Results) -> Judged:
+  rows = [row for row in results["rows"] if row.get("weight_rule") == "paper"]
+  forms = by(rows, "attack")
+  if "apgd" in forms and "apgd(naive=true)" in forms:
+    ours, naive = success(forms["apgd"]), success(forms["apgd(naive=true)"])
+    yield naive.less(ours), f"Adv. Acc {naive}, and {ours} by the density's own value"
+
+
+CLAIMS += _OF_ATTACKS

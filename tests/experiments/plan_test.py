@@ -32,6 +32,7 @@ def test_several_data_sets_and_backbones(tmp_path, caplog):
   assert {task.config.artefacts for task in tasks} == {str(tmp_path / "out" / "artefacts")}
   (volumes,) = [task for task in tasks if task.name == "volumes"]
   assert (volumes.images, volumes.config.image_size, volumes.config.model) == ("volumes", 48, None)
+  assert volumes.options == {"datasets": (f"chest:224={tmp_path}/chest",)}  # no natural images
   assert {task.name for task in tasks if task.images == "volumes"} == {"volumes"}
   natural = {task.name for task in tasks if task.images == "cifar10_vgg16"}
   assert "gradient_direction" in natural and not natural & {"ood", "stress_test", "volumes"}

@@ -110,6 +110,11 @@ def signs(*networks):
   return rows(*({**gradient, "same_sign": share, "classes": count} for share, count in networks))
 
 
+def apgd(ours, naive):
+  return rows(*(row("paper", 0.6, adv_acc, attack=name, n_adversarial=round(100 * adv_acc))
+                for name, adv_acc in (("apgd", ours), ("apgd(naive=true)", naive))))  # fmt: skip
+
+
 def neighbours(plain, hfc, n=200):
   return rows(*({"layer_number": 3, "group": group, "neighbours": value, "n_group": n, "n_clean": n}
                 for group, value in (("attack", plain), ("hfc", hfc))))  # fmt: skip

@@ -8,6 +8,7 @@ from hfc_tf.results.claims_base import ELSEWHERE, ONE_TRAINING, Interval, one_fo
 from tests.results.claims_rows import (
   PLAIN,
   WEAK,
+  apgd,
   budget,
   by_layer,
   classes,
@@ -141,6 +142,10 @@ CASES = {  # claim: (results, verdict), ...
   "A start": (
     (starts(0.9, 0.2), YES), (starts(0.2, 0.9), NO), (starts(0.5, 0.52), OPEN),
     (starts(0.9, 0.2, 2), ONE_TRAINING), (rows(), NEVER),
+  ),
+  "HFC added to APGD": (
+    (apgd(0.95, 0.4), YES), (apgd(0.4, 0.95), NO), (apgd(0.95, 0.94), OPEN),
+    (hidden(0.7, attack="apgd"), NEVER),
   ),
 }  # fmt: skip
 
