@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.experiments.common import fixed
 from hfc_tf.results import tables
 from hfc_tf.results.figures import PALETTE, Line, LineChart
 from hfc_tf.results.labels import (
@@ -38,7 +39,7 @@ _NOTES = (
   "intervals (Wilson’s, of areas on as many images as the smaller side has; the bisection’s factor "
   "of 1.19 of the smallest ε). A figure that one training lacks is undecided.",
   "Images, split, architecture, schedule and attack are the same on both sides; what the starts "
-  "differ in is no property of medical images. The number of steps is the same at every budget. "
+  "differ in is no property of medical images. "
   "Images made on another training come from one with another seed, of the same start or of the "
   "other; detectors learn anew on each classifier from the attack without HFC.",
 )
@@ -64,7 +65,7 @@ def shown(
     "tables": list(_tables(compared, labels, attack, alike)),
     "figures": [_success_chart(rows, compared, labels, attack),
                 _transfer_chart(compared, labels, attack)],
-    "notes": _NOTES,
+    "notes": [*_NOTES, fixed(config)],
   }  # fmt: skip
 
 

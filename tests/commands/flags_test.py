@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import pathlib
 import sys
 
@@ -6,9 +7,10 @@ import keras
 import pytest
 from absl import flags
 
-from hfc_tf.commands.flags import define, typed
+from hfc_tf.commands.flags import define, natural, typed
 from hfc_tf.data import hub
 from hfc_tf.errors import InputError
+from hfc_tf.experiments.natural import Natural
 from hfc_tf.study.config import Config
 
 
@@ -170,3 +172,37 @@ def test_images_are_as_large_as_the_model_takes_them(tmp_path):
   assert made(f"--model_path={path}", image_size=32).image_size == 32
   (tmp_path / "broken.keras").write_bytes(b"PK")
   assert made(f"--model_path={tmp_path}/broken.keras").image_size == 64
+
+
+def test_natural_images_and_their_model_by_flags(tmp_path, monkeypatch):
+  path = str(tmp_path / "theirs.keras")
+  keras.Sequential([keras.layers.Input((40, 40, 3)), keras.layers.Flatten()]).save(path)
+  values = flags.FlagValues()
+  monkeypatch.setattr(flags, "FLAGS", values)
+  for kind in ("string", "integer"):
+    define_flag = getattr(flags, f"DEFINE_{kind}")
+    monkeypatch.setattr(flags, f"DEFINE_{kind}", functools.partial(define_flag, flag_values=values))
+  images = natural()
+
+  def given(*arguments):
+    values.unparse_flags()
+    for name in values:
+      values[name].unparse()
+    values(["program", *arguments])
+    return images()
+
+  assert given() is None
+  folder = f"--natural_dir={tmp_path}"
+  alone = given(folder)
+  assert (alone.model_path, alone.image_size) == (None, Natural("").image_size)
+  theirs = given(folder, "--natural_dataset=folder", f"--natural_model_path={path}")
+  assert (theirs.dataset, theirs.model_path, theirs.image_size) == ("folder", path, 40)
+  assert theirs.preprocessing == "auto"
+  assert given(folder, f"--natural_model_path={path}", "--natural_size=32").image_size == 32
+  for wrong, message in (
+    ([folder, f"--natural_model_path={path}", "--natural_epochs=3"], "with --natural_epochs"),
+    ([folder, "--natural_preprocessing=caffe"], "--natural_model_path with"),
+    (["--natural_size=32"], "--natural_dir with --natural_size"),
+  ):
+    with pytest.raises(InputError, match=message):
+      given(*wrong)

@@ -1,7 +1,9 @@
 import dataclasses
+import functools
 
 import pytest
 
+from hfc_tf import models
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import budget, common
 from tests.experiments import shared
@@ -48,3 +50,22 @@ def test_a_fixed_step_takes_more_steps_within_larger_budgets():
     (8.0, 4, 4.0), (12.0, 6, 4.0), (16.0, 8, 4.0),
   }  # fmt: skip
   assert "At every budget the step is 4/256" in shared.page(found)
+
+
+def test_two_backbones_each_train_at_their_own_rate_and_have_their_own_charts(
+  thin_models, monkeypatch
+):
+  thin = functools.partial(models.MODELS["resnet18"], widths=(8, 16))
+  monkeypatch.setitem(models.MODELS, "resnet18", thin)
+  config = shared.config(
+    model_path=None, model="small_resnet", hfc_weights=("1",), detectors=("kd",), epochs=10
+  )
+  found = shared.run(budget, config, ["small_resnet", "resnet18"], budgets_256=[8.0, 16.0])
+  assert {(row["model"], row["eps_256"]) for row in found["rows"]} == {
+    (model, eps) for model in ("small_resnet", "resnet18") for eps in (8.0, 16.0)
+  }
+  assert {row["model"] for row in found["pairs"]} == {"small_resnet", "resnet18"}
+  page = shared.page(found)
+  for model in ("small ResNet", "ResNet-18"):
+    assert page.count(model) > 2
+  assert "pooled" in page

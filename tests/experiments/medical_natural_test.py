@@ -23,13 +23,17 @@ def test_both_domains(thin_models, tmp_path):
   labels = np.arange(200) % 2
   images = rng.integers(0, 90, (200, 16, 16, 3)) + 100 * labels[:, None, None, None]
   np.savez(tmp_path / "natural.npz", images=images.astype(np.uint8), labels=labels)
-  config = shared.config(hfc_weights=("1",), detectors=("kd",), tuning_images=32)
+  config = shared.config(hfc_weights=("1",), detectors=("kd",), tuning_images=32, fixed="step")
   natural = Natural(str(tmp_path / "natural.npz"), "npz", image_size=16, epochs=4)
   found = shared.run(medical_natural, config, natural, (32.0, 64.0))
   own = {(r["domain"], r["eps_256"], r["hfc"]) for r in found["rows"]}
   assert own >= {("medical", 8.0, True), ("natural", 32.0, True), ("natural", 64.0, False)}
   medical, name = hfc_study(config)
-  other = natural.beside(medical, eps_256=32.0, step_size_256=None)
+  step = medical.config.step_size_256
+  assert {(r["eps_256"], r["steps"], r["step_size_256"]) for r in found["rows"]} == {
+    (eps, round(2 * eps / step), step) for eps in (8.0, 32.0, 64.0)
+  }
+  other = natural.beside(medical, eps_256=32.0, steps=None)
   studies = {"medical": medical, "natural": other}
   smallest = found["smallest_eps_256"]
   for domain, study in studies.items():
