@@ -9,15 +9,7 @@ from hfc_tf import data
 from hfc_tf.data import archive, arrays
 from hfc_tf.errors import InputError
 from hfc_tf.study.config import Config
-
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
-LABELS = np.array([0, 1, 0, 1, 0, 1])
-
-
-def _load(path, size=8, **arrays):
-  np.savez(path / "d.npz", **({"images": GREY, "labels": LABELS} | arrays))
-  return data.load("npz", path, image_size=size)
+from tests.data.small_npz import GREY, LABELS, RNG, load
 
 
 @pytest.mark.parametrize(
@@ -36,7 +28,7 @@ def test_channels_first(tmp_path, monkeypatch, shape, expected):
   _, arranged, axes = archive.layout(shape, "")
   assert arranged(images).shape == expected
   np.testing.assert_array_equal(arranged(images), np.moveaxis(images, 1, -1))
-  pixels = _load(tmp_path, images=images[..., :8]).pixels
+  pixels = load(tmp_path, images=images[..., :8]).pixels
   np.testing.assert_array_equal(pixels, np.moveaxis(images, 1, -1)[..., :8, :] * np.uint16(257))
   assert len(warnings) == 1 and f"{list(shape[:-1])[:-1]}"[:-1] in warnings[0]
   assert axes in warnings[0]
@@ -45,7 +37,7 @@ def test_channels_first(tmp_path, monkeypatch, shape, expected):
 @pytest.mark.parametrize("shape", [(6, 2, 8, 8), (6, 4, 8, 8), (6, 8, 8, 2), (6, 2, 5, 8, 8)])
 def test_axes_that_may_be_channels_or_slices_are_refused(tmp_path, shape):
   with pytest.raises(InputError, match="with C 1, 3 or 4"):
-    _load(tmp_path, images=np.zeros(shape, np.uint8))
+    load(tmp_path, images=np.zeros(shape, np.uint8))
 
 
 def test_depth_is_of_volumes(tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from absl import logging as absl_logging
 from PIL import Image
 
 from hfc_tf import data
@@ -12,15 +11,6 @@ from hfc_tf.errors import InputError
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
 DEEP = RNG.integers(0, 65536, (8, 8), dtype=np.uint16)
-
-
-@pytest.fixture(name="warnings")
-def _warnings(monkeypatch):
-  warnings = []
-  monkeypatch.setattr(
-    absl_logging, "warning", lambda text, *args: warnings.append(text % args), raising=True
-  )
-  return warnings
 
 
 def _pixels(*paths, size=8, **options):

@@ -3,15 +3,7 @@ import pytest
 
 from hfc_tf import data
 from hfc_tf.errors import InputError
-
-RNG = np.random.default_rng(0)
-GREY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
-LABELS = np.array([0, 1, 0, 1, 0, 1])
-
-
-def _load(path, size=8, **arrays):
-  np.savez(path / "d.npz", **({"images": GREY, "labels": LABELS} | arrays))
-  return data.load("npz", path, image_size=size)
+from tests.data.small_npz import GREY, LABELS, RNG, load
 
 
 @pytest.mark.parametrize(
@@ -28,7 +20,7 @@ def _load(path, size=8, **arrays):
 )
 def test_shapes(tmp_path, shape, expected):
   images = RNG.integers(0, 256, shape, dtype=np.uint8)
-  dataset = _load(tmp_path, images=images)
+  dataset = load(tmp_path, images=images)
   first = images.reshape(*expected[:-1], -1)[..., : expected[-1]]
   np.testing.assert_array_equal(dataset.pixels, first.astype(np.uint16) * 257)
   assert dataset.ids[5] == "row 5" and dataset.source == "directory" and dataset.groups is None
@@ -37,27 +29,27 @@ def test_shapes(tmp_path, shape, expected):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int64, bool, np.float32])
 def test_one_hot_labels(tmp_path, kind):
-  dataset = _load(tmp_path, labels=np.eye(3, dtype=kind)[[0, 1, 2, 0, 1, 2]])
+  dataset = load(tmp_path, labels=np.eye(3, dtype=kind)[[0, 1, 2, 0, 1, 2]])
   assert dataset.labels.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_bytes_in_either_order(tmp_path, order):
   values = RNG.integers(0, 65536, (6, 8, 8)).astype(f"{order}u2")
-  np.testing.assert_array_equal(_load(tmp_path, images=values).pixels[..., 0], values)
+  np.testing.assert_array_equal(load(tmp_path, images=values).pixels[..., 0], values)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_rounding_beyond_the_range_is_accepted(tmp_path, kind):
   images = (GREY / 255).astype(kind) * kind(1.0000001)
   images[0, 0, 0] = -1e-7
-  exact = _load(tmp_path, images=np.clip(GREY / 255, 0, 1)).pixels.astype(int)
+  exact = load(tmp_path, images=np.clip(GREY / 255, 0, 1)).pixels.astype(int)
   exact[0, 0, 0] = 0
-  np.testing.assert_allclose(_load(tmp_path, images=images).pixels, exact, atol=1)
+  np.testing.assert_allclose(load(tmp_path, images=images).pixels, exact, atol=1)
   for wrong in (1.001, -0.001):
     images[0, 0, 0] = wrong
     with pytest.raises(InputError, match=rf"found .*{wrong}"):
-      _load(tmp_path, images=images)
+      load(tmp_path, images=images)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.uint8, np.bool_, np.float16, np.float32, ">f8"])
@@ -65,7 +57,7 @@ def test_dtypes_hold_the_same_picture(tmp_path, dtype):
   ones = GREY > 127
   top = {"u": np.iinfo(dtype).max if np.dtype(dtype).kind == "u" else 0, "b": 1, "f": 1}
   images = (ones * top[np.dtype(dtype).kind]).astype(dtype)
-  np.testing.assert_array_equal(_load(tmp_path, images=images).pixels[..., 0], ones * 65535)
+  np.testing.assert_array_equal(load(tmp_path, images=images).pixels[..., 0], ones * 65535)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +66,18 @@ def test_dtypes_hold_the_same_picture(tmp_path, dtype):
    (">u2", 1023, 10), (np.uint16, 16384, 16), (np.uint16, 255, 8), (np.float32, 1, 16)],
 )  # fmt: skip
 def test_bits(tmp_path, dtype, top, bits):
-  dataset = _load(tmp_path, images=(GREY / 255 * top).astype(dtype), size=5)
+  dataset = load(tmp_path, images=(GREY / 255 * top).astype(dtype), size=5)
   assert dataset.bits == bits
 
 
 def test_in_plane_resize_keeps_the_depth(tmp_path):
-  dataset = _load(tmp_path, 4, images=RNG.integers(0, 256, (6, 5, 8, 8), dtype=np.uint8))
+  dataset = load(tmp_path, 4, images=RNG.integers(0, 256, (6, 5, 8, 8), dtype=np.uint8))
   assert dataset.pixels.shape == (6, 5, 4, 4, 1)
 
 
 @pytest.mark.parametrize("patient", [["a", "b", "a", "c", "d", "e"], [3, 9, 3, 1, 2, 4]])
 def test_patient_groups(tmp_path, patient):
-  groups = _load(tmp_path, patient=np.array(patient)).groups
+  groups = load(tmp_path, patient=np.array(patient)).groups
   assert groups[0] == groups[2] and len(set(groups)) == 5
 
 
@@ -159,7 +151,7 @@ def test_multi_label_is_refused(tmp_path):
 )
 def test_bad_arrays(tmp_path, arrays, found):
   with pytest.raises(InputError, match=found):
-    _load(tmp_path, **arrays)
+    load(tmp_path, **arrays)
 
 
 def test_bad_files(tmp_path):
