@@ -55,7 +55,7 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
       start = compared.auto_weight or start
       by_budget[budget] = compared
       rows += [BudgetRow(**row, model=model) for _, row in labelled_rows(compared)]
-    paired += _pairs(model, by_budget)
+    paired += over_budget(model, by_budget)
     study.warn(*(f"{model_label(model)}: {warning}" for warning in victim.warnings if not same))
   by_model = tables.grouped(rows, "model").values()
   return study_result(
@@ -67,7 +67,7 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
   )  # fmt: skip
 
 
-def _pairs(model: str, by_budget: dict[float, comparison.Comparison]) -> Iterator[PairRow]:
+def over_budget(model: str, by_budget: dict[float, comparison.Comparison]) -> Iterator[PairRow]:
   """The largest budget less the smallest, without HFC and in one form of it."""
   if len(by_budget) < 2:
     return

@@ -6,15 +6,16 @@ TMI Table V: detection without and with HFC on chest X-rays at 1/256 and on CIFA
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hfc_tf.experiments.budget import over_budget
 from hfc_tf.experiments.common import budgets, fixed, hfc_study, labelled_rows, study_result
 from hfc_tf.experiments.natural import Natural, with_natural
 from hfc_tf.results import tables
 from hfc_tf.results.labels import attack_label, dataset_label, hfc_label, number
 from hfc_tf.results.result import Result, Table
-from hfc_tf.results.rows import DomainRow
+from hfc_tf.results.rows import DomainRow, PairRow
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
@@ -43,13 +44,16 @@ def run(
   medical, name = hfc_study(config)
   smallest: dict[str, float | None] = {"medical": _smallest(medical, name), "natural": None}
   studies = {"medical": medical}
-  rows = list(_rows(medical, "medical", name, [float(medical.config.eps_256 or 0)]))
+  rows = list(_rows(medical, "medical", [comparison.compare(medical, name)]))
+  paired: list[PairRow] = []
   if natural is not None:
     anew: dict[str, Any] = {"steps" if medical.config.fixed == "step" else "step_size_256": None}
     other = natural.beside(medical, eps_256=budgets_256[0], **anew)
     wanted = budgets(other, budgets_256, ())
     smallest["natural"] = _smallest(other, name)
-    rows += _rows(other, "natural", name, wanted)
+    compared = {eps: comparison.compare(other, name, eps=eps / 256) for eps in wanted}
+    rows += _rows(other, "natural", compared.values())
+    paired += over_budget(str(other.config.model_path or other.config.model), compared)
     studies["natural"] = other
   lead = [tables.means(
     rows, lambda row: f"{row.domain} {hfc_label(row.weight_rule)} at {number(row.eps_256, 3)}/256"
@@ -63,8 +67,9 @@ def run(
     "HFC": tables.weight_label,
   })  # fmt: skip
   published = tables.papers_table("The papers: pooled AUC, percent.", table="Table V")
+  more = {"smallest_eps_256": smallest, "pairs": paired}
   return study_result(
-    "medical_natural", medical, rows, {**with_natural(studies), "smallest_eps_256": smallest},
+    "medical_natural", medical, rows, {**with_natural(studies), **more},
     title=f"{attack_label(name)} on medical and on natural images", lead=lead,
     tables=[table, _budgets(smallest, images), *published],
     notes=[*_NOTES, fixed(medical.config)],
@@ -76,9 +81,11 @@ def _smallest(study: Study, name: str) -> float | None:
   return None if eps is None else 256 * eps
 
 
-def _rows(study: Study, domain: str, name: str, sizes: Sequence[float]) -> Iterator[DomainRow]:
-  for budget in sizes:
-    for _, row in labelled_rows(comparison.compare(study, name, eps=budget / 256)):
+def _rows(
+  study: Study, domain: str, compared: Iterable[comparison.Comparison]
+) -> Iterator[DomainRow]:
+  for each in compared:
+    for _, row in labelled_rows(each):
       yield DomainRow(**row, domain=domain, dataset=study.config.dataset)
 
 

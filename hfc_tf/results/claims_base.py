@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hfc_tf.evaluation import metrics
-from hfc_tf.results.labels import percent, share
+from hfc_tf.results.labels import number, percent, share
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -199,3 +199,13 @@ def comparable(results: Results) -> Judged:
 def one_training(results: Results) -> bool:
   """Whether there are fewer than three trainings a side."""
   return int(results.get("trainings") or 1) < FEWEST_TRAININGS
+
+
+def over_budget(results: Results, hides: bool) -> Judged:
+  """Whether detection rises from the smallest budget to the largest; with HFC, falls."""
+  for row in pairs(results, what="budget", hfc=hides):
+    change = difference(row)
+    yield change.below(0.0) if hides else change.above(0.0), (
+      f"on {row['model']}, {number(row['second_eps_256'], 3)}/256 to "
+      f"{number(row['first_eps_256'], 3)}/256: {points(change)}"
+    )

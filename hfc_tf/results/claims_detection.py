@@ -20,13 +20,14 @@ from hfc_tf.results.claims_base import (
   intervals,
   one_form,
   one_training,
+  over_budget,
   pairs,
   points,
   success,
   successful,
   unless_weak,
 )
-from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, attack_label, detector_label, number
+from hfc_tf.results.labels import ADAPTIVE_METHODS, KNOWING, attack_label, detector_label
 from hfc_tf.results.tables import MAIN
 
 CLAIMS, _claim = claims(
@@ -99,22 +100,13 @@ def _kappa(results: Results) -> Judged:
       yield from _hidden(rows, _PAPERS)
 
 
-def _over_budget(results: Results, hides: bool) -> Judged:
-  for row in pairs(results, what="budget", hfc=hides):
-    change = difference(row)
-    yield change.below(0.0) if hides else change.above(0.0), (
-      f"on {row['model']}, {number(row['second_eps_256'], 3)}/256 to "
-      f"{number(row['first_eps_256'], 3)}/256: {points(change)}"
-    )
-
-
 @_claim(
   "budget", "A larger budget makes the attack plainer without HFC.", "TMI section V.F",
   "From the smallest to the largest budget the mean two-sided AUC of all detectors rises, by the "
   "paired interval of its change, on every backbone.",
 )  # fmt: skip
 def _plainer(results: Results) -> Judged:
-  yield from _over_budget(results, False)
+  yield from over_budget(results, False)
 
 
 @_claim(
@@ -122,7 +114,7 @@ def _plainer(results: Results) -> Judged:
   f"{ONE_FORM}: that change is a fall.",
 )  # fmt: skip
 def _larger(results: Results) -> Judged:
-  yield from _over_budget(results, True)
+  yield from over_budget(results, True)
 
 
 @_claim(

@@ -19,6 +19,7 @@ from hfc_tf.results.claims_base import (
   mean_interval,
   one_form,
   one_training,
+  over_budget,
 )
 from hfc_tf.results.labels import number, share
 from hfc_tf.results.starts import student_interval
@@ -81,6 +82,28 @@ def _smallest(results: Results) -> Judged:
   else:
     one, other = (Interval(eps, eps / _BISECTION, eps, 0) for eps in (medical, natural))
     yield ONE_TRAINING if one_training(results) else one.less(other), numbers
+
+
+_OVER_BUDGET = (
+  "From the smallest to the largest budget of natural images the mean two-sided AUC of all "
+  "detectors "
+)
+
+
+@_claim(
+  "medical_natural", "On natural images a larger budget makes the attack plainer without HFC.",
+  "TMI section V.F, Table V", f"{_OVER_BUDGET}rises, by the paired interval of its change.",
+)
+def _plainer(results: Results) -> Judged:
+  yield from over_budget(results, False)
+
+
+@_claim(
+  "medical_natural", "On natural images a larger budget helps HFC to hide.",
+  "TMI section V.F, Table V", f"{ONE_FORM}: {_OVER_BUDGET[0].lower()}{_OVER_BUDGET[1:]}falls.",
+)
+def _better_hidden(results: Results) -> Judged:
+  yield from over_budget(results, True)
 
 
 @_claim(

@@ -104,6 +104,13 @@ CASES = {  # claim: (results, verdict), ...
     (smallest(0.5, 8.0, 1), ONE_TRAINING), (smallest(0.5, None), NEVER),
     (smallest(0.5, 8.0, 3, **classes(10)), "not comparable: differs in classes (2 and 10)"),
   ),
+  "On natural images a larger budget makes": (
+    (budget(0.1, False), YES), (budget(-0.1, False), NO), (budget(0.0, False), OPEN),
+    (budget(0.1, True), NEVER),
+  ),
+  "On natural images a larger budget helps": (
+    (budget(-0.1, True), YES), (budget(0.1, True), NO), (budget(0.0, True), OPEN), (rows(), NEVER),
+  ),
   "HFC hides better on": (
     (domains(0.6, 0.8), YES), (domains(0.8, 0.6), NO), (domains(0.7, 0.71), OPEN),
     (domains(0.6, 0.8, 1), ONE_TRAINING), (rows(), NEVER),
