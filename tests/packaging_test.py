@@ -206,7 +206,7 @@ def test_help_says_the_defaults_that_studies_get() -> None:
   large, fundus = Config(image_size=128).resolved(), Config(dataset="fundus").resolved()
   volumes = Config(dataset="volumes", data_dir=".").resolved()
   for name, said in {
-    "epochs": f"none: {drawn.epochs} on phantoms, else {real.epochs}.",
+    "epochs": f"none: {drawn.epochs if drawn.epochs == real.epochs else '?'}.",
     "tuning_images": f"none: {drawn.tuning_images} on phantoms, else {real.tuning_images}.",
     "components": f"none: {fundus.components} on fundus, else {drawn.components}.",
     "eps_256": f"none: {large.eps_256:g} from 128 px on, else {drawn.eps_256:g}.",
