@@ -26,7 +26,7 @@ from hfc_tf.surroundings import default_settings
 from hfc_tf.taps import Taps
 
 _FORMAT = 1
-_NARROW = 128  # channels of the widest taps that have full covariances
+NARROW = 128  # channels of the widest taps that have full covariances
 # absl's functions would give the root logger a handler that the program has not asked for.
 _LOG = logging.get_absl_logger()
 _AT_ONCE = 3  # fits, whose small operations would leave cores idle
@@ -97,7 +97,7 @@ class HierarchicalDensity:
       return GaussianMixture.fit(
         blocks,
         self.components,
-        covariance=self.covariance if blocks.width <= _NARROW else "low_rank",
+        covariance=self.covariance if blocks.width <= NARROW else "low_rank",
         subspace=min(self.subspace, blocks.width, max(fewest - 1, 1)),
         iterations=self.iterations,
         tolerance=self.tolerance,
@@ -106,13 +106,13 @@ class HierarchicalDensity:
       )
 
     widths = [each.shape[1] for each in taps.features.values()]
-    wide = sum(width > _NARROW for width in widths)
-    thin = sum(width <= _NARROW and width * self.components > fewest for width in widths)
+    wide = sum(width > NARROW for width in widths)
+    thin = sum(width <= NARROW and width * self.components > fewest for width in widths)
     if self.covariance == "full" and wide + thin:
       _LOG.warning(
         "density: of %d layers %d are wider than %d channels and stay low rank, %d have fewer "
         "images than channels for a component: their covariances fit Train alone",
-        len(widths), wide, _NARROW, thin,
+        len(widths), wide, NARROW, thin,
       )  # fmt: skip
     jobs = list(itertools.product(taps.features, range(classes)))
     self.mixtures_ = {name: [] for name in taps.features}

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.attacks.updates.sign import WIDE
 from hfc_tf.data.summary import summary as data_summary
+from hfc_tf.densities.hierarchical import NARROW
 from hfc_tf.results.by_class import class_tables
 from hfc_tf.results.labels import number
 from hfc_tf.results.result import Result, Table
@@ -82,6 +84,19 @@ def fixed(config: Config) -> str:
     step = number(float(config.step_size_256 or 0), 3)
     return f"At every budget the step is {step}/256; the number of steps grows with the budget."
   return f"At every budget there are {config.steps} steps, which grow with it."
+
+
+def choices(study: Study) -> list[str]:
+  """What depends on images and network where flags leave it open, as sentences."""
+  config, lines = study.config, []
+  if "tim" in config.attacks:
+    wide = min(study.sources.dataset.pixels.shape[-3:-1]) >= WIDE
+    lines.append(f"TIM's kernel is {15 if wide else 7}, from {WIDE} px on 15 as Dong et al.'s.")
+  if config.covariance == "full":
+    widths = [features.shape[1] for features in study.train.features.values()]
+    low = sum(width > NARROW for width in widths)
+    lines.append(f"Of {len(widths)} layers {low} are wider than {NARROW} channels: low rank there.")
+  return lines
 
 
 def threat_model(study: Study) -> Table:

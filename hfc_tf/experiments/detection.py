@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hfc_tf.experiments import pictures
-from hfc_tf.experiments.common import study_result
+from hfc_tf.experiments.common import choices, study_result
 from hfc_tf.experiments.layers import best_layers, layer_label
 from hfc_tf.experiments.measures import at_one_target
 from hfc_tf.results import tables
@@ -90,7 +90,7 @@ def run(config: Config) -> Result:
       *(_energy_table(name, each) for name, each in energies.items()),
       *beside_the_papers(successful, study.config.dataset),
     ],
-    figures=figures, notes=_NOTES,
+    figures=figures, notes=[*_NOTES, *choices(study)],
   )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from hfc_tf.errors import InputError
 from hfc_tf.experiments import detection
+from hfc_tf.experiments.common import choices
 from hfc_tf.report.page import command
 from hfc_tf.study.config import Config
 from hfc_tf.study.study import Study
@@ -50,6 +51,15 @@ def test_full_covariances_are_the_densitys_of_the_study():
   assert (plain.covariance, full.covariance) == ("low_rank", "full")
   features = {name: mixtures[0].means.shape[1] for name, mixtures in full.mixtures_.items()}
   assert features == {name: mixtures[0].width for name, mixtures in full.mixtures_.items()}
+
+
+def test_the_page_says_what_flags_left_open():
+  study = Study(shared.config(attacks=("tim",), covariance="full").resolved())
+  assert choices(study) == [
+    "TIM's kernel is 7, from 150 px on 15 as Dong et al.'s.",
+    "Of 9 layers 0 are wider than 128 channels: low rank there.",
+  ]
+  assert choices(Study(shared.config(attacks=("tim(kernel=3)",)).resolved())) == []
 
 
 def test_deepfool_with_hfc_is_refused_at_the_door():

@@ -13,6 +13,7 @@ from hfc_tf.attacks.updates.base import Here, Update, pick, pixels
 from hfc_tf.errors import InputError
 
 _LARGE, _SMALL = 15, 7  # sizes of Dong et al.'s kernel
+WIDE = 10 * _LARGE  # pixels, from which it is the larger one
 
 
 class Sign(Update):
@@ -69,7 +70,7 @@ class TranslationInvariant(Sign):
     """W * g; no state."""
     (gradient,) = here.gradients
     shape, spatial = tf.shape(gradient), pixels(gradient)[:-1]
-    wide = tf.reduce_min(shape[-3:-1]) >= 10 * _LARGE
+    wide = tf.reduce_min(shape[-3:-1]) >= WIDE
     for axis in spatial if self.depth else spatial[-2:]:
       if self.kernel is None:
         large, small = (self._matrix(size, shape[axis]) for size in (_LARGE, _SMALL))
