@@ -59,7 +59,17 @@ def _joined(caption: str, rows: Sequence[Any], whole: bool, **fields: Any) -> li
     fields=("auc", "tpr_at_90_tnr_test_threshold", "tpr_at_90_tnr"), form="{} / {} ({})",
     detectors=asked,
   )  # fmt: skip
-  return [dataclasses.replace(table, rows=[*table.rows, *ours.rows]) for table in made]
+  return [_stacked(table, ours) for table in made]
+
+
+def _stacked(above: Table, below: Table) -> Table:
+  """The rows of both under the columns of both: the papers print no Adv. Acc of some images."""
+  head = [*above.head, *(name for name in below.head if name not in above.head)]
+  rows = [
+    [cells.get(name, "–") for name in head]
+    for table in (above, below) for cells in (dict(zip(table.head, r, strict=True)) for r in table.rows)
+  ]
+  return dataclasses.replace(above, head=head, rows=rows)
 
 
 def _kind(key: str) -> str:

@@ -134,6 +134,14 @@ def test_published_figures_stand_beside_ours():
   assert beside_the_papers(rows(), "folder") == []
 
 
+def test_figures_stand_beside_papers_that_print_no_success():
+  (bim,) = beside_the_papers([row("kd", 0.9), row("maha", 0.8)], "cifar10")  # TMI Table V
+  assert list(bim.head) == ["Source", "HFC", "KD", "MAHA", "Adv. Acc"]
+  assert {len(line) for line in bim.rows} == {5}
+  assert [line[-1] for line in bim.rows[:-1]] == ["–"] * (len(bim.rows) - 1)
+  assert bim.rows[-1][0].startswith("Here") and bim.rows[-1][-1] != "–"
+
+
 def test_the_papers_do_not_ask_every_detector():
   (bim,) = beside_the_papers([row("kd", 0.9), row("knn", 0.9), row("maha(mean=single)", 0.8)],
                              "chest")  # fmt: skip
