@@ -65,10 +65,10 @@ def _joined(caption: str, rows: Sequence[Any], whole: bool, **fields: Any) -> li
 def _stacked(above: Table, below: Table) -> Table:
   """The rows of both under the columns of both: the papers print no Adv. Acc of some images."""
   head = [*above.head, *(name for name in below.head if name not in above.head)]
-  rows = [
-    [cells.get(name, "–") for name in head]
-    for table in (above, below) for cells in (dict(zip(table.head, r, strict=True)) for r in table.rows)
-  ]
+  rows = []
+  for table in (above, below):
+    cells = (dict(zip(table.head, row, strict=True)) for row in table.rows)
+    rows += [[row.get(name, "–") for name in head] for row in cells]
   return dataclasses.replace(above, head=head, rows=rows)
 
 
