@@ -1,6 +1,7 @@
 """A small trained classifier and a folder that the tests of several experiments share."""
 
 import functools
+import json
 import pathlib
 import tempfile
 
@@ -41,8 +42,12 @@ def config(**changes):
 
 
 def run(experiment, *args, **options):
-  """What results.json holds of an experiment, whose files are written."""
-  return write(experiment.run(*args, **options))
+  """What results.json holds of an experiment, whose files are written and tables whole."""
+  found = write(experiment.run(*args, **options))
+  section = json.loads(pathlib.Path(found["config"]["out"], "section.json").read_text())
+  for table in section["tables"]:
+    assert {len(row) for row in table["rows"]} <= {len(table["head"])}, table["caption"]
+  return found
 
 
 def page(found):
