@@ -7,6 +7,7 @@ dotted with HFC, on ResNet-50 and VGG-16.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Iterator, Sequence
 
 from hfc_tf.errors import InputError
@@ -42,8 +43,9 @@ def run(config: Config, models: Sequence[str] = (), budgets_256: Sequence[float]
   wanted = budgets(study, budgets_256, FRACTIONS)
   rows: list[BudgetRow] = []
   paired: list[PairRow] = []
-  for model in models or [str(study.config.model)]:
-    same = model == study.config.model
+  given = pathlib.Path(study.config.model_path or str(study.config.model)).name
+  for model in models or [given]:
+    same = model == given
     victim = study if same else study.beside(model, model=model, model_path=None)
     start, by_budget = 1.0, dict[float, comparison.Comparison]()
     for budget in wanted:
@@ -98,8 +100,9 @@ def _table(rows: Sequence[BudgetRow]) -> Table:
 
 def _figure(rows: Sequence[BudgetRow], pooled: bool) -> LineChart:
   places = {eps: place for place, eps in enumerate(sorted({row.eps_256 for row in rows}))}
+  name = rows[0].model if rows[0].model.isidentifier() else "given"  # of a file
   return tables.area_chart(
-    f"budget_{rows[0].model}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
+    f"budget_{name}", f"Detection over the budget, {model_label(rows[0].model)}", rows,
     "eps_256", places, x_label="ε (1/256)",
     x_ticks={place: number(eps, 3) for eps, place in places.items()},
     marker="o", pooled=pooled,

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import pathlib
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_experiment():
   assert 0 < plain[8.0] <= plain[16.0]
   # Nothing is hidden: a budget that fools nobody is named.
   assert any("0.001/256 is left out" in warning for warning in found["warnings"])
-  assert len({row["model"] for row in rows}) == 1
+  assert {row["model"] for row in rows} == {"model.keras"}  # no name of what was not attacked
+  assert (pathlib.Path(found["config"]["out"]) / "figures" / "budget_given.png").is_file()
   assert [(r["hfc"], r["first_eps_256"], r["second_eps_256"]) for r in found["pairs"]] == [
     (False, 16.0, 8.0), (True, 16.0, 8.0),
   ]  # fmt: skip
