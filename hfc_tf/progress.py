@@ -89,7 +89,8 @@ class Progress:
       yield
       return
     bar = progress.BarColumn(20)  # what stands last is cut where a terminal is narrow
-    columns = (bar, "{task.fields[left]}", "{task.description}")
+    text = progress.TextColumn("{task.description}", markup=False)  # names of files are in it
+    columns = (bar, "{task.fields[left]}", text)
     handler = logging.get_absl_handler().python_handler
     stream = handler.stream
     with progress.Progress(*columns, console=screen, transient=True) as self._bar:

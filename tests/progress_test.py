@@ -74,9 +74,10 @@ def test_bar_only_on_a_terminal_that_wants_it(monkeypatch):
       with command.shown():
         command.advance(1, left=3)
         command.report("bim: chunk 1 of 4")
+        command.report("a name [/red] that is no markup")
         handler.stream.write("a warning above it\n")
     finally:
       logging.set_verbosity(before)
-    assert ("bim: chunk 1 of 4" in stream.getvalue()) == drawn
+    assert ("a name [/red] that is no markup" in stream.getvalue()) == drawn
     assert handler.stream is usual and command._bar is None
     assert not drawn or "a warning above it" in stream.getvalue()
