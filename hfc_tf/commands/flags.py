@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from hfc_tf.data import DATASETS, hub
+from hfc_tf.data import DATASETS, classes, hub
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.study import values
@@ -75,6 +75,8 @@ def define(
     if given["out"] == start.out != Config.out:  # folders of their own, one of artefacts for all
       given["artefacts"] = given["artefacts"] or f"{Config.out}/artefacts"
     lists = {field: tuple(value) for field, value in given.items() if isinstance(value, list)}
+    if "classes" in lists:
+      lists["classes"] = classes.read(lists["classes"])
     made = dataclasses.replace(start, **(given | lists))
     if "image_size" not in {*typed(place), *defaults}:
       made = dataclasses.replace(made, image_size=usual_side(made))

@@ -34,7 +34,8 @@ DATASETS: Registry[Callable[..., Listing]] = Registry({
 PHANTOMS = ("chest", "fundus", "brain", "brain_binary")
 VOLUMES = ("volumes", "brain", "brain_binary")
 # What only some readers take.
-OPTIONS = {"depth": (*VOLUMES, "npz"), "window": VOLUMES, "stored_bits": ("folder", "chest"),
+OPTIONS = {"classes": tuple(DATASETS), "depth": (*VOLUMES, "npz"), "window": VOLUMES,
+           "stored_bits": ("folder", "chest"),
            **dict.fromkeys(("exclude", "labels", "groups", "subsets"), ("folder",))}  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def load(
   num_images: int | None = None,
   cache_dir: str | Path | None = None,
   *,
+  classes: Sequence[str] | None = None,
   window: volumes.Window | None = None,
   depth: int | None = None,
   stored_bits: int | None = None,
@@ -73,6 +75,7 @@ def load(
     seed: of the phantom, and of the draw of `num_images`.
     num_images: how many to draw, by class; None reads all (a phantom: its own number).
     cache_dir: a folder in which decoded images are kept.
+    classes: of data from files: the classes in the order of their labels, see `Dataset.ordered`.
     window: of volumes from files: (level, width) in their units, for CT Hounsfield units.
     stored_bits: of 16-bit image files: the bits that hold the image; None looks at their values.
     exclude: of name "folder", see `hfc_tf.data.folders.folder`.
@@ -93,7 +96,7 @@ def load(
   options: dict[str, Any] = {"window": window, "depth": depth, "stored_bits": stored_bits}
   options |= {"exclude": exclude, "labels": labels, "groups": groups, "subsets": subsets}
   options = {key: value for key, value in options.items() if value is not None}
-  for key in options:
+  for key in [*options, *(["classes"] if classes else [])]:
     if data_dir and name in OPTIONS[key]:
       continue
     expected = f"--{key} with files of --dataset={', '.join(OPTIONS[key])}"
@@ -104,7 +107,8 @@ def load(
       # Pillow, nibabel and pydicom warn of many small faults that do no harm.
       warnings.simplefilter("ignore")
       listing = DATASETS[name](Path(data_dir), **options)
-      return listing.dataset(image_size, seed, num_images, cache_dir)
+      dataset = listing.dataset(image_size, seed, num_images, cache_dir)
+    return dataset.ordered(classes) if classes else dataset
   if name not in PHANTOMS:
     remedy = f"set --data_dir (only {', '.join(PHANTOMS)} have built-in phantoms)"
     raise InputError(f"a folder or file for data set {name}", "none", remedy)

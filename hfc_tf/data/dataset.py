@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hfc_tf.data import classes
 from hfc_tf.data.patients import copies, joined
 from hfc_tf.data.summary import facts
 from hfc_tf.errors import InputError
@@ -72,6 +73,19 @@ class Dataset:
       return np.ones(len(indices), bool)
     each = (self.images([index])[0] for index in indices)
     return np.array([bool((image == image[..., :1]).all()) for image in each], bool)
+
+  def ordered(self, class_names: Sequence[str]) -> "Dataset":
+    """The same images, label k standing for the k-th of the names, e.g. in a model's order.
+
+    Raises:
+      InputError: unless they are the K names of `class_names`, each once.
+    """
+    places = classes.order(class_names, self.class_names)
+    return dataclasses.replace(
+      self,
+      labels=np.argsort(places).astype(np.int32)[self.labels],
+      class_names=tuple(self.class_names[place] for place in places),
+    )
 
   def images(
     self, indices: np.ndarray | Sequence[int] | slice, channels: int | None = None

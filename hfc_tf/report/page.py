@@ -88,9 +88,16 @@ def _classified(results: Mapping[str, Any]) -> dict[str, Any] | None:
   names = names if len(names) == len(confusion) else list(map(str, range(len(confusion))))
   body = [[name, *map(str, counts)] for name, counts in zip(names, confusion, strict=True)]
   caption = "Test images by true class (rows) and predicted class (columns)."
+  config, order = results.get("config") or {}, ""
+  if config.get("model_path") and len(names) <= _MOST_CLASSES:
+    by = "--classes" if config.get("classes") else "the data, unless --classes says otherwise"
+    order = f" Outputs of the model by {by}: {', '.join(f'{k} {n}' for k, n in enumerate(names))}."
+  figures = [share(classifier.get(name)) for name in ("accuracy", "balanced_accuracy", "auc")]
   return {
-    "line": f"Accuracy {share(classifier['accuracy'])}, balanced accuracy (the mean recall of the "
-    f"classes) {share(classifier['balanced_accuracy'])}, AUC {share(classifier.get('auc'))}.",
+    "line": "Accuracy {}, balanced accuracy (the mean recall of the classes) {}, AUC {}.".format(
+      *figures
+    )
+    + order,
     "table": None if len(body) > _MOST_CLASSES else Table(caption, ["True class", *names], body),
   }
 

@@ -75,6 +75,10 @@ class Config:
     "volumes resnet18_3d.", values.among, MODELS,
   )  # fmt: skip
   model_path: str | None = _flag(None, "A Keras model of yours (.keras, .h5).", values.file)
+  classes: tuple[str, ...] | None = _flag(
+    None, "Classes in the order of your model's outputs: names, or a txt or json file of them; "
+    "none: as the data have them.", values.several,
+  )  # fmt: skip
   preprocessing: str = _flag(
     "auto",
     "What your model wants of images: auto, 0 to 255 where its first layers say so, else 0 to 1; "
@@ -82,13 +86,11 @@ class Config:
     PREPROCESSING,
   )  # fmt: skip
   precision: str = _flag(
-    "float32",
-    "Of attacks: float32, or bfloat16 (experimental: about twice as fast on CPUs that have "
-    "it; judged in float32).", values.among, ("float32", "bfloat16"),
+    "float32", "Of attacks: float32, or bfloat16 (experimental: about twice as fast on CPUs that "
+    "have it; judged in float32).", values.among, ("float32", "bfloat16"),
   )  # fmt: skip
   weights: str | None = _flag(
-    None,
-    "Start of training: a weights file or imagenet, or for each architecture its own: "
+    None, "Start of training: a weights file or imagenet, or for each architecture its own: "
     "vgg16=FILE,resnet50=FILE; none: random.", values.starts, MODELS,
   )  # fmt: skip
   epochs: int | None = _flag(None, "Of training; none: 6.", values.whole)
@@ -168,9 +170,8 @@ class Config:
     32, "Images a step; 0: as many as memory holds, found once and kept.", values.whole, 0, 65536
   )
   distribute: str | None = _flag(
-    None,
-    "Where attacked images are made: none, this process; mirrored, all devices of this host; ray, "
-    "workers.", values.among, ("mirrored", "ray"),
+    None, "Where attacked images are made: none, this process; mirrored, all devices of this "
+    "host; ray, workers.", values.among, ("mirrored", "ray"),
   )  # fmt: skip
   ray_address: str | None = _flag(None, "Of a running cluster; none: one is started here.")
   workers: int | None = _flag(None, "Of a cluster started here; none: all it holds.", values.whole)

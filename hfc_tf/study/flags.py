@@ -32,6 +32,7 @@ def without_effect(
       (name,), given("data_dir") and given("dataset") in sets,
       f"--data_dir with --dataset={', '.join(sets)}",
     ) for name, sets in OPTIONS.items()),
+    (("classes",), given("model_path"), "--model_path"),
     (("workers",), not given("ray_address"), "no --ray_address"),
     (("ray_address", "workers", "threads"), given("distribute") == "ray", "--distribute=ray"),
     (("preprocessing",),

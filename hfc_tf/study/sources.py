@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
+from scipy import optimize
 
 from hfc_tf import data
 from hfc_tf.attacks import choose_targets
 from hfc_tf.attacks.targets import RULES
 from hfc_tf.data import splits, summary
+from hfc_tf.data.classes import places_of
 from hfc_tf.data.dataset import Dataset, stratified_subset
 from hfc_tf.errors import InputError
 from hfc_tf.storage.hashing import digest
@@ -24,6 +26,7 @@ from hfc_tf.study.config import Config
 from hfc_tf.taps import Taps
 
 Array = np.ndarray[Any, Any]
+_PERMUTED = 0.1  # how much more balanced accuracy another order of the outputs must give
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +48,7 @@ def load_sources(
   """The images, given or read or drawn, and their split, given or drawn."""
   dataset = dataset or data.load(
     config.dataset, config.data_dir, config.image_size, config.seed, config.num_images,
-    store.root / "decoded", window=config.window, depth=config.depth,
+    store.root / "decoded", classes=config.classes, window=config.window, depth=config.depth,
     stored_bits=config.stored_bits, exclude=config.exclude, labels=config.labels,
     groups=config.groups, subsets=config.subsets,
   )  # fmt: skip
@@ -91,12 +94,11 @@ def target_rule(rule: str, dataset: Dataset) -> str:
 
   Upper and lower case tell names apart only where they have to.
   """
-  names = list(dataset.class_names)
+  names = dataset.class_names
   if rule in RULES:
     return rule
-  alike = [rule] if rule in names else [n for n in names if n.casefold() == rule.casefold()]
-  if len(alike) == 1:
-    return str(names.index(alike[0]))
+  if len(places := places_of(rule, names)) == 1:
+    return str(places[0])
   if rule.isdecimal() and int(rule) < len(names):
     return str(int(rule))
   raise InputError(
@@ -127,14 +129,28 @@ def check(config: Config, dataset: Dataset, split: splits.Split) -> list[str]:
   ]
 
 
-def check_accuracy(config: Config, accuracy: float) -> None:
-  """Refuses a classifier that is wrong too often on Test."""
+def check_accuracy(
+  config: Config, confusion: Sequence[Sequence[int]], class_names: Sequence[str]
+) -> list[str]:
+  """Refuses a classifier that is wrong too often on Test; tells if its classes may be permuted.
+
+  The confusion matrix holds counts `[K][K]`, rows by true class.
+  """
+  counts = np.asarray(confusion)
+  recalls = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+  accuracy, usual = np.trace(counts) / counts.sum(), "check --preprocessing, train longer"
+  best, hint = optimize.linear_sum_assignment(recalls, maximize=True), ""
+  if config.model_path and recalls[best].mean() > np.diag(recalls).mean() + _PERMUTED:
+    order = ",".join(class_names[place] for place in np.argsort(best[1]))
+    share = counts[best].sum() / counts.sum()
+    hint = f"with the model's outputs in another order, --classes={order}, it is {share:.3f}"
   if accuracy < config.min_accuracy:
     raise InputError(
       f"a classifier with an accuracy of at least {config.min_accuracy:.2f} on Test",
       f"{accuracy:.3f}",
-      "check --preprocessing, train longer, or lower --min_accuracy",
+      hint or f"{usual}, or lower --min_accuracy",
     )
+  return [f"The classifier's accuracy is {accuracy:.3f}; {hint}."] if hint else []
 
 
 def select(

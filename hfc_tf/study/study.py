@@ -74,8 +74,8 @@ class Study:
       size = adversarials.batch_size(self.store, self.victim, BIM(model, steps=1), shape)
       config = dataclasses.replace(config, batch_size=size)
     self.config = config
+    self._choose_images()  # first, since it may refuse the classifier
     self.train, self.train_key = self.timed("taps", lambda: self._taps(self.sources.split.train))
-    self._choose_images()
 
   def beside(
     self, name: str, images: Dataset | None = None, rows: splits.Split | None = None, **changes: Any
@@ -118,9 +118,9 @@ class Study:
     test, _ = self._taps(split.test)
     self.classifier = training.evaluate(test.logits, test.labels)
     logging.info("classifier on Test: %s", self.classifier)
-    check_accuracy(config, accuracy := float(self.classifier["accuracy"] or 0))
-    self.warn(*sanity.untrained(accuracy, test.labels))
-    self.warn(*sanity.collapsed(self.classifier["confusion"], dataset.class_names))
+    outcome = (self.classifier["confusion"], dataset.class_names)
+    self.warn(*check_accuracy(config, *outcome), *sanity.collapsed(*outcome))
+    self.warn(*sanity.untrained(float(self.classifier["accuracy"] or 0), test.labels))
     self.rows_of, self.targets, left_out = select(config, dataset, split, test)
     self.warn(*left_out)
     self.dropped = int((test.predictions != test.labels).sum())

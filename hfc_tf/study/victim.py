@@ -72,6 +72,8 @@ def load_victim(
     if mode == "auto":
       mode = "raw255" if highest(network) else "none"
       logging.info("--preprocessing=%s, by the first layers of the model", mode)
+    names = enumerate(sources.dataset.class_names)
+    logging.info("outputs of the model: %s (--classes)", ", ".join(f"{k} {n}" for k, n in names))
     if not config.split:
       warn("The model may have been trained on AdvTest: --model_path was given without --split.")
   else:

@@ -85,6 +85,7 @@ def test_binaries_without_out_keep_their_own_pages_and_share_their_work():
     (["--preprocessing=tf", "--weights=imagenet"], "no --weights=imagenet with --preprocessing"),
     (["--fixed=step"], "several budgets with --fixed"),
     (["--model_path=x.keras", "--epochs=3"], "no --model_path with --epochs"),
+    (["--classes=a,b", "--data_dir=x"], "--model_path with --classes"),
   ],
 )
 def test_flags_without_an_effect_are_refused(arguments, needed):
@@ -100,6 +101,7 @@ def test_flags_with_an_effect_pass():
   made("--dataset=npz", "--data_dir=x", "--depth=8")
   made("--distribute=ray", "--workers=2", "--threads=2")
   made("--model_path=x.keras", "--preprocessing=tf")
+  made("--model_path=x.keras", "--classes=a,b", "--data_dir=x")
   made("--model=vgg16", "--preprocessing=caffe")
   made("--fixed=step", several_budgets=True)
   made("--model_path=x.keras", "--epochs=3", trains_others=True)

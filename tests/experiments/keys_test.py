@@ -102,7 +102,7 @@ CHANGED = {
   "setting": "papers", "fixed": "step",
   "dataset": "fundus", "data_dir": "data", "split": "split.json", "image_size": 32, "depth": 8,
   "window": ("40", "80"), "num_images": 100, "model": "vgg16", "model_path": "mine.keras",
-  "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,
+  "classes": ("b", "a"), "preprocessing": "tf", "precision": "bfloat16", "weights": "w.h5", "epochs": 3,
   "crop": ("8", "16", "16"), "stored_bits": 12, "exclude": ("*_old.png",), "labels": "labels.csv",
   "groups": "groups.csv", "subsets": "pool",
   "learning_rate": 0.5, "model_seed": 4, "attacks": ("pgd",), "hfc": True, "hfc_weights": ("2",),

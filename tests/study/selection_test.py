@@ -109,3 +109,25 @@ def test_a_study_with_a_fixed_target_scores_against_all_clean_images(monkeypatch
   assert row.n_clean == len(aimed) and row.n_adversarial == case.results["attack"].success.sum()
   assert row.adv_acc == pytest.approx(row.n_adversarial / aimed.sum())
   assert row.auc_within_class is not None
+
+
+@pytest.mark.parametrize("least,refused", [(0.6, True), (0.0, False)])
+def test_outputs_in_another_order_are_named(least, refused):
+  config = Config(model_path="x.keras", min_accuracy=least)
+  confusion = [[2, 97, 1], [1, 2, 57], [38, 1, 1]]  # its outputs are 2, NORMAL, PNEUMONIA
+  hint = "with the model's outputs in another order, --classes=2,NORMAL,PNEUMONIA, it is 0.960"
+  if refused:
+    with pytest.raises(InputError, match=f"0.60 on Test; found 0.025; {hint}"):
+      sources.check_accuracy(config, confusion, NAMES)
+  else:
+    assert sources.check_accuracy(config, confusion, NAMES) == [
+      f"The classifier's accuracy is 0.025; {hint}."
+    ]
+
+
+@pytest.mark.parametrize("confusion", [[[0, 30], [0, 20]], [[28, 22], [24, 26]]])
+def test_no_order_is_named_for_a_classifier_that_learnt_nothing(confusion):
+  config = Config(model_path="x.keras")
+  with pytest.raises(InputError, match="check --preprocessing, train longer"):
+    sources.check_accuracy(config, confusion, ("a", "b"))
+  assert sources.check_accuracy(Config(min_accuracy=0.0), [[1, 9], [9, 1]], ("a", "b")) == []
