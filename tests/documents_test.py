@@ -78,4 +78,4 @@ def test_notebooks_run(path, tmp_path):
   code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
   shown = run([sys.executable, "-c", code], tmp_path)
   areas = [float(area) for area in re.findall(r"AUC of the detector ([\d.]+)", shown)]
-  assert len(areas) == 2 and areas[0] > 0.9 and areas[1] < 0.5, shown
+  assert len(areas) >= 2 and areas[0] > 0.9 and max(areas[1:]) < 0.7, shown
