@@ -46,7 +46,6 @@ _TRAIN_OTHERS = (
 )  # fmt: skip
 PAPERS_ATTACKS = ("bim", "pgd", "cw", "mim", "tim")  # of MICCAI Table 2 and TMI Table I
 _HFC: dict[str, Any] = {"hfc": True}
-_AT_ONE: dict[str, Any] = {"hfc": True, "hfc_weights": ("1",)}
 _WITHOUT_BUDGET = ("deepfool", "cw_l2")  # attacks that look for the smallest change
 
 EXPERIMENTS = {
@@ -62,12 +61,12 @@ EXPERIMENTS = {
     ("stress_test", "Stress test (MICCAI Table 1, TMI Fig. 4)", 0.5, {}),
     ("gradient_direction", "Direction of gradients (MICCAI Fig. 2, TMI Fig. 2 and 3)", 1,
      {"attacks": PAPERS_ATTACKS}),
-    ("tsne", "Features by t-SNE (MICCAI Fig. 1 and 3, TMI Fig. 1 and 7)", 0.5, _AT_ONE),
+    ("tsne", "Features by t-SNE (MICCAI Fig. 1 and 3, TMI Fig. 1 and 7)", 0.5, _HFC),
     ("layers", "Detection by layer (TMI Fig. 6)", 0.5,
      {**_HFC, "detectors": ("kd", "maha", "lid", "dnn")}),
     ("budget", "Detection over the budget (MICCAI Fig. 3, TMI Fig. 5)", 4,
      {**_HFC, "hfc_weights": ("balanced",)}),
-    ("components", "Components of the mixtures (TMI Table III)", 3, {**_AT_ONE, "aim": "mode"}),
+    ("components", "Components of the mixtures (TMI Table III)", 3, {**_HFC, "aim": "mode"}),
     ("adaptive", "Other adaptive attacks (MICCAI Table 3, TMI Table II)", 7,
      {**_HFC, "detectors": ("kd", "maha", "lid", "svm", "dnn")}),
     ("semi_white_box", "Through a substitute (MICCAI Table 4, TMI Table IV)", 3,
@@ -79,7 +78,7 @@ EXPERIMENTS = {
     ("checklist", "Is the evaluation sound? (Carlini et al., 2019)", 5, _HFC),
     ("defender", "The defender answers (beyond the papers)", 4, _HFC),
     ("pretraining", "Medicine or the start of training (beyond the papers)", 10,
-     {**_AT_ONE, "grid": "float"}),
+     {**_HFC, "hfc_weights": ("1",), "grid": "float"}),
   )
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from hfc_tf.attacks.objectives import HFC
 from hfc_tf.errors import InputError
 from hfc_tf.experiments.common import hfc_study, labelled_rows, study_result
 from hfc_tf.results import tables
-from hfc_tf.results.labels import attack_label, fraction, percent
+from hfc_tf.results.labels import attack_label, fraction, hfc_label, percent
 from hfc_tf.results.result import Result, Table
 from hfc_tf.results.rows import ComponentsRow
 from hfc_tf.study import comparison, hfc_weight, pairs
@@ -33,7 +33,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   """Attacks with every number of components.
 
   Args:
-    config: its first attack is made with HFC at the first of its weights ("auto": one for each M).
+    config: its first attack is made with HFC at the last of its weights ("auto": one for each M).
     components: values of M; those above the Train images of a class are left out.
 
   Raises:
@@ -42,7 +42,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
   if config.aim != "mode":
     raise InputError("--aim=mode", f"--aim={config.aim}", "components are compared as in the paper")
   study, name = hfc_study(config)
-  rule = study.config.hfc_weights[0]
+  rule = study.config.hfc_weights[-1]
   fewest = int(np.bincount(study.train.labels).min())
   if any(count > fewest for count in components):
     study.warn(f"A class has {fewest} Train images: more components than that are left out.")
@@ -77,7 +77,7 @@ def run(config: Config, components: Sequence[int] = COMPONENTS) -> Result:
     averages.append({"components": count, "auc_average": tables.mean(areas), "auc_maximum": most})
   return study_result(
     "components", study, rows, {"pooled": averages, "pairs": paired},
-    title=f"Components of HFC, {attack_label(name)}",
+    title=f"Components of HFC, {attack_label(name)}, {hfc_label(hfc_weight.weight_rule(rule))}",
     lead=[tables.means(rows, _label)], tables=[_table(rows), *published],
     notes=_NOTES,
   )  # fmt: skip

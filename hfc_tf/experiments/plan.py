@@ -180,7 +180,7 @@ def _instead(name: str, config: Config, of_volumes: bool) -> dict[str, Any]:
     side = min(config.image_size, defaults["image_size"])  # cubed
     fields |= {"dataset": defaults["dataset"], "image_size": side, **_OF_THE_IMAGES}
   if name == "components":
-    fields |= {"aim": "mode", "hfc_weights": config.hfc_weights[:1]}
+    fields["aim"] = "mode"
   if defaults.get("hfc") and not EXPERIMENTS[name].every_attack:
     fields["attacks"] = config.attacks[:1]
   if defaults.get("hfc") and name not in _WITHOUT_HFC:

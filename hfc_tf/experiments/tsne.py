@@ -13,7 +13,7 @@ from hfc_tf.experiments.measures import at_one_target, separability
 from hfc_tf.experiments.pictures import feature_map
 from hfc_tf.results import tables
 from hfc_tf.results.feature_rows import SeparabilityRow
-from hfc_tf.results.labels import attack_label, budget, decimal, group_label, share
+from hfc_tf.results.labels import attack_label, budget, decimal, group_label, hfc_label, share
 from hfc_tf.results.result import Result, Table
 from hfc_tf.study import comparison, hfc_weight
 from hfc_tf.study.config import Config
@@ -38,8 +38,9 @@ def run(config: Config, layers: Sequence[str] = ()) -> Result:
   study = Study(config.resolved())
   config, name = study.config, study.config.attacks[0]
   attacks = {"attack": study.attack(name)}
-  for attack in hfc_weight.hfc_attacks(study, name).values() if config.hfc else ():
-    attacks["hfc"] = attack  # the last stays
+  forms = hfc_weight.hfc_attacks(study, name) if config.hfc else {}
+  if rule := next(reversed(forms), None):
+    attacks["hfc"] = forms[rule]
   results = {group: comparison.evaluate(study, name, each) for group, each in attacks.items()}
   clean = study.clean["adv_test"]
   target, taps = at_one_target(clean, results)
@@ -60,7 +61,8 @@ def run(config: Config, layers: Sequence[str] = ()) -> Result:
     maps.append(feature_map(name, features, shown, config.seed, name=f"tsne_{place:02d}"))
   return study_result(
     "tsne", study, rows,
-    title=f"Features under {attack_label(name)}" + (" and HFC" if config.hfc else ""),
+    title=f"Features under {attack_label(name)}, without HFC"
+    + (f" and {hfc_label(rule)}" if rule else ""),
     lead=[_finding(rows[-1])], tables=[_table(rows)], figures=maps,
     notes=["All images of a picture have, or aim at, the one class that most attacks aim at."],
   )  # fmt: skip

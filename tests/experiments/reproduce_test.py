@@ -113,7 +113,6 @@ def test_the_papers_setting_beats_the_experiments_defaults_but_for_budgets_and_s
     ("volumes", {"data_dir": "chest"}, {"data_dir": None}),
     ("volumes", {"image_size": 224}, {"image_size": 32}),
     ("components", {"aim": "typical"}, {"aim": "mode"}),
-    ("components", {"hfc_weights": ("1", "auto")}, {"hfc_weights": ("1",)}),
     ("layers", {"attacks": ("pgd", "mim")}, {"attacks": ("pgd",)}),
     ("budget", {"hfc": False}, {"hfc": True}),
   ],
