@@ -78,7 +78,7 @@ def define(
     if "classes" in lists:
       lists["classes"] = classes.read(lists["classes"])
     made = dataclasses.replace(start, **(given | lists))
-    if "image_size" not in {*typed(place), *defaults}:
+    if "image_size" not in typed(place):
       made = dataclasses.replace(made, image_size=usual_side(made))
     made = as_the_papers(made, typed(place), defaults)
     if "/" in made.dataset and not made.data_dir:

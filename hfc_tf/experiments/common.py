@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hfc_tf.attacks.updates.sign import WIDE
+from hfc_tf.attacks.updates.sign import LARGE, SMALL, WIDE
 from hfc_tf.data.summary import summary as data_summary
 from hfc_tf.densities.hierarchical import NARROW
 from hfc_tf.results.by_class import class_tables
@@ -91,7 +91,8 @@ def choices(study: Study) -> list[str]:
   config, lines = study.config, []
   if "tim" in config.attacks:
     wide = min(study.sources.dataset.pixels.shape[-3:-1]) >= WIDE
-    lines.append(f"TIM's kernel is {15 if wide else 7}, from {WIDE} px on 15 as Dong et al.'s.")
+    size = LARGE if wide else SMALL
+    lines.append(f"TIM's kernel is {size}, from {WIDE} px on {LARGE} as Dong et al.'s.")
   if config.covariance == "full":
     widths = [features.shape[1] for features in study.train.features.values()]
     low = sum(width > NARROW for width in widths)

@@ -141,7 +141,8 @@ def _studies(
         name if len(entries) > 1 else "", model if len(models) > 1 else "",
       )))  # fmt: skip
       made = dataclasses.replace(config, **{**fields, **network})
-      studies.append((images, made, {*typed, *given, *network}))
+      of_the_model = ["image_size"] if made.model_path else []
+      studies.append((images, made, {*typed, *given, *network, *of_the_model}))
   values.several("--datasets", [images for images, _, _ in studies])
   return studies
 

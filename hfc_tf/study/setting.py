@@ -60,8 +60,8 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
 
 
 def usual_side(config: Config) -> int:
-  """The side of images for which none is given: that of the model's file, else the usual one."""
-  return (config.model_path and model_side(config.model_path)) or Config.image_size
+  """The side of images for which none is given: that of the model's file, else the default."""
+  return (config.model_path and model_side(config.model_path)) or config.image_size
 
 
 def backbones(config: Config) -> tuple[str, ...]:

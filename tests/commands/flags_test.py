@@ -171,9 +171,10 @@ def test_images_are_as_large_as_the_model_takes_them(tmp_path):
   keras.Sequential([keras.layers.Input((40, 40, 3)), keras.layers.Flatten()]).save(path)
   assert made(f"--model_path={path}", "--data_dir=x").image_size == 40
   assert made(f"--model_path={path}", "--data_dir=x", "--image_size=64").image_size == 64
-  assert made(f"--model_path={path}", image_size=32).image_size == 32
+  assert made(f"--model_path={path}", image_size=32).image_size == 40
   (tmp_path / "broken.keras").write_bytes(b"PK")
   assert made(f"--model_path={tmp_path}/broken.keras").image_size == 64
+  assert made(f"--model_path={tmp_path}/broken.keras", image_size=32).image_size == 32
 
 
 def test_natural_images_and_their_model_by_flags(tmp_path, monkeypatch):

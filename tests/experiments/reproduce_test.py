@@ -133,6 +133,9 @@ def test_volumes_of_the_users_own():
   assert (task.config.dataset, task.config.data_dir, task.config.image_size) == (
     "volumes", "scans", 48,
   )  # fmt: skip
+  given = dataclasses.replace(config, model_path="theirs.keras")  # whose side is not 32
+  (task,) = reproduce.plan(given, ["volumes"], None, ["dataset", "data_dir", "model_path"])
+  assert task.config.image_size == 48
 
 
 def test_one_page_of_two_data_sets(monkeypatch, tmp_path):

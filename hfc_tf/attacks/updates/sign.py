@@ -12,8 +12,8 @@ from hfc_tf.attacks.objectives.base import Batch, Tensor
 from hfc_tf.attacks.updates.base import Here, Update, pick, pixels
 from hfc_tf.errors import InputError
 
-_LARGE, _SMALL = 15, 7  # sizes of Dong et al.'s kernel
-WIDE = 10 * _LARGE  # pixels, from which it is the larger one
+LARGE, SMALL = 15, 7  # sizes of Dong et al.'s kernel
+WIDE = 10 * LARGE  # pixels, from which it is the larger one
 
 
 class Sign(Update):
@@ -73,7 +73,7 @@ class TranslationInvariant(Sign):
     wide = tf.reduce_min(shape[-3:-1]) >= WIDE
     for axis in spatial if self.depth else spatial[-2:]:
       if self.kernel is None:
-        large, small = (self._matrix(size, shape[axis]) for size in (_LARGE, _SMALL))
+        large, small = (self._matrix(size, shape[axis]) for size in (LARGE, SMALL))
         matrix = tf.where(wide, large, small)
       else:
         matrix = self._matrix(self.kernel, shape[axis])
