@@ -133,12 +133,18 @@ def _result(config: Config, tasks: Mapping[str, Task], state: Mapping[str, str])
       },
       "papers_setting": deviations(config.resolved()),
       "experiments": dict(state),
-      "warnings": warnings + [
-        f"{label}: {text}"
-        for label, each in done.items() for text in (*tasks[label].notes, *each["warnings"])
-      ],
+      "warnings": warnings + _warnings(tasks, done),
     },
   )  # fmt: skip
+
+
+def _warnings(tasks: Mapping[str, Task], done: Mapping[str, Mapping[str, Any]]) -> list[str]:
+  """What each experiment warns of, once, after the names of all that say it."""
+  by_text: dict[str, list[str]] = {}
+  for label, each in done.items():
+    for text in dict.fromkeys((*tasks[label].notes, *each["warnings"])):
+      by_text.setdefault(text, []).append(label)
+  return [f"{', '.join(labels)}: {text}" for text, labels in by_text.items()]
 
 
 def _captions(section: Section, synthetic: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from hfc_tf.results.result import Section, Table
 from hfc_tf.study.flags import without_effect
 
 _MOST_CLASSES = 20  # of a confusion matrix that a page shows
+_MOST_WARNINGS = 3  # that a page shows unfolded
 _DETAILS = {"data": "Data", "classifier": "Classifier",
             "papers_setting": "The papers' setting", "config": "Configuration",
             "environment": "Environment", "timing": "Timing"}  # fmt: skip
@@ -55,6 +56,7 @@ def page_files(
   page = environment.get_template("page.html").render(
     title=title,
     warnings=results.get("warnings") or [],
+    most_warnings=_MOST_WARNINGS,
     synthetic=(results.get("data") or {}).get("source") == "synthetic",
     facts=facts(results),
     contents=_contents(results, sections, alone),

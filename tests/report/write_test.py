@@ -32,7 +32,7 @@ def results(**more):
     "config": {"dataset": "chest", "eps_256": 4.0, "hfc": True, "attacks": ["bim"], "seed": 3},
     "data": {"name": "chest", "source": "synthetic", "image_size": 64},
     "classifier": {"name": "small_resnet", "auc": 0.98},
-    "warnings": [f"Beware of {STRANGE}"],
+    "warnings": [f"Beware of {STRANGE}", "two", "three", "four", "five"],
     **more,
   }
 

@@ -196,7 +196,19 @@ def test_the_form_of_hfc_is_no_choice_by_results():
 
 def test_the_page_says_what_was_known_and_how_many_verdicts_chance_turns():
   section = claims.section(claims.verdicts({"detection": hidden(0.8)}))
-  shown, folded = section.tables
-  assert "by chance alone" in shown.note and folded.folded
-  assert len(shown.rows) == len(folded.rows) == len(CLAIMS)
+  shown, others, folded = section.tables
+  assert "by chance alone" in shown.note and others.folded and folded.folded and not shown.folded
+  assert len(shown.rows) + len(others.rows) == len(folded.rows) == len(CLAIMS)
+  assert {cells[1] for cells in shown.rows} <= {"confirmed", "not confirmed", "undecided"}
   assert "known" in folded.head[1] and "first edition" in folded.rows[0][1]
+
+
+def test_what_cannot_be_compared_says_why_beside_its_numbers():
+  differs = "not comparable: differs in classes (2 and 10)"
+  lines = [{"claim": "a", "source": "b", "rule": "c", "verdict": v, "numbers": n, "known": "d"}
+           for v, n in ((differs, "1 and 7"), ("confirmed", "0.9"))]  # fmt: skip
+  (shown, _) = claims.section(lines).tables
+  assert shown.rows == [
+    ["a (b)", "not comparable", "differs in classes (2 and 10); 1 and 7", "c"],
+    ["a (b)", "confirmed", "0.9", "c"],
+  ]
