@@ -81,13 +81,15 @@ def define(
     if "image_size" not in typed(place):
       made = dataclasses.replace(made, image_size=usual_side(made))
     made = as_the_papers(made, typed(place), defaults)
-    if "/" in made.dataset and not made.data_dir:
-      fetched = hub.fetch(made.dataset, made.image_size)
-      made = dataclasses.replace(made, dataset="npz", data_dir=str(fetched))
+    of_hub = made.dataset if "/" in made.dataset and not made.data_dir else None
+    if of_hub:
+      made = dataclasses.replace(made, dataset="npz", data_dir=of_hub)
     for name, needed in without_effect(vars(made), hides, trains_others, several_budgets).items():
       several = name in ("depth", "window") and "datasets" in place and place["datasets"].present
       if place[name].present and not several:
         raise InputError(f"{needed} with --{name}", "another command line", f"leave out --{name}")
+    if of_hub:  # when all else is right
+      made = dataclasses.replace(made, data_dir=str(hub.fetch(of_hub, made.image_size)))
     return made
 
   return config

@@ -160,7 +160,9 @@ def test_data_sets_of_other_libraries_are_fetched_and_read_as_npz(monkeypatch):
   assert asked == [("medmnist/pneumoniamnist", 48)]
   assert (config.dataset, config.data_dir) == ("npz", "cache/pneumoniamnist_64.npz")
   made("--dataset=chest")
-  assert len(asked) == 1
+  with pytest.raises(InputError, match="--distribute=ray with --threads"):
+    made("--dataset=medmnist/pneumoniamnist", "--threads=2")
+  assert len(asked) == 1  # nothing is fetched for a wrong command
   monkeypatch.undo()
   with pytest.raises(InputError, match="medmnist/NAME or tfds/NAME; found 'others/x'"):
     made("--dataset=others/x")
