@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hfc_tf.evaluation import metrics
-from hfc_tf.results.labels import number, percent, share
+from hfc_tf.results.labels import model_label, number, percent, share
 
 Results = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -184,7 +184,7 @@ def comparable(results: Results) -> Judged:
   fields: dict[str, tuple[Any, Any]] = {
     "image size": (data.get("image_size"), data["natural"].get("image_size")),
     "classes": (len(data.get("class_names") or ()), len(data["natural"].get("class_names") or ())),
-    "architecture": (classifier.get("name"), classifier["natural"].get("name")),
+    "architecture": (_model(classifier), _model(classifier["natural"])),
     "start": (classifier.get("start"), classifier["natural"].get("start")),
   }
   train = data.get("train") or 0, data["natural"].get("train") or 0
@@ -194,6 +194,10 @@ def comparable(results: Results) -> Judged:
     differs.append(f"training images ({train[0]} and {train[1]})")
   if differs:
     yield f"not comparable: differs in {', '.join(differs)}", ""
+
+
+def _model(classifier: Results) -> str:
+  return model_label(classifier.get("name") or "")
 
 
 def one_training(results: Results) -> bool:

@@ -61,8 +61,8 @@ def detector_label(key: str) -> str:
 
 
 def model_label(key: str) -> str:
-  """ "vgg16" -> "VGG-16"."""
-  return _MODELS.get(key, key)
+  """ "vgg16" -> "VGG-16", "there/mine.keras" -> "mine.keras"."""
+  return _MODELS.get(key, pathlib.PurePath(key).name)
 
 
 def start_label(start: str | None) -> str:
