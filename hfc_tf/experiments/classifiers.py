@@ -10,9 +10,11 @@ import itertools
 import pathlib
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from hfc_tf.data import OPTIONS
 from hfc_tf.evaluation.curves import roc_curve
 from hfc_tf.evaluation.metrics import bootstrap_auc
 from hfc_tf.models import training
@@ -91,10 +93,11 @@ def _one(config: Config, entry: str, model: str | None) -> Config:
   """Of one data set and backbone."""
   name, side, folder = values.images_of(entry)
   same = name == config.dataset
-  return dataclasses.replace(
-    config, dataset=name, model=model, data_dir=folder or (config.data_dir if same else None),
-    split=config.split if same else None, image_size=side or config.image_size,
-  ).resolved()  # fmt: skip
+  apart = {} if same else dict.fromkeys(("split", "model_path", "crop", "data_dir", *OPTIONS))
+  fields: dict[str, Any] = {"dataset": name, "model": model, **apart}
+  fields["image_size"] = side or config.image_size
+  fields |= {"data_dir": folder} if folder else {}
+  return dataclasses.replace(config, **fields).resolved()
 
 
 def _row(

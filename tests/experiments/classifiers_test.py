@@ -6,6 +6,7 @@ import pytest
 from hfc_tf.experiments import classifiers
 from hfc_tf.results import papers
 from hfc_tf.results.rows import ClassifierRow
+from hfc_tf.study.config import Config
 from tests.experiments import shared
 
 
@@ -48,3 +49,20 @@ def test_brain_stands_in_the_papers_lines():
 def test_papers_figures():
   assert papers.AUC["chest", "vgg16"] == 0.965
   assert papers.ACCURACY["chest", "resnet50"] == pytest.approx(0.914, abs=5e-4)
+
+
+def test_what_belongs_to_one_data_set_is_not_taken_for_another(tmp_path):
+  files = {"split": "split.json", "model_path": "mine.keras", "groups": "patients.csv"}
+  for name in files.values():
+    (tmp_path / name).touch()
+  config = Config(
+    dataset="folder", data_dir=str(tmp_path), classes=("b", "a"), image_size=48,
+    **{field: str(tmp_path / name) for field, name in files.items()},
+  )  # fmt: skip
+  same = classifiers._one(config, "folder:32", None)
+  assert (same.data_dir, same.split, same.classes, same.image_size) == (
+    config.data_dir, config.split, ("b", "a"), 32,
+  )  # fmt: skip
+  other = classifiers._one(config, f"cifar10={tmp_path}", "vgg16")
+  assert (other.data_dir, other.model, other.image_size) == (str(tmp_path), "vgg16", 48)
+  assert not any((other.split, other.model_path, other.classes, other.groups))
