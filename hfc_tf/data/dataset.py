@@ -102,12 +102,11 @@ class Dataset:
     values = self.pixels[indices].astype(np.float32) / np.float32(65535)  # [n, (D,) H, W, C]
     if channels not in (None, 1, 3):
       raise InputError("1 or 3 channels", str(channels), "use a model with 1 or 3 input channels")
-    if channels == 1 and values.shape[-1] == 3:
-      values = np.clip(values @ LUMINANCE, 0, 1)[..., None]
+    values = with_channels(values, min(channels or 3, values.shape[-1]))
     if self.levels is not None:
       top = np.float32(self.levels)
       values = np.rint(values * top) / top
-    return np.repeat(values, 3, axis=-1) if channels == 3 > values.shape[-1] else values
+    return values if channels is None else with_channels(values, channels)
 
 
 class View:
@@ -193,6 +192,13 @@ class Listing:
       copies=same,
       facts=facts(items, labels, self.class_names),
     )
+
+
+def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
+  """Images in [0, 1] `[..., C]` as `[..., channels]`: grey copied, of colours the luminance."""
+  if channels == images.shape[-1]:
+    return images
+  return np.repeat(images, 3, -1) if channels == 3 else np.clip(images @ LUMINANCE, 0, 1)[..., None]
 
 
 def levels(grid: str, bits: int) -> int | None:

@@ -34,8 +34,8 @@ def run(config: Config, substitutes: Sequence[str] = (), cross_starts: bool = Tr
 
   Args:
     config: of the victim; its first attack is made without and with HFC.
-    substitutes: keys of MODELS; none: the victim's own architecture. They must take images with
-      as many channels as the victim, and start from the weights of `config`.
+    substitutes: keys of MODELS; none: the victim's own architecture. They start from the weights
+      of `config`.
     cross_starts: where there are such weights, also take substitutes from scratch.
   """
   victim, name = hfc_study(config)

@@ -17,7 +17,7 @@ from hfc_tf import progress
 from hfc_tf.attacks import BIM, Attack
 from hfc_tf.attacks.objectives import HFC, Objective
 from hfc_tf.data import splits
-from hfc_tf.data.dataset import Dataset
+from hfc_tf.data.dataset import Dataset, with_channels
 from hfc_tf.densities import HierarchicalDensity
 from hfc_tf.distribute import Executor, executor
 from hfc_tf.evaluation import sanity
@@ -213,13 +213,13 @@ class Study:
     """
     chosen = slice(None) if some is None else some
     rows, targets = self.rows_of[subset][chosen], self.targets[subset][chosen]
-    described: dict[str, Any] = {"label": name}
-    described |= {"threads": self.config.threads} if self.config.distribute == "ray" else {}
+    threads = {"threads": self.config.threads} if self.config.distribute == "ray" else {}
+    described: dict[str, Any] = {"label": name, **threads}
     work = (self.store, self.sources, (by or self).victim, attack, described, rows, targets)
-    images = self.timed(
-      " ".join(["attack", name, *list(attack.weights)[1:]]),
-      lambda: adversarials.attack_images(*work, self.config.batch_size, self.executor),
-    )
+    title = " ".join(["attack", name, *list(attack.weights)[1:]])
+    size, executor = self.config.batch_size, self.executor
+    images = self.timed(title, lambda: adversarials.attack_images(*work, size, executor))
+    images = with_channels(images, self.victim.channels)
     for block in np.array_split(np.arange(len(rows)), 1 + len(rows) // 512):
       self.warn(*sanity.outside(name, self.images_of(rows[block]), images[block], attack.eps))
     return self.stored(images, subset, attack.eps, some) if stored else images

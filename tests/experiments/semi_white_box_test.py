@@ -88,6 +88,22 @@ def test_a_substitute_learns_through_the_victims_preprocessing(
   assert starts == {None: "unknown", "small_resnet": None}
 
 
+@pytest.mark.parametrize("channels", [(3, 1), (1, 3)])
+def test_a_substitute_may_have_other_channels_than_the_victim(thin_models, tmp_path, channels):
+  theirs, ours = channels  # of a grey image copied, or of a colour image's luminance
+  pixels, labels = drawn(tmp_path, ours)
+  images = pixels / np.float32(255)
+  images = np.repeat(images, 3, -1) if theirs == 3 else images.mean(-1, keepdims=True)
+  model = MODELS["small_resnet"]((16, 16, theirs), 2)
+  training.train(model, images, labels, images, labels, epochs=4, batch_size=16)
+  model.save(tmp_path / "mine.keras")
+  config = of_drawn(tmp_path, model_path=str(tmp_path / "mine.keras"))
+  found = shared.run(semi_white_box, config, ["small_resnet"])
+  assert {row["substitute"] for row in found["rows"]} == {None, "small_resnet"}
+  # Copied channels never differ, and one channel has nothing to differ from.
+  assert {row["auc"] for row in found["sanity"]} == {0.5 if theirs == 3 else None}
+
+
 def test_substitutes_share_the_start_and_have_none(thin_models, tmp_path):
   start = str(tmp_path / "start.weights.h5")
   drawn(tmp_path, 1)
