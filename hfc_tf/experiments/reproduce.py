@@ -55,6 +55,7 @@ def run(
     What results.json holds: a row a claim, and "experiments" with what became of each.
   """
   begun, expected, spent = time.monotonic(), 0.0, 0.0
+  fault: Exception | None = None
   tasks = {task.label: task for task in plan(config, names, natural, typed, datasets, models)}
   missing = [task for task in tasks.values() if not task.done()]
   logging.info("%d of %d experiments are there already", len(tasks) - len(missing), len(tasks))
@@ -86,10 +87,17 @@ def run(
     except InputError as error:
       logging.error("%s: %s", task.label, error)
       state[task.label] = f"failed: {error}"
+    except Exception as error:  # a fault of one experiment must not cost the others
+      logging.exception("%s", task.label)
+      state[task.label] = f"failed: {type(error).__name__}: {error}"
+      fault = fault or error
     expected += task.minutes
     spent += (time.monotonic() - begun) / 60 - passed
     write(_result(config, tasks, state))
-  return write(_result(config, tasks, state))
+  results = write(_result(config, tasks, state))
+  if fault:
+    raise fault
+  return results
 
 
 def _only(task: Task) -> str:

@@ -198,6 +198,21 @@ def test_a_failure_is_told_and_the_rest_goes_on(small, monkeypatch):
   assert found["experiments"]["detection"] == "made"
 
 
+def test_a_fault_is_raised_when_all_else_is_made(small, monkeypatch):
+  def run(task, write):
+    if task.name == "layers":
+      raise ValueError("shapes differ")
+
+  states = []
+  monkeypatch.setattr(reproduce.Task, "run", run)
+  monkeypatch.setattr(reproduce, "_result", lambda config, tasks, state: states.append({**state}))
+  with pytest.raises(ValueError, match="shapes differ"):
+    reproduce.run(small, lambda result: result, ["layers", "detection", "components"])
+  assert states[-1] == {
+    "detection": "made", "layers": "failed: ValueError: shapes differ", "components": "made",
+  }  # fmt: skip
+
+
 def test_plan():
   tasks = {task.name: task for task in reproduce.plan(shared.config(), [], Natural("cifar"))}
   # Two starts cannot be compared where --weights names none.
