@@ -101,7 +101,8 @@ def test_a_workers_complaint_is_one_line_here(cluster):
 def test_a_lost_machine_costs_only_what_it_had_not_finished(cluster, tmp_path):
   nodes, ray_executor = cluster
   log = tmp_path / "log"
-  job = Job(work.halving, {"log": str(log), "seconds": 0.4})
+  slow = {"slow_node": nodes.second.node_id, "slow_numbers": range(4, 10)}  # still busy when lost
+  job = Job(work.halving, {"log": str(log), "seconds": 0.4, **slow})
   values = np.arange(12 * 50_000, dtype=np.float64).reshape(12, -1)  # too large to travel inline
   results, before = {}, set()
   for number, arrays in ray_executor.map(

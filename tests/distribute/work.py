@@ -4,23 +4,29 @@ import os
 import time
 
 
-def halving(log, seconds=0.0):
-  """Halves `values`; each start and end is a line of the file `log`."""
+def halving(log, seconds, slow_node, slow_numbers):
+  """Halves `values`; each start and end is a line of the file `log`.
+
+  On the machine `slow_node` the chunks `slow_numbers` take a minute.
+  """
 
   def note(word, number):
-    import ray
-
-    node = ray.get_runtime_context().get_node_id()
     with open(log, "a") as file:
-      file.write(f"{word} {number} {node}\n")
+      file.write(f"{word} {number} {_node()}\n")
 
   def work(number, values):
     note("start", number)
-    time.sleep(seconds)
+    time.sleep(60.0 if number in slow_numbers and _node() == slow_node else seconds)
     note("end", number)
     return {"values": values / 2, "process": os.getpid()}
 
   return work
+
+
+def _node():
+  import ray
+
+  return ray.get_runtime_context().get_node_id()
 
 
 def refusing():
