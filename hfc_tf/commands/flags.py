@@ -149,10 +149,12 @@ def natural() -> Option:
   dataset = flags.DEFINE_string("natural_dataset", default.dataset, "How --natural_dir is read.")
   path = flags.DEFINE_string("natural_model_path", None, "A Keras model of their classes.")
   mode = flags.DEFINE_string("natural_preprocessing", None, "As --preprocessing, of that model.")
+  order = flags.DEFINE_list("natural_classes", None, "As --classes, of that model.")
   options = {
     "data_dir": checked(folder, values.readable),
     "model_path": checked(path, values.file),
     "preprocessing": checked(mode, lambda label, x: values.among(label, x, PREPROCESSING)),
+    "classes": checked(order, values.several),
     "dataset": checked(dataset, lambda label, value: values.among(label, value, DATASETS)),
     "num_images": number("natural_images", "Use only so many, by class.", default.num_images),
     "image_size": number(
@@ -161,14 +163,16 @@ def natural() -> Option:
     ),
     "epochs": number("natural_epochs", "Of their training.", default.epochs),
   }
-  others = ("dataset", "images", "size", "epochs", "model_path", "preprocessing")
+  others = ("dataset", "images", "size", "epochs", "model_path", "preprocessing", "classes")
 
   def images() -> Natural | None:
     if folder.value is not None:
       given = {name: option() for name, option in options.items()}
       given["preprocessing"] = given["preprocessing"] or default.preprocessing
-      if path.value is None and mode.value is not None:
-        raise InputError("--natural_model_path with --natural_preprocessing", "none", "add it")
+      given["classes"] = given["classes"] and classes.read(given["classes"])
+      for of_model in (mode, order):
+        if path.value is None and of_model.value is not None:
+          raise InputError(f"--natural_model_path with --{of_model.name}", "none", "add it")
       if path.value is not None and flags.FLAGS["natural_epochs"].present:
         expected = "no --natural_model_path with --natural_epochs"
         raise InputError(expected, path.value, "leave one out")

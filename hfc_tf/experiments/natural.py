@@ -24,6 +24,7 @@ class Natural:
     epochs: of training; ten classes take longer than two.
     model_path: a Keras model of these classes; None: one is trained.
     preprocessing: what that wants of images, as --preprocessing says.
+    classes: in the order of its outputs; None: as the data have them.
   """
 
   data_dir: str
@@ -33,6 +34,7 @@ class Natural:
   epochs: int = 20
   model_path: str | None = None
   preprocessing: str = "auto"
+  classes: tuple[str, ...] | None = None
 
   def flags(self) -> dict[str, Any]:
     """The flags that name them, by the name of the flag."""
@@ -43,11 +45,13 @@ class Natural:
       del given["natural_epochs"]
     else:
       del given["natural_preprocessing"]
+    if self.classes:
+      given["natural_classes"] = ",".join(self.classes)
     return {flag: value for flag, value in given.items() if value is not None}
 
   def beside(self, study: Study, folder: str = "natural", **changes: Any) -> Study:
     """Their study in a folder of the medical one's, with its settings but for `changes`."""
-    apart = {**dataclasses.asdict(self), "split": None, "crop": None, **dict.fromkeys(OPTIONS)}
+    apart = {**dict.fromkeys(OPTIONS), "split": None, "crop": None, **dataclasses.asdict(self)}
     return study.beside(folder, **apart, **changes)
 
 

@@ -184,7 +184,7 @@ def test_natural_images_and_their_model_by_flags(tmp_path, monkeypatch):
   keras.Sequential([keras.layers.Input((40, 40, 3)), keras.layers.Flatten()]).save(path)
   values = flags.FlagValues()
   monkeypatch.setattr(flags, "FLAGS", values)
-  for kind in ("string", "integer"):
+  for kind in ("string", "integer", "list"):
     define_flag = getattr(flags, f"DEFINE_{kind}")
     monkeypatch.setattr(flags, f"DEFINE_{kind}", functools.partial(define_flag, flag_values=values))
   images = natural()
@@ -202,11 +202,15 @@ def test_natural_images_and_their_model_by_flags(tmp_path, monkeypatch):
   assert (alone.model_path, alone.image_size) == (None, Natural("").image_size)
   theirs = given(folder, "--natural_dataset=folder", f"--natural_model_path={path}")
   assert (theirs.dataset, theirs.model_path, theirs.image_size) == ("folder", path, 40)
-  assert theirs.preprocessing == "auto"
+  assert (theirs.preprocessing, theirs.classes) == ("auto", None)
+  ordered = given(folder, f"--natural_model_path={path}", "--natural_classes=ship,cat")
+  assert ordered.classes == ("ship", "cat")
+  assert ordered.flags()["natural_classes"] == "ship,cat"
   assert given(folder, f"--natural_model_path={path}", "--natural_size=32").image_size == 32
   for wrong, message in (
     ([folder, f"--natural_model_path={path}", "--natural_epochs=3"], "with --natural_epochs"),
     ([folder, "--natural_preprocessing=caffe"], "--natural_model_path with"),
+    ([folder, "--natural_classes=ship,cat"], "--natural_model_path with"),
     (["--natural_size=32"], "--natural_dir with --natural_size"),
   ):
     with pytest.raises(InputError, match=message):
