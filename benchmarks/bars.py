@@ -53,12 +53,12 @@ def _ratios(rows: Sequence[Row]) -> Figure:
   axes.set_xlabel("ratio (logarithmic)", fontsize=8)
   axes.tick_params(axis="x", labelsize=8)
   axes.spines[["top", "right", "left"]].set_visible(False)
-  words = "; ".join(f"{row.figure} {row.value:.2f}, goal {row.goal:g}" for row in rows)
+  text = "; ".join(f"{row.figure} {row.value:.2f}, goal {row.goal:g}" for row in rows)
   return Figure(
     name="ratios",
     title="Ratios and goals",
     png=to_png(figure),
-    alt=f"Bars from 1 to each ratio, an orange line at each goal. {words}.",
+    alt=f"Bars from 1 to each ratio, an orange line at each goal. {text}.",
     caption="Bars begin at 1, where both sides are equal. Orange lines are goals: at least so "
     "much, for hfc_vs_plain_m64 at most. Whiskers are quartiles.",
   )
@@ -75,12 +75,12 @@ def _rates(rows: Sequence[Row]) -> Figure:
   axes.set_xlabel("GFLOP/s", fontsize=8)
   axes.tick_params(axis="x", labelsize=8)
   axes.spines[["top", "right", "left"]].set_visible(False)
-  words = "; ".join(f"{row.figure.removesuffix('_gflops')} {row.value:.0f}" for row in rows)
+  text = "; ".join(f"{row.figure.removesuffix('_gflops')} {row.value:.0f}" for row in rows)
   return Figure(
     name="rates",
     title="The machine's rates",
     png=to_png(figure),
-    alt=f"Bars, GFLOP/s. {words}.",
+    alt=f"Bars, GFLOP/s. {text}.",
     caption="Square products by their side, the network's convolutions run alone, and the attack "
     "loop (green). Whiskers are quartiles.",
   )
@@ -88,7 +88,7 @@ def _rates(rows: Sequence[Row]) -> Figure:
 
 def _scaling(rows: Sequence[Row]) -> Figure:
   figure = canvas(7.2, 5.2)
-  words = []
+  texts = []
   for axes, (axis, label) in zip(figure.subplots(2, 2).flat, _AXES.items(), strict=True):
     mine = [row for row in rows if row.figure.startswith(f"scaling_{axis}_")]
     sizes = [int(row.figure.rpartition("_")[2]) for row in mine]
@@ -101,12 +101,12 @@ def _scaling(rows: Sequence[Row]) -> Figure:
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     pairs = zip(sizes, mine, strict=True)
-    words.append(f"{label}: {', '.join(f'{x} {row.value:.3g}' for x, row in pairs)}")
+    texts.append(f"{label}: {', '.join(f'{x} {row.value:.3g}' for x, row in pairs)}")
   return Figure(
     name="scaling",
     title="Cost against size",
     png=to_png(figure),
-    alt=f"Seconds a step with HFC. {'; '.join(words)}.",
+    alt=f"Seconds a step with HFC. {'; '.join(texts)}.",
     caption="Seconds a step with HFC against one size, the others at their base. Whiskers are "
     "quartiles.",
   )

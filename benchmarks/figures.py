@@ -22,14 +22,14 @@ class Figure:
     values: from samples to the rows that it makes; the goal is that of the row with its name.
     goal: what is aimed at; None: there is no goal.
     higher: whether more is better.
-    words: what it says.
+    meaning: what it says.
   """
 
   block: str
   contenders: tuple[str, ...]
   values: Callable[[Samples], Values]
   goal: float | None
-  words: str
+  meaning: str
   higher: bool = True
 
 
@@ -43,8 +43,8 @@ def _ratio(name: str, slow: str, fast: str) -> Callable[[Samples], Values]:
   return values
 
 
-def _faster(name: str, block: str, slow: str, goal: float, words: str) -> Figure:
-  return Figure(block, ("own", slow), _ratio(name, slow, "own"), goal, words)
+def _faster(name: str, block: str, slow: str, goal: float, meaning: str) -> Figure:
+  return Figure(block, ("own", slow), _ratio(name, slow, "own"), goal, meaning)
 
 
 def _best(samples: Samples, dtype: str) -> list[float]:
@@ -58,13 +58,13 @@ def _against_best_rate(samples: Samples) -> Values:
     work / seconds
     for work, seconds in zip(samples["rates"]["step_gflop"], samples["own"]["seconds"], strict=True)
   ]
-  found = {
+  rates = {
     "loop_vs_best_rate": [mine / most for mine, most in zip(loop, best, strict=True)],
     "loop_gflops": loop,
     "best_rate_fp32_gflops": best,
     "best_rate_bf16_gflops": _best(samples, "bfloat16"),
   }
-  return found | {
+  return rates | {
     f"{name}_gflops": values
     for name, values in samples["rates"].items()
     if name.startswith(("product_", "convolutions_"))
@@ -73,22 +73,22 @@ def _against_best_rate(samples: Samples) -> Values:
 
 def _densities(samples: Samples) -> Values:
   """Of each model of covariance; "narrow" over the taps that have full covariances too."""
-  found = {"em_low_rank_peak_gib": samples["density_low_rank"]["peak_gib"]}
+  rows = {"em_low_rank_peak_gib": samples["density_low_rank"]["peak_gib"]}
   for covariance in ("low_rank", "diag", "full"):
     sample = samples[f"density_{covariance}"]
     if covariance != "full":
-      found[f"em_{covariance}_minutes"] = [value / 60 for value in sample["seconds"]]
-      found[f"em_{covariance}_log_likelihood"] = sample["log_likelihood"]
-    found[f"em_{covariance}_minutes_narrow"] = [value / 60 for value in sample["seconds_narrow"]]
-    found[f"em_{covariance}_log_likelihood_narrow"] = sample["log_likelihood_narrow"]
-  return found
+      rows[f"em_{covariance}_minutes"] = [value / 60 for value in sample["seconds"]]
+      rows[f"em_{covariance}_log_likelihood"] = sample["log_likelihood"]
+    rows[f"em_{covariance}_minutes_narrow"] = [value / 60 for value in sample["seconds_narrow"]]
+    rows[f"em_{covariance}_log_likelihood_narrow"] = sample["log_likelihood_narrow"]
+  return rows
 
 
 def _scaling(samples: Samples) -> Values:
   """Seconds a step at each point, and by which power of images and pixels they grow."""
   points = {f"scaling_{key}": values for key, values in samples["scaling"].items()}
   points.pop("scaling_peak_gib")
-  found: Values = {}
+  exponents: Values = {}
   for axis, power in (("images", 1), ("size", 2)):
     chosen = {
       int(key.rpartition("_")[2]) ** power: values
@@ -98,8 +98,8 @@ def _scaling(samples: Samples) -> Values:
     logs = np.log(np.maximum(list(chosen.values()), 1e-6))  # [points, rounds]
     slopes = np.polyfit(np.log(list(chosen)), logs, 1)[0]
     quantity = "pixels" if axis == "size" else axis
-    found[f"scaling_{quantity}_exponent"] = [float(slope) for slope in slopes]
-  return found | points
+    exponents[f"scaling_{quantity}_exponent"] = [float(slope) for slope in slopes]
+  return exponents | points
 
 
 FIGURES: dict[str, Figure] = {

@@ -67,8 +67,8 @@ def _lead(rows: Sequence[Row]) -> list[str]:
   lead = [f"{met} of {len(aimed)} goals are reached."]
   missed = [row for row in aimed if not reached(row)]
   if missed:
-    words = (f"{row.figure} ({row.value:.2f}, goal {_goal(row)})" for row in missed)
-    lead.append(f"Not reached: {', '.join(words)}.")
+    misses = (f"{row.figure} ({row.value:.2f}, goal {_goal(row)})" for row in missed)
+    lead.append(f"Not reached: {', '.join(misses)}.")
   return [" ".join(lead)]
 
 
@@ -83,10 +83,10 @@ def _number(value: float) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-  words = FIGURES[row.figure].words if row.figure in FIGURES else ""
+  meaning = FIGURES[row.figure].meaning if row.figure in FIGURES else ""
   end = "" if row.goal is None else "yes" if reached(row) else "no"
   return [
-    row.figure, words, _number(row.value), f"{_number(row.low)} to {_number(row.high)}",
+    row.figure, meaning, _number(row.value), f"{_number(row.low)} to {_number(row.high)}",
     _goal(row), end,
   ]  # fmt: skip
 

@@ -80,8 +80,8 @@ class Process:
     except BrokenPipeError:
       line = ""
     if not line:
-      words = self._log.read_text(errors="replace").split("\n")
-      last = next((words for words in reversed(words) if words.strip()), "no word of why")
+      lines = self._log.read_text(errors="replace").split("\n")
+      last = next((entry for entry in reversed(lines) if entry.strip()), "no word of why")
       raise UnavailableError(f"its process ended: {last.strip()}")
     answer: dict[str, Any] = json.loads(line)
     if "unavailable" in answer:

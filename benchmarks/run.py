@@ -142,10 +142,10 @@ def _check(process: Process) -> dict[str, Any]:
       return dict(arrays)
 
 
-def _compare(own: dict[str, Any], peer: dict[str, Any]) -> None:
+def _compare(reference: dict[str, Any], peer: dict[str, Any]) -> None:
   """Another network or another attack would make the ratio worthless."""
-  apart = float(np.abs(own["logits"] - peer["logits"]).max())
-  same = float(np.mean(np.abs(own["adversarials"] - peer["adversarials"]) < 1e-5))
+  apart = float(np.abs(reference["logits"] - peer["logits"]).max())
+  same = float(np.mean(np.abs(reference["adversarials"] - peer["adversarials"]) < 1e-5))
   if apart > _LOGITS or same < _PIXELS:
     raise UnavailableError(
       f"it does not do the same: logits differ by {apart:.2g}, {same:.1%} of pixels agree"

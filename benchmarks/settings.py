@@ -83,13 +83,13 @@ class Settings:
     return dataclasses.replace(self, only=self.only or tuple(FIGURES), threads=threads)
 
 
-def parse_peer_python(words: list[str]) -> dict[str, str]:
+def parse_peer_python(assignments: list[str]) -> dict[str, str]:
   """PACKAGE=INTERPRETER, ... as a dictionary.
 
   Raises:
     InputError: for a word without "=".
   """
-  pairs = [word.partition("=") for word in words]
+  pairs = [word.partition("=") for word in assignments]
   for package, sign, python in pairs:
     if not (package and sign and python):
       raise InputError("--peer_python=PACKAGE=INTERPRETER", repr(package + sign), "write both")

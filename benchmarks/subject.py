@@ -79,8 +79,8 @@ class Subject:
     """Features of every class for EM, "CLASS/LAYER" -> [N, C_l]: from a file, or drawn."""
     arrays = {
       f"{label}/{name}": values
-      for label, own in self._features.items()
-      for name, values in own.items()
+      for label, features in self._features.items()
+      for name, values in features.items()
     }
     return self._save("class_features", arrays)
 
@@ -92,16 +92,16 @@ class Subject:
       taps = load_taps(pathlib.Path(self.settings.features))
       rows = {label: np.flatnonzero(taps.labels == label)[:most] for label in set(taps.labels)}
       return {
-        int(label): {name: values[own] for name, values in taps.features.items()}
-        for label, own in rows.items()
+        int(label): {name: values[indices] for name, values in taps.features.items()}
+        for label, indices in rows.items()
       }
     widths = TappedModel(self.model).widths
     rng = np.random.default_rng(0)
-    found = {}
+    features = {}
     for label in range(2):
       latent = rng.normal(size=(most, 16))
-      found[label] = {name: _activations(rng, latent, widths[name]) for name in widths}
-    return found
+      features[label] = {name: _activations(rng, latent, widths[name]) for name in widths}
+    return features
 
   @property
   def _images(self) -> Array:

@@ -39,7 +39,7 @@ class Scaling:
       self._add(f"taps_{some}", batch, some, components, base)
     for number in sorted({1, components // 4 or 1, components, 2 * components}):
       self._add(f"components_{number}", batch, taps, number, base)
-    for size in sorted({max(_SMALLEST, largest * part // 7) for part in (2, 3, 5, 7)}):
+    for size in sorted({max(_SMALLEST, largest * sevenths // 7) for sevenths in (2, 3, 5, 7)}):
       self._add(f"size_{size}", batch, taps, components, size)
 
   def check(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Scaling:
 
 
 def _quarters(most: int) -> list[int]:
-  return sorted({max(1, most * part // 4) for part in (1, 2, 3, 4)})
+  return sorted({max(1, most * quarters // 4) for quarters in (1, 2, 3, 4)})
 
 
 def start(job: dict[str, Any]) -> Scaling:

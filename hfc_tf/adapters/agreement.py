@@ -39,8 +39,8 @@ def check_agreement(
   if given.shape == (4, 1):
     forms = [logits[:, 1:] - logits[:, :1], forms[1][:, 1:]]
   if given.shape != forms[0].shape:
-    found = f"predictions of shape {given.shape}, not {forms[0].shape}"
-    raise InputError(f"{model.num_classes} classes of {name}", found, "name the right model")
+    shapes = f"predictions of shape {given.shape}, not {forms[0].shape}"
+    raise InputError(f"{model.num_classes} classes of {name}", shapes, "name the right model")
   scales = (max(1.0, float(np.abs(given).max())), 1.0)
   errors = [np.abs(form - given).max() / scale for form, scale in zip(forms, scales, strict=True)]
   if not min(errors) <= _TOLERANCE:

@@ -123,6 +123,6 @@ def classes(labels: Any, count: int) -> Array:
       raise InputError("labels [N], or one-hot rows [N, K]", "rows that are not one-hot", "mend y")
     array = array.argmax(1)
   if array.size != count or (array != np.rint(array)).any():
-    found = f"{array.dtype} of shape {np.shape(labels)}"
-    raise InputError(f"y of {count} labels, or one-hot rows", found, "pass one for each image")
+    actual = f"{array.dtype} of shape {np.shape(labels)}"
+    raise InputError(f"y of {count} labels, or one-hot rows", actual, "pass one for each image")
   return array.reshape(-1).astype(np.int64)

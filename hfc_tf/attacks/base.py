@@ -101,8 +101,8 @@ class Attack(Described):
       raise InputError("terms of different names", ", ".join(names), "leave one out")
     for term in objective.terms:
       if term.toward_target and not self.targeted:
-        found = f"the term {term.name} without a target class"
-        raise InputError("a targeted attack", found, "choose targets")
+        actual = f"the term {term.name} without a target class"
+        raise InputError("a targeted attack", actual, "choose targets")
       term.check_model(self.model)
       number(f"the weight of {term.name}", term.weight, "pass weight=1.0")
     self.objective = objective

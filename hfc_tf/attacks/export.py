@@ -105,8 +105,8 @@ def export_attack(
   unit = attack.model.to_unit(images)
   classes = inputs.classes(targets, len(unit), attack.model.num_classes)
   if len(unit) != batch_size or len(np.unique(classes)) != 1:
-    found = f"{len(unit)} images, {len(np.unique(classes))} classes"
-    raise InputError(f"{batch_size} images that aim at one class", found, "export one batch")
+    counts = f"{len(unit)} images, {len(np.unique(classes))} classes"
+    raise InputError(f"{batch_size} images that aim at one class", counts, "export one batch")
   keys = inputs.sample_ids(ids, batch_size)
   arguments = {"images": unit, "targets": classes, "ids": keys, **numbers(attack)}
   random_start = bool(getattr(attack, "random_start", False))

@@ -20,8 +20,8 @@ def array(images: Any) -> Array:
   except ValueError as error:
     raise InputError("images of one shape", str(error)[:100], "resize them") from None
   if given.dtype.kind in "OSUMmc":
-    expected, found = "an array of numbers, a tensor or a tf.data.Dataset", type(images).__name__
-    raise InputError(expected, f"{found} of {given.dtype}", "pass images [N, ...]")
+    expected, kind = "an array of numbers, a tensor or a tf.data.Dataset", type(images).__name__
+    raise InputError(expected, f"{kind} of {given.dtype}", "pass images [N, ...]")
   return given
 
 
@@ -48,8 +48,8 @@ def of_dictionary(images: Any, targets: Any, targeted: bool) -> tuple[Any, Any]:
   if not isinstance(images, Mapping):
     return images, targets
   if "image" not in images:
-    found = ", ".join(map(str, images)) or "an empty dictionary"
-    raise InputError('a dictionary with "image"', found, "name its images so")
+    keys = ", ".join(map(str, images)) or "an empty dictionary"
+    raise InputError('a dictionary with "image"', keys, "name its images so")
   if targets is None and targeted:
     remedy = "pass targets beside it (its labels are true classes), or targeted=False"
     raise InputError("targets of a targeted attack", "a dictionary alone", remedy)
@@ -103,8 +103,8 @@ def classes(targets: Any, count: int, num_classes: int) -> Array:
       raise InputError(expected, "rows that are not one-hot", "pass classes [N]")
     numbers = numbers.argmax(1)
   elif numbers.dtype.kind not in "iu":
-    expected, found = "integer targets [N], or one-hot rows [N, K]", f"{numbers.dtype} of shape"
-    raise InputError(expected, f"{found} {numbers.shape}", "pass e.g. targets.astype(int)")
+    expected, actual = "integer targets [N], or one-hot rows [N, K]", f"{numbers.dtype} of shape"
+    raise InputError(expected, f"{actual} {numbers.shape}", "pass e.g. targets.astype(int)")
   expected, remedy = f"targets between 0 and {num_classes - 1}", "name a class that the model has"
   return _integers("targets", numbers, count, (0, num_classes - 1), expected, remedy)
 

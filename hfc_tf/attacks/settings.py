@@ -97,9 +97,9 @@ class Described:
     if name != cls.__name__:
       raise InputError(f"a configuration of {cls.__name__}", repr(name), "take that class")
     if sorted(objects) != sorted(wanted):
-      found = ", ".join(sorted(objects)) or "none"
+      given = ", ".join(sorted(objects)) or "none"
       remedy = f"pass {', '.join(f'{each}=' for each in wanted) or 'none'}"
-      raise InputError(f"the objects {', '.join(wanted) or 'none'}", found, remedy)
+      raise InputError(f"the objects {', '.join(wanted) or 'none'}", given, remedy)
     weights = settings.pop("weights", {})
     made: Any = cls(model, **objects, **settings)
     made.weights = {**made.weights, **weights}

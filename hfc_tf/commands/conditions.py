@@ -88,8 +88,8 @@ def parse(
       ("metric", fields["metric"], _METRICS),
     ):
       if value not in known:
-        found = f"{value!r} in {text!r}"
-        raise InputError(f"a {name} of --fail_if among {', '.join(filter(None, known))}", found,
+        actual = f"{value!r} in {text!r}"
+        raise InputError(f"a {name} of --fail_if among {', '.join(filter(None, known))}", actual,
                          "name one")  # fmt: skip
     fields["value"] = float(fields["value"])
     made.append(Condition(text.strip(), **fields))
@@ -104,9 +104,9 @@ def judge(conditions: Sequence[Condition], rows: Sequence[Any], junit: str | Non
     suite = ElementTree.Element("testsuite", name="hfc_tf", tests=str(len(failed)),
                                 failures=str(lost), errors="0")  # fmt: skip
     for text, lines in failed.items():
-      case = ElementTree.SubElement(suite, "testcase", classname="hfc_tf", name=text)
+      testcase = ElementTree.SubElement(suite, "testcase", classname="hfc_tf", name=text)
       if lines:
-        ElementTree.SubElement(case, "failure", message=lines[0]).text = "\n".join(lines)
+        ElementTree.SubElement(testcase, "failure", message=lines[0]).text = "\n".join(lines)
     content = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
     write_files(Path(junit).parent, {Path(junit).name: content})
   return [line for lines in failed.values() for line in lines]

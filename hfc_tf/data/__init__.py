@@ -100,8 +100,8 @@ def load(
     if data_dir and name in OPTIONS[key]:
       continue
     expected = f"--{key} with files of --dataset={', '.join(OPTIONS[key])}"
-    found = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
-    raise InputError(expected, found, "leave it out")
+    actual = f"{name} from {data_dir}" if data_dir else f"{name} without --data_dir"
+    raise InputError(expected, actual, "leave it out")
   if data_dir:
     with warnings.catch_warnings():
       # Pillow, nibabel and pydicom warn of many small faults that do no harm.

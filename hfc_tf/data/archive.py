@@ -78,8 +78,8 @@ def names(path: Path) -> set[str]:
     declared = sum(member.file_size for member in archive.infolist())
     if declared > MAX_BYTES:
       expected = f"an npz file of at most {MAX_BYTES >> 30} GiB unpacked"
-      found = f"{declared / 2**30:.1f} GiB in {path}"
-      raise InputError(expected, found, "use fewer images or a folder per class")
+      size = f"{declared / 2**30:.1f} GiB in {path}"
+      raise InputError(expected, size, "use fewer images or a folder per class")
     return {name.removesuffix(".npy") for name in archive.namelist()}
 
 
@@ -98,8 +98,8 @@ def prefixes(path: Path) -> list[str]:
     return [""]
   medmnist = [f"{name}_" for name in ("train", "val", "test") if f"{name}_images" in there]
   if not medmnist:
-    found = f"{', '.join(sorted(there)) or 'none'} in {path}"
-    raise InputError("arrays `images` and `labels`, or MedMNIST's", found, "rename the arrays")
+    actual = f"{', '.join(sorted(there)) or 'none'} in {path}"
+    raise InputError("arrays `images` and `labels`, or MedMNIST's", actual, "rename the arrays")
   return medmnist
 
 
@@ -156,11 +156,11 @@ def _member(path: Path, name: str) -> Iterator[tuple[Stored, IO[bytes]]]:
       shape, fortran, dtype = read(file)
       where = f"`{name}` of {path}"
       if dtype.hasobject:
-        found = f"an object array, {where}"
-        raise InputError("numbers or strings", found, "save it with a plain dtype")
+        actual = f"an object array, {where}"
+        raise InputError("numbers or strings", actual, "save it with a plain dtype")
       if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > member.file_size:
-        found = f"{dtype} {list(shape)} declared in {member.file_size} bytes, {where}"
-        raise InputError("an array as large as it declares", found, "write the file again")
+        actual = f"{dtype} {list(shape)} declared in {member.file_size} bytes, {where}"
+        raise InputError("an array as large as it declares", actual, "write the file again")
       yield Stored(path, name, shape, dtype, fortran), file
 
 

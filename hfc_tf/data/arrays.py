@@ -67,8 +67,8 @@ def npz(data_dir: Path, depth: int | None = None) -> Listing:
   )
   values = np.unique(labels)
   if values[0] != 0 or values[-1] != len(values) - 1:
-    found = f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}"
-    raise InputError("labels 0 to K-1, each in use", found, "number the classes from 0")
+    actual = f"{len(values)} different ones from {values[0]} to {values[-1]} in {path}"
+    raise InputError("labels 0 to K-1, each in use", actual, "number the classes from 0")
   names = [name for name in _PATIENTS if name in archive.names(path) and prefixes == [""]]
   patient = None
   if names:
@@ -104,9 +104,9 @@ def cifar10(data_dir: Path) -> Listing:
     images, labels = _pooled([_batch(path) for path in batches])
   else:
     expected = f"an npz file with {', '.join(_KEYS)}, or data_batch_*.bin, in {data_dir}"
-    found = "neither (the pickled version is not read: a pickle can run any code)"
-    raise InputError(expected, found, "fetch the binary version")
-  if {part.shape[1:] for part in images} - {(32, 32, 3), (3, 32, 32)} or images[0].dtype != "u1":
+    actual = "neither (the pickled version is not read: a pickle can run any code)"
+    raise InputError(expected, actual, "fetch the binary version")
+  if {array.shape[1:] for array in images} - {(32, 32, 3), (3, 32, 32)} or images[0].dtype != "u1":
     raise InputError("images uint8 [N, 32, 32, 3]", str(images[0]), "fetch the data again")
   if labels.min() < 0 or labels.max() > 9:
     raise InputError("labels 0 to 9", f"others in {images[0].path}", "fetch the data again")
@@ -131,8 +131,8 @@ def _pooled(
   numbers = []
   for images, labels in pairs:
     if not images.shape or images.shape[:1] != labels.shape[:1]:
-      found = f"{(*images.shape, 1)[0]} images, {(*labels.shape, 1)[0]} labels in {images.path}"
-      raise InputError("as many labels as images", found, "rewrite the file")
+      actual = f"{(*images.shape, 1)[0]} images, {(*labels.shape, 1)[0]} labels in {images.path}"
+      raise InputError("as many labels as images", actual, "rewrite the file")
     numbers.append(_numbers(labels))
     plain = images.dtype.kind in "fb" or images.dtype.str[1:] in ("u1", "u2")
     if not plain:
@@ -140,8 +140,8 @@ def _pooled(
       raise InputError(expected, str(images), "convert them")
   kinds = {f"{images.dtype} {list(images.shape[1:])}" for images, _ in pairs}
   if len(kinds) > 1:
-    found = f"{' and '.join(sorted(kinds))} in {pairs[0][0].path}"
-    raise InputError("images of one shape and type", found, "rewrite the file")
+    actual = f"{' and '.join(sorted(kinds))} in {pairs[0][0].path}"
+    raise InputError("images of one shape and type", actual, "rewrite the file")
   shape, _, axes = archive.layout(pairs[0][0].shape, str(pairs[0][0]), depth)
   if "C, " in axes:
     logging.warning("%s: read as %s, with channels before the plane", pairs[0][0], axes)
@@ -160,8 +160,8 @@ def _numbers(stored: archive.Stored | np.ndarray) -> np.ndarray:
   labels = stored if isinstance(stored, np.ndarray) else stored.table()
   if several:
     if not (np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()):
-      found = f"{stored.shape[1]}, {stored}"
-      raise InputError("one label per image", found, "choose a set that is not multi-label")
+      actual = f"{stored.shape[1]}, {stored}"
+      raise InputError("one label per image", actual, "choose a set that is not multi-label")
     labels = labels.argmax(axis=1)
   return labels.ravel().astype(np.int64)
 
@@ -177,8 +177,8 @@ def _read(
 
   def chosen() -> Iterator[np.ndarray]:
     start = 0
-    for part in images:
-      for block in part.rows():
+    for array in images:
+      for block in array.rows():
         ends = np.searchsorted(wanted, [start, start + len(block)])
         whole = ends[1] - ends[0] == len(block)  # needs no copy
         yield arranged(block if whole else block[wanted[slice(*ends)] - start])
@@ -194,7 +194,7 @@ def _read(
     )
     return (*sizes, shape[-1]), pixels, lambda: bits
 
-  files = list(dict.fromkeys(part.path for part in images))
+  files = list(dict.fromkeys(array.path for array in images))
   pixels, bits = cached(cache, files, [_CACHE_VERSION, "npz", image_size, depth, wanted], decode)
   if deep:
     tell_range(pixels, bits, range(len(rows)), [f"row {row}" for row in rows])
@@ -212,8 +212,8 @@ def _values(block: np.ndarray, bits: int, form: str) -> np.ndarray:
     raise InputError("finite images", f"NaN or infinity, {form}", "repair or remove them")
   low, high = float(block.min(initial=0)), float(block.max(initial=0))
   if low < -_ROUNDING or high > 1 + _ROUNDING:
-    found = f"{low:.7g} to {high:.7g}, {form}"
-    raise InputError("floating-point images in [0, 1]", found, "rescale them")
+    span = f"{low:.7g} to {high:.7g}, {form}"
+    raise InputError("floating-point images in [0, 1]", span, "rescale them")
   values = block.astype(np.float64)
   np.rint(np.multiply(np.clip(values, 0, 1, out=values), 65535, out=values), out=values)
   return values.astype(np.uint16)

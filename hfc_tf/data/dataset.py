@@ -222,8 +222,8 @@ def check_labels(labels: np.ndarray, class_names: Sequence[str], where: object) 
   missing = sorted(set(range(len(class_names))) - set(np.unique(labels).tolist()))
   if missing:
     names = ", ".join(class_names[label] for label in missing[:5])
-    found = f"none of class {names} in {where}"
-    raise InputError("images of every class", found, "add images or remove the class")
+    actual = f"none of class {names} in {where}"
+    raise InputError("images of every class", actual, "add images or remove the class")
 
 
 def group_numbers(keys: Sequence[object] | np.ndarray) -> np.ndarray | None:

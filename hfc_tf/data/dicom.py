@@ -41,8 +41,8 @@ def look(slices: Sequence[Slice]) -> Volume:
   for name in ("series", "shape", "inverted"):
     for item in slices:
       if getattr(item, name) != getattr(first, name):
-        found = f"{getattr(first, name)} in {first.path}, {getattr(item, name)} in {item.path}"
-        raise InputError(f"one {name} in a volume", found, "keep one series per folder")
+        actual = f"{getattr(first, name)} in {first.path}, {getattr(item, name)} in {item.path}"
+        raise InputError(f"one {name} in a volume", actual, "keep one series per folder")
   check_size((len(slices), *first.shape), where)
   with readable("a readable series of slices with positions", where):
     places, axes = _places(slices)
@@ -50,8 +50,8 @@ def look(slices: Sequence[Slice]) -> Volume:
     ordered, places = [slices[index] for index in order], places[order]
     for (before, after), step in zip(itertools.pairwise(ordered), np.diff(places), strict=True):
       if not step >= 1e-3:
-        found = f"{before.path} and {after.path} at the same"
-        raise InputError("one slice at each position", found, "remove one of them")
+        actual = f"{before.path} and {after.path} at the same"
+        raise InputError("one slice at each position", actual, "remove one of them")
     directions = _directions(ordered, axes)
     affine = np.eye(4)
     affine[:3, :3] = _FLIP @ directions

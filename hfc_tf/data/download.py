@@ -36,8 +36,8 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
   try:
     target.mkdir(parents=True, exist_ok=True)
   except OSError as error:
-    found = error.strerror or str(error)
-    raise InputError(f"a writable folder {target}", found, "choose another --out") from None
+    reason = error.strerror or str(error)
+    raise InputError(f"a writable folder {target}", reason, "choose another --out") from None
   try:
     if name in _KAGGLE:
       function, handle = _KAGGLE[name]
@@ -52,6 +52,6 @@ def download(name: str, out: str | Path, size: int = 224) -> Path:
     if isinstance(error, InputError):
       raise
     expected = f"{'kagglehub' if name in _KAGGLE else 'medmnist'} to fetch {name}"
-    found = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     remedy = "check the network and, for Kaggle, your login and that you accepted the rules"
-    raise InputError(expected, found, remedy) from None
+    raise InputError(expected, reason, remedy) from None

@@ -22,8 +22,8 @@ _OF_SYSTEMS = ("__MACOSX", "Thumbs.db", "desktop.ini")
 def require_folder(path: Path, contents: str) -> None:
   """Raises InputError unless `path` is a folder that holds something."""
   if not path.is_dir():
-    found = f"a file at {path}" if path.exists() else f"nothing at {path}"
-    raise InputError(f"a folder with {contents}", found, "check --data_dir")
+    actual = f"a file at {path}" if path.exists() else f"nothing at {path}"
+    raise InputError(f"a folder with {contents}", actual, "check --data_dir")
   if not visible(path):
     raise InputError(f"a folder with {contents}", f"{path}, empty", "check --data_dir")
 
@@ -94,8 +94,8 @@ def readable(
   except Exception as error:
     empty = path.is_file() and not path.stat().st_size
     reason = "zero bytes long" if empty else getattr(error, "strerror", None) or str(error)
-    found = f"{getattr(error, 'filename', None) or path}: {reason[:200] or type(error).__name__}"
-    raise InputError(expected, found, remedy) from None
+    actual = f"{getattr(error, 'filename', None) or path}: {reason[:200] or type(error).__name__}"
+    raise InputError(expected, actual, remedy) from None
 
 
 def package(name: str, extra: str) -> ModuleType:

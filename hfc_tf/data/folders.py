@@ -170,18 +170,18 @@ def _aptos(data_dir: Path, name: str, class_names: tuple[str, ...]) -> Listing:
     raise InputError("columns id_code and diagnosis", f"{columns} in {table}", "repair the file")
   wrong = [image for image, grade in rows if grade not in ("0", "1", "2", "3", "4")]
   if wrong:
-    found = f"another for {wrong[0]} in {table}"
-    raise InputError("diagnoses 0 to 4", found, "correct or remove the line")
+    actual = f"another for {wrong[0]} in {table}"
+    raise InputError("diagnoses 0 to 4", actual, "correct or remove the line")
   twice = len(rows) - len(dict(rows))
   if twice or not rows:
-    found = f"{twice} ids twice" if rows else "none"
-    raise InputError(f"one line for each image in {table}", found, "repair the file")
+    actual = f"{twice} ids twice" if rows else "none"
+    raise InputError(f"one line for each image in {table}", actual, "repair the file")
   files = {path.stem: path for path in image_files(data_dir / "train_images")}
   missing = [image for image, _ in rows if image not in files]
   if missing:
     expected = f"an image for every id_code of {table}"
-    found = f"none for {len(missing)} of {len(rows)}, {missing[0]} first"
-    raise InputError(expected, found, "complete the download or remove the lines")
+    actual = f"none for {len(missing)} of {len(rows)}, {missing[0]} first"
+    raise InputError(expected, actual, "complete the download or remove the lines")
   images, grades = zip(*sorted(rows), strict=True)
   paths = [files[image] for image in images]
   labels = np.minimum(np.array(grades, int), len(class_names) - 1)

@@ -34,8 +34,8 @@ def fetch(name: str, image_size: int, folder: Path | None = None) -> Path:
   except InputError:
     raise
   except Exception as error:  # the libraries raise what their network libraries raise
-    found = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-    raise InputError(f"{library} to fetch {title}", found, "check name and network") from None
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+    raise InputError(f"{library} to fetch {title}", reason, "check name and network") from None
 
 
 def _medmnist(title: str, image_size: int, folder: Path) -> Path:

@@ -71,8 +71,8 @@ def given(names: Sequence[str], rule: str) -> list[str]:
     try:
       pattern = re.compile(rule)
     except re.error as error:
-      found = f"{rule!r}: {error}"
-      raise InputError("--groups with a csv file or an expression", found, "correct it") from None
+      reason = f"{rule!r}: {error}"
+      raise InputError("--groups with a csv file or an expression", reason, "correct it") from None
     if not pattern.groups:
       expected = "a group in the expression of --groups, such as ^(\\d+)_"
       raise InputError(expected, repr(rule), "put brackets around the patient")

@@ -58,8 +58,8 @@ def _chest(seed: int, index: int, size: int, ill: int) -> Array:
   neck = step(0.09 - side, 0.015)
   shoulder = rng.uniform(0.03, 0.1) + rng.uniform(0.2, 0.45) * np.maximum(side - 0.1, 0)
   waist = rng.uniform(0.41, 0.48) + 0.5 * step(rng.uniform(0.22, 0.34) - v, 0.06)
-  arm = step(side - rng.uniform(0.46, 0.52) - 0.08 * v, 0.008)
-  body = np.maximum(step(v - shoulder, 0.012) * np.maximum(step(waist - side, 0.012), arm), neck)
+  limb = step(side - rng.uniform(0.46, 0.52) - 0.08 * v, 0.008)
+  body = np.maximum(step(v - shoulder, 0.012) * np.maximum(step(waist - side, 0.012), limb), neck)
   flesh = 0.5 + 0.1 * step(v - 0.75, 0.1) - 0.5 * np.maximum(side - 0.33, 0)
 
   # Lungs: from the apex down to the domes of the diaphragm, the right one higher than the left.

@@ -110,16 +110,16 @@ def _dataset(path: Path, tags: Sequence[str]) -> Any:
       raise InputError(f"slices of at most {_MAX_BYTES >> 20} MiB", f"more in {path}", "convert it")
     meta = filereader.read_file_meta_info(path)
     syntax = getattr(meta, "TransferSyntaxUID", None)
-    found = f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}"
+    encoding = f"{getattr(syntax, 'name', 'no transfer syntax')} in {path}"
     try:
       decoder = pydicom.pixels.get_decoder(syntax)
     except (NotImplementedError, TypeError, ValueError):
       decoder = None
     if decoder is None:
       remedy = "decompress it, e.g. with gdcmconv --raw"
-      raise InputError("a DICOM file that pydicom decodes", found, remedy)
+      raise InputError("a DICOM file that pydicom decodes", encoding, remedy)
     if not decoder.is_available:
-      raise InputError("a DICOM file that can be decompressed", found, _EXTRA)
+      raise InputError("a DICOM file that can be decompressed", encoding, _EXTRA)
     if syntax == _DEFLATED:
       _check_deflated(path, int(meta.FileMetaInformationGroupLength))
     dataset = pydicom.dcmread(path, stop_before_pixels="PixelData" not in tags, specific_tags=tags)
@@ -165,13 +165,13 @@ def _slices(header: Any, path: Path) -> list[Slice]:
   )
   number = getattr(header, "InstanceNumber", None)
   several = count > 1  # then a file is a volume, and only its frames have positions
-  found = []
+  planes = []
   for frame in range(count):
     axes = frames.element(header, frame, "PlaneOrientationSequence", "ImageOrientationPatient")
     corner = frames.element(header, frame, "PlanePositionSequence", "ImagePositionPatient")
     if several and frames.GROUPS[1] not in header:
       corner = None
-    found.append(Slice(
+    planes.append(Slice(
       path=path,
       frame=frame,
       series=(patient, study, series, str(path) if several else ""),
@@ -185,4 +185,4 @@ def _slices(header: Any, path: Path) -> list[Slice]:
       patient=patient,
       study=study,
     ))  # fmt: skip
-  return found
+  return planes

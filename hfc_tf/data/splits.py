@@ -101,8 +101,8 @@ def adversarial(
   if len(both) < 2:
     expected = f"at least {ADVERSARIAL_FOLDS} images of two classes to split AdvTrain and AdvTest"
     named = zip(counts, dataset.class_names, strict=True)
-    found = ", ".join(f"{count} of class {name}" for count, name in named)
-    raise InputError(expected, found, "give more images or patients, or a better classifier")
+    actual = ", ".join(f"{count} of class {name}" for count, name in named)
+    raise InputError(expected, actual, "give more images or patients, or a better classifier")
   drawn = []
   for subset, limit in zip(subsets, (max_adv_train, max_adv_test), strict=True):
     subset = subset[np.isin(dataset.labels[subset], both)]
@@ -165,13 +165,13 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
     missing = [name for name in ids if name not in rows]
     if missing:
       expected = f"images for all {len(ids)} ids of `{subset}` in {path}"
-      found = f"{len(missing)} that {dataset.name} lacks, {missing[0]} first"
-      raise InputError(expected, found, "check --data_dir and --split")
+      actual = f"{len(missing)} that {dataset.name} lacks, {missing[0]} first"
+      raise InputError(expected, actual, "check --data_dir and --split")
     subsets[subset] = np.unique(np.array([rows[name] for name in ids], np.int64))
     twice = len(ids) - len(subsets[subset])
     if twice or (not ids and (subset == "train" or (subset == "test" and "test" in entries))):
-      found = f"{twice} twice" if ids else "none"
-      raise InputError(f"different images in `{subset}` of {path}", found, "repair the file")
+      actual = f"{twice} twice" if ids else "none"
+      raise InputError(f"different images in `{subset}` of {path}", actual, "repair the file")
   if "test" not in entries:
     subsets["test"] = np.setdiff1d(np.arange(len(dataset)), subsets["train"])
     if not len(subsets["test"]):
@@ -185,8 +185,8 @@ def read_manifest(path: Path, dataset: Dataset) -> Split:
     first, second = pair.split()
     shared = np.intersect1d(subsets[first], subsets[second])
     if len(shared):
-      found = f"{len(shared)} images in both, {dataset.ids[shared[0]]} first"
-      raise InputError(f"`{first}` and `{second}` apart in {path}", found, "repair the file")
+      actual = f"{len(shared)} images in both, {dataset.ids[shared[0]]} first"
+      raise InputError(f"`{first}` and `{second}` apart in {path}", actual, "repair the file")
   seed = entries.get("seed")
   return Split(**subsets, seed=seed if isinstance(seed, int) else None)
 
@@ -201,13 +201,13 @@ def _held_out(
   counts = np.array([len(np.unique(each)) for each in of_class])
   if counts.min() < fewest:
     expected = f"at least {fewest} {noun} of every class to split {what}"
-    found = f"{counts.min()} of class {dataset.class_names[counts.argmin()]}"
-    raise InputError(expected, found, "use more of them or fewer classes")
-  part = held_out(dataset, indices, 1 / folds, folds, seed)
-  rest = np.setdiff1d(indices, part)
-  for subset in (rest, part):  # patients of several classes may leave no other way
+    actual = f"{counts.min()} of class {dataset.class_names[counts.argmin()]}"
+    raise InputError(expected, actual, "use more of them or fewer classes")
+  fold = held_out(dataset, indices, 1 / folds, folds, seed)
+  rest = np.setdiff1d(indices, fold)
+  for subset in (rest, fold):  # patients of several classes may leave no other way
     counts = np.bincount(dataset.labels[subset], minlength=dataset.num_classes)
     if not counts.all():
       expected = f"enough patients of class {dataset.class_names[counts.argmin()]} to split {what}"
       raise InputError(expected, "a subset without any", "use more patients or images")
-  return rest, part
+  return rest, fold

@@ -59,8 +59,8 @@ def read(table: Path, files: Sequence[Path], skipped: Mapping[str, int]) -> Labe
       f"a column of images ({', '.join(_IMAGE)}) and one of labels ({', '.join(_LABEL)}), or "
       "classes as columns of 0 and 1"
     )
-    found = f"{', '.join(columns) or 'none'} in {table}"
-    raise InputError(expected, found, "rename the columns")
+    actual = f"{', '.join(columns) or 'none'} in {table}"
+    raise InputError(expected, actual, "rename the columns")
   by_name = {key: path for path in files for key in (path.name, path.stem)}
   listed, missing, left = [], [], Counter(skipped)
   for row in rows:
@@ -74,8 +74,8 @@ def read(table: Path, files: Sequence[Path], skipped: Mapping[str, int]) -> Labe
     else:
       listed.append((path, names[0].strip(), (row[group] or "").strip() if group else ""))
   if missing:
-    found = f"none for {len(missing)} of {len(rows)}, {missing[0]} first"
-    raise InputError(f"an image for every row of {table}", found, "complete the images")
+    actual = f"none for {len(missing)} of {len(rows)}, {missing[0]} first"
+    raise InputError(f"an image for every row of {table}", actual, "complete the images")
   if len({path for path, *_ in listed}) < len(listed):
     twice, _ = Counter(path.name for path, *_ in listed).most_common(1)[0]
     raise InputError(f"one row for each image in {table}", f"{twice} twice", "repair the table")

@@ -73,6 +73,6 @@ def parsed(window: Sequence[float | str]) -> tuple[float, float]:
     if not (np.isfinite(level) and 0 < width < np.inf):
       raise ValueError
   except ValueError:
-    found = ",".join(map(str, window))
-    raise InputError("--window=level,width, width above 0", found, "e.g. 40,80") from None
+    text = ",".join(map(str, window))
+    raise InputError("--window=level,width, width above 0", text, "e.g. 40,80") from None
   return level, width

@@ -223,8 +223,8 @@ def _scores(scores: Any) -> Array:
   """Numbers `[N]`."""
   array = np.asarray(scores)
   if array.ndim != 1 or (array.size and array.dtype.kind not in "fiub"):
-    found = f"shape {array.shape} of {array.dtype}"
-    raise InputError("scores of shape (N,), numbers", found, "give one score an image")
+    actual = f"shape {array.shape} of {array.dtype}"
+    raise InputError("scores of shape (N,), numbers", actual, "give one score an image")
   return array
 
 
@@ -232,6 +232,6 @@ def _ordered(scores: Any) -> Array:
   """Numbers `[N]`, none of them NaN."""
   array = _scores(scores)
   if array.dtype.kind == "f" and np.isnan(array).any():
-    found = f"NaN in {np.isnan(array).sum()} of {len(array)}"
-    raise InputError("scores that can be put in order", found, "mend the detector")
+    actual = f"NaN in {np.isnan(array).sum()} of {len(array)}"
+    raise InputError("scores that can be put in order", actual, "mend the detector")
   return array

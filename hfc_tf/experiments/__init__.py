@@ -104,7 +104,7 @@ def check(name: str, config: Config) -> None:
     expected = "--weights=FILE or --weights=imagenet, the start that is held against none"
     raise InputError(expected, "none", "name one")
   if config.model_path:
-    found = f"--model_path={config.model_path}"
-    raise InputError("no --model_path: both starts are trained here", found, "name a --model")
+    flag = f"--model_path={config.model_path}"
+    raise InputError("no --model_path: both starts are trained here", flag, "name a --model")
   if base(config.attacks[0]) in _WITHOUT_BUDGET:
     raise InputError("an attack within a budget", config.attacks[0], "take --attack=bim")

@@ -113,7 +113,7 @@ def _body(name: str, input_shape: tuple[int, ...], seed: int, pooling: str | Non
     least = str(error).partition(";")[0] or least
     raise InputError(
       expected=f"images of (H, W, {channels}), {least}, for {name.lower()}",
-      found=f"{tuple(input_shape)}",
+      actual=f"{tuple(input_shape)}",
       remedy="raise --image_size or take --model=small_resnet; for volumes that or resnet18_3d",
     ) from error
   counts: collections.Counter[str] = collections.Counter()

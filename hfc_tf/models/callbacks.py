@@ -117,6 +117,6 @@ def _check_finite(value: float, where: str) -> None:
   if not np.isfinite(value):
     raise InputError(
       expected="finite loss and weights",
-      found=f"{value} at {where}",
+      actual=f"{value} at {where}",
       remedy="look for NaN in the images or lower the learning rate",
     )

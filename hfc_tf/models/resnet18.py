@@ -37,7 +37,7 @@ def small_resnet(
   if len(input_shape) not in (3, 4):
     raise InputError(
       expected="images of (H, W, C) or (D, H, W, C) for small_resnet",
-      found=f"{tuple(input_shape)}",
+      actual=f"{tuple(input_shape)}",
       remedy="give every image its channel axis",
     )
   images = keras.Input(input_shape, name="images")  # [N, (D,) H, W, C]
@@ -101,7 +101,7 @@ def _resnet18(
     form = "volumes of (D, H, W, C)" if rank == 4 else "images of (H, W, C)"
     other = "resnet50 or small_resnet for images" if rank == 4 else "resnet18_3d for volumes"
     raise InputError(
-      expected=f"{form} for {name}", found=f"{tuple(input_shape)}", remedy=f"take --model={other}"
+      expected=f"{form} for {name}", actual=f"{tuple(input_shape)}", remedy=f"take --model={other}"
     )
   images = keras.Input(input_shape, name="images")  # [N, (D,) H, W, C]
   strides = tuple(2 if side >= _HALVED else 1 for side in input_shape[:-1])

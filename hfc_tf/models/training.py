@@ -78,7 +78,7 @@ def train(
   if not (epochs > 0 and batch_size > 0 and learning_rate > 0):
     raise InputError(
       expected=f"epochs and learning_rate above 0, batches and images of at least {replicas}",
-      found=f"{epochs} epochs, learning rate {learning_rate:g}, batches of {batch_size}",
+      actual=f"{epochs} epochs, learning rate {learning_rate:g}, batches of {batch_size}",
       remedy="correct the one that is not",
     )
   batches = Batches(images, labels, batch_size, seed, crop)
@@ -138,13 +138,13 @@ def _checked_labels(model: keras.Model, images: Any, labels: np.ndarray, which: 
   if not 0 < len(labels) == len(images):
     raise InputError(
       expected=f"as many {which} labels as images, at least one",
-      found=f"{len(labels)} labels for {len(images)} images",
+      actual=f"{len(labels)} labels for {len(images)} images",
       remedy="check the split",
     )
   if labels.min() < 0 or labels.max() >= classes:
     raise InputError(
       expected=f"{which} labels from 0 to {classes - 1}",
-      found=f"{labels.min()} to {labels.max()}",
+      actual=f"{labels.min()} to {labels.max()}",
       remedy="number the classes from 0 and give the model one unit for each",
     )
   return labels.astype(np.int32)

@@ -40,7 +40,7 @@ def set_weights(
     if imagenet is None or channels != 3:
       raise InputError(
         expected="a network of keras.applications on three channels for ImageNet's weights",
-        found=f"{model.name} on {channels} channel(s)",
+        actual=f"{model.name} on {channels} channel(s)",
         remedy="choose another model or leave --weights out",
       )
     try:
@@ -48,7 +48,7 @@ def set_weights(
     except Exception as error:  # keras.utils.get_file raises a bare Exception
       raise InputError(
         expected="ImageNet's weights from Keras's own download",
-        found=f"{error}",
+        actual=f"{error}",
         remedy="connect to the network or give --weights a file",
       ) from error
   elif weights is not None:
@@ -84,13 +84,13 @@ def _load(model: keras.Model, layers: dict[str, list[h5py.Dataset]], source: str
     if not layer.weights or layer.name == "logits":
       continue
     expected = [tuple(w.shape) for w in layer.weights]
-    found = [tuple(w.shape) for w in layers.get(layer.name, [])]
-    if expected == found:
+    actual = [tuple(w.shape) for w in layers.get(layer.name, [])]
+    if expected == actual:
       body.append(layer)
     elif layer.name not in ("fc1", "fc2"):
       raise InputError(
         expected=f"layer {layer.name} with weights of shapes {expected} in {source}",
-        found=f"shapes {found}" if layer.name in layers else "no layer of that name",
+        actual=f"shapes {actual}" if layer.name in layers else "no layer of that name",
         remedy=f"give weights of {model.name} for input shape {model.input_shape[1:]}",
       )
   values = [[np.asarray(w) for w in layers[layer.name]] for layer in body]
@@ -116,7 +116,7 @@ def finalize(layers: Iterable[keras.Layer]) -> None:
 
 def _open(path: Path) -> h5py.File:
   """The file of the weights alone; no code or configuration of the model is read."""
-  found = f"{path}"
+  actual = f"{path}"
   if path.name.endswith((".keras", ".weights.h5")):
     damage = hdf5_damage(path)
     if damage is None and path.suffix == ".keras":
@@ -124,10 +124,10 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
     if damage is None:
       return h5py.File(path, "r")
-    found = f"{path} ({damage})"
+    actual = f"{path} ({damage})"
   raise InputError(
     expected="a readable .keras or .weights.h5 file",
-    found=found,
+    actual=actual,
     remedy="give --weights a file saved by Keras 3",
   )
 

@@ -120,7 +120,7 @@ def _keep_first_timing(out: pathlib.Path, complete: dict[str, Any]) -> None:
   """A run that finds all its artefacts says what making them took, not what reading them takes."""
   with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
     before = json.loads((out / "results.json").read_text())
-    same = [before[part] == complete[part] for part in ("schema", "config")]
+    same = [before[key] == complete[key] for key in ("schema", "config")]
     same += [before["environment"][name] == complete["environment"][name] for name in _VERSIONS]
     if all(same):
       complete["timing"] = max(before["timing"], complete["timing"], key=lambda each: each["total"])

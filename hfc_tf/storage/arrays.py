@@ -63,8 +63,8 @@ def users_arrays(path: str | os.PathLike[str], expected: str, remedy: str) -> Ar
   try:
     return load_arrays(path, checksum=True)
   except (DamagedFile, FileNotFoundError) as error:
-    found = str(error) if isinstance(error, DamagedFile) else f"no file at {path}"
-    raise InputError(expected, found, remedy) from error
+    reason = str(error) if isinstance(error, DamagedFile) else f"no file at {path}"
+    raise InputError(expected, reason, remedy) from error
 
 
 def mapped_array(folder: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:

@@ -13,7 +13,7 @@ import sys
 import time
 import zipfile
 
-_ROOM = 2**28  # bytes that any file may unpack to; larger ones to _PACKED times their size
+_UNPACKED = 2**28  # bytes that any file may unpack to; larger ones to _PACKED times their size
 _PACKED = 8
 _SECONDS = 2  # of processor time, and one more for every _SPEED bytes
 _SPEED = 2**25
@@ -54,7 +54,7 @@ def _read(path: str) -> None:
   import h5py  # type: ignore[import-untyped]
 
   size, used = os.path.getsize(path), int(time.process_time())
-  room = max(_ROOM, _PACKED * size)
+  max_unpacked = max(_UNPACKED, _PACKED * size)
   limits = {
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_CPU: used + _seconds(path),
@@ -67,7 +67,7 @@ def _read(path: str) -> None:
   file: str | io.BytesIO = path
   if path.endswith(".keras"):
     with zipfile.ZipFile(path) as archive:
-      if sum(member.file_size for member in archive.infolist()) > room:
+      if sum(member.file_size for member in archive.infolist()) > max_unpacked:
         raise ValueError("it unpacks to many times its size")
       if broken := archive.testzip():
         raise ValueError(f"the CRC of {broken} is wrong")
@@ -78,7 +78,7 @@ def _read(path: str) -> None:
     dict(item.attrs)
     if isinstance(item, h5py.Dataset) and not (item.external or item.is_virtual):
       sizes.append(item.nbytes)
-      if sum(sizes) > room:
+      if sum(sizes) > max_unpacked:
         raise ValueError("it unpacks to many times its size")
       item[()]
 

@@ -151,5 +151,5 @@ def _side(value: Any) -> int | None:
       if isinstance(shape, list) and len(shape) > 3:
         return shape[-2] if isinstance(shape[-2], int) else None
     value = list(value.values())
-  found = map(_side, value if isinstance(value, list) else ())
-  return next((side for side in found if side is not None), None)
+  sides = map(_side, value if isinstance(value, list) else ())
+  return next((side for side in sides if side is not None), None)

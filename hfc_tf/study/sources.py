@@ -183,8 +183,8 @@ def select(
     chosen = list(splits.adversarial(dataset, split.test[correct], config.seed, *limits))
     warnings = list(_left_out(dataset, split.test, correct, chosen))
   rows_of = dict(zip(("adv_train", "adv_test"), chosen, strict=True))
-  places = {part: np.searchsorted(split.test, rows) for part, rows in rows_of.items()}
-  return rows_of, {part: targets[place] for part, place in places.items()}, warnings
+  places = {subset: np.searchsorted(split.test, rows) for subset, rows in rows_of.items()}
+  return rows_of, {subset: targets[place] for subset, place in places.items()}, warnings
 
 
 def _left_out(dataset: Dataset, test: Array, correct: Array, chosen: list[Array]) -> Iterator[str]:

@@ -116,8 +116,8 @@ def window(flag: str, value: Sequence[str] | None) -> None:
   """Refuses what is no level and width."""
   level, width = map(number, value) if value and len(value) == 2 else (math.nan, math.nan)
   if value is not None and not (math.isfinite(level) and 0 < width < math.inf):
-    found = repr(",".join(map(str, value)))
-    raise InputError(f"{flag}=level,width, width above 0", found, "e.g. 40,80 for a brain")
+    given = repr(",".join(map(str, value)))
+    raise InputError(f"{flag}=level,width, width above 0", given, "e.g. 40,80 for a brain")
 
 
 def crop(flag: str, value: Sequence[str] | None) -> None:
@@ -126,8 +126,8 @@ def crop(flag: str, value: Sequence[str] | None) -> None:
     text.isascii() and text.isdecimal() and 0 < int(text) <= 4096 for text in map(str, value)
   ))  # fmt: skip
   if not right:
-    found = repr(",".join(map(str, value or ())))
-    raise InputError(f"{flag}=D,H,W or {flag}=H,W", found, "e.g. 30,128,128 for volumes")
+    given = repr(",".join(map(str, value or ())))
+    raise InputError(f"{flag}=D,H,W or {flag}=H,W", given, "e.g. 30,128,128 for volumes")
 
 
 def file(flag: str, path: str | None, *but: str) -> None:
@@ -207,5 +207,5 @@ def writable(flag: str, path: str | None) -> None:
   place = pathlib.Path(path).absolute()
   there = next(folder for folder in (place, *place.parents) if folder.exists())
   if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-    found = f"{there} may not be written" if there.is_dir() else f"{there} is a file"
-    raise InputError(f"to be able to write {flag}={path}", found, "choose another")
+    reason = f"{there} may not be written" if there.is_dir() else f"{there} is a file"
+    raise InputError(f"to be able to write {flag}={path}", reason, "choose another")

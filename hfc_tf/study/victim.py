@@ -179,8 +179,8 @@ def trained_classifier(
   if crop := settings.get("crop"):
     sides = dataset.pixels.shape[1:-1]
     if len(crop) != len(sides) or any(map(operator.gt, crop, sides)):
-      found = f"--crop={','.join(map(str, crop))}"
-      raise InputError(f"crops within the images' sides {sides}", found, "correct it")
+      flag = f"--crop={','.join(map(str, crop))}"
+      raise InputError(f"crops within the images' sides {sides}", flag, "correct it")
   mode, prepare = settings["preprocessing"], preprocessing(settings["preprocessing"])
   train, validation = splits.validation(dataset, sources.split.train, settings["seed"])
   inputs = {

@@ -66,11 +66,11 @@ class Objective:
     """Raises an InputError for a term that was fitted to taps of another network."""
     remedy = "fit it on taps of the attacked model"
     for name, width in self._reads.items():
-      actual = model.widths.get(name)
-      if actual is None or width not in (None, actual):
+      channels = model.widths.get(name)
+      if channels is None or width not in (None, channels):
         expected = f"a model whose layer {name} has {width or 'its'} channels, as {self.name} reads"
-        found = f"{actual}" if name in model.widths else "no such layer"
-        raise InputError(f"{expected} it", found, remedy)
+        actual = f"{channels}" if name in model.widths else "no such layer"
+        raise InputError(f"{expected} it", actual, remedy)
     if self._classes not in (None, model.num_classes):
       expected = f"a model of {self._classes} classes, as {self.name} was fitted on"
       raise InputError(expected, f"{model.num_classes}", remedy)

@@ -218,8 +218,8 @@ class LID(_Neighbours):
     seed: int = 0,
   ) -> None:
     if not 1 < k <= reference <= len(train):
-      found = f"k={k}, reference={reference}, {len(train)} images"
-      raise InputError("1 < k <= reference <= images of Train", found, "lower k or reference")
+      actual = f"k={k}, reference={reference}, {len(train)} images"
+      raise InputError("1 < k <= reference <= images of Train", actual, "lower k or reference")
     rows = np.random.default_rng(seed).permutation(len(train))[:reference]
     super().__init__(train[rows], train.features if layers is None else layers, weight)
     self.k = k

@@ -103,8 +103,8 @@ class InputDiversity(Sign):
 
   def __init__(self, probability: float = 0.5, smallest: float = 0.9) -> None:
     if not (0 <= probability <= 1 and 0 < smallest <= 1):
-      found, remedy = f"{probability} and {smallest}", "pass probability=0.5 and smallest=0.9"
-      raise InputError("probability and smallest within 0 and 1", found, remedy)
+      values, remedy = f"{probability} and {smallest}", "pass probability=0.5 and smallest=0.9"
+      raise InputError("probability and smallest within 0 and 1", values, remedy)
     self.probability = probability
     self.smallest = smallest
 
