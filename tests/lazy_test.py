@@ -39,8 +39,8 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize("name", BINARIES)
 def test_help_and_wrong_flags_need_no_tensorflow(run, name):
-  told = run(name, "--help")
-  assert told.returncode == 0 and "--out:" in told.stdout and told.stderr == ""
+  result = run(name, "--help")
+  assert result.returncode == 0 and "--out:" in result.stdout and result.stderr == ""
   wrong = run(name, "--misspelt")
   assert wrong.returncode == 2 and "misspelt" in wrong.stderr and wrong.stderr.count("\n") == 1
 

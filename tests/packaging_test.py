@@ -47,8 +47,8 @@ def build_targets(root: Path) -> dict[str, dict[str, dict[str, Any]]]:
   def glob(include: list[str], exclude: tuple[str, ...] = ()) -> list[str]:
     def match(patterns: list[str] | tuple[str, ...]) -> set[Path]:
       # A closing ** means files to Bazel, folders to pathlib.
-      found = (p for pattern in patterns for p in root.glob(re.sub(r"\*\*$", "**/*", pattern)))
-      return {p for p in found if p.is_file()}
+      paths = (p for pattern in patterns for p in root.glob(re.sub(r"\*\*$", "**/*", pattern)))
+      return {p for p in paths if p.is_file()}
 
     return sorted(str(p.relative_to(root)) for p in match(include) - match(exclude))
 

@@ -122,10 +122,10 @@ def test_files_are_short() -> None:
 
 
 def test_the_library_does_not_use_its_flat_api() -> None:
-  def found(path: Path) -> Iterator[str]:
+  def imports(path: Path) -> Iterator[str]:
     return flat_imports(path.read_text(), path.relative_to(ROOT).parent.parts)
 
-  assert offenders([p for p in LIBRARY if p != ROOT / "hfc_tf" / "__init__.py"], found) == {}
+  assert offenders([p for p in LIBRARY if p != ROOT / "hfc_tf" / "__init__.py"], imports) == {}
 
 
 def test_private_names_of_others_stay_in_fast() -> None:

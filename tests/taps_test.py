@@ -71,8 +71,8 @@ def test_one_sigmoid_unit_becomes_two_logits(separate):
   model = TappedModel(network)
   taps = model.taps(images)
   assert (taps.logits[:, 0] == 0).all() and model.num_classes == 2 and len(model.layers) == 1
-  found = 1 / (1 + np.exp(-taps.logits[:, 1]))
-  np.testing.assert_allclose(found, network.predict(images, verbose=0)[:, 0], atol=1e-6)
+  probability = 1 / (1 + np.exp(-taps.logits[:, 1]))
+  np.testing.assert_allclose(probability, network.predict(images, verbose=0)[:, 0], atol=1e-6)
   kernel, bias = taps.head
   np.testing.assert_allclose(
     taps.features[taps.penultimate] @ kernel + bias, taps.logits, atol=1e-5

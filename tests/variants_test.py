@@ -20,9 +20,9 @@ from hfc_tf.variants import base, joined, parse, plain
   ],
 )
 def test_parsing(text, name, options):
-  found = parse(text)
-  assert found == (name, options) == parse(plain(text))
-  assert [type(value) for value in found[1].values()] == list(map(type, options.values()))
+  parsed = parse(text)
+  assert parsed == (name, options) == parse(plain(text))
+  assert [type(value) for value in parsed[1].values()] == list(map(type, options.values()))
   assert base(text) == name and " " not in plain(text) and "'" not in plain(text)
 
 
@@ -37,9 +37,9 @@ def test_parsing(text, name, options):
 )  # fmt: skip
 def test_other_forms_are_refused_in_one_line(text):
   expected = r"expected (NAME or NAME\(option=value|each option)"
-  with pytest.raises(InputError, match=expected) as found:
+  with pytest.raises(InputError, match=expected) as caught:
     parse(text)
-  assert "\n" not in str(found.value)
+  assert "\n" not in str(caught.value)
 
 
 def test_lists_that_were_split_in_parentheses_are_mended():

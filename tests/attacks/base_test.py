@@ -60,13 +60,13 @@ def test_descriptions_are_json_and_tell_all_that_matters(model, density):
 
   settings = {"eps": EPS, "steps": 5}
   made = HFCAttack(model, density, "mim", 0.3, **settings)
-  told = made.describe()
-  assert told["class"] == "MIM" and told["update"] == {"class": "Momentum", "decay": 1.0}
-  assert told["weights"] == {"cross_entropy": 1.0, "hfc": 0.3}
-  assert set(told["objective"]) == {"cross_entropy", "hfc"}
-  assert told["ball"] == {"class": "Linf"} and told["eps"] == EPS and told["steps"] == 5
+  config = made.describe()
+  assert config["class"] == "MIM" and config["update"] == {"class": "Momentum", "decay": 1.0}
+  assert config["weights"] == {"cross_entropy": 1.0, "hfc": 0.3}
+  assert set(config["objective"]) == {"cross_entropy", "hfc"}
+  assert config["ball"] == {"class": "Linf"} and config["eps"] == EPS and config["steps"] == 5
   for name in ("step_size", "random_start", "restarts", "targeted", "seed", "batch_size"):
-    assert name in told
+    assert name in config
   assert text(made) == text(HFCAttack(model, density, "mim", 0.3, **settings))
 
   other = HierarchicalDensity(2, seed=1).fit(train_taps(model, 61))

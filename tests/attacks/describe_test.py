@@ -39,9 +39,9 @@ def test_arrays_stand_as_a_hash_of_type_shape_and_values():
   assert all(each == same[0] for each in same) and list(same[0]) == ["sha256"]
   others = [array.reshape(2, 3), array.astype(np.float32), array + 1e-12]
   assert all(plain(other) != same[0] for other in others)
-  told = plain(_Object({"a": array}))
-  assert told == {"class": "_Object", "learnt_": {"a": same[0]}}
-  assert list(brief(told)) == ["sha256"] and brief(same[0]) == same[0] and brief(3) == 3
+  description = plain(_Object({"a": array}))
+  assert description == {"class": "_Object", "learnt_": {"a": same[0]}}
+  assert list(brief(description)) == ["sha256"] and brief(same[0]) == same[0] and brief(3) == 3
 
 
 def test_functions_and_classes_are_refused():

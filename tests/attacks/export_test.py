@@ -30,8 +30,8 @@ with mlir.make_ir_context():
   module = ir.Module.parse(open(f"{folder}/program.mlir").read())
   executable = backend.compile_and_load(module, devices, options)
 stored = np.load(f"{folder}/arguments.npz", allow_pickle=False)
-told = json.load(open(f"{folder}/arguments.json"))["arguments"]
-given = [jax.device_put(stored[one["array"]].astype(one["type"])) for one in told]
+arguments = json.load(open(f"{folder}/arguments.json"))["arguments"]
+given = [jax.device_put(stored[one["array"]].astype(one["type"])) for one in arguments]
 outputs = executable.execute_sharded(given).disassemble_into_single_device_arrays()
 np.save(f"{folder}/outputs.npy", np.asarray(outputs[0][0]))
 """
@@ -50,7 +50,7 @@ def _attack(kind):
   return PGD(model, **SETTINGS)
 
 
-def _told(folder):
+def _arguments(folder):
   return json.loads((folder / "arguments.json").read_text())["arguments"]
 
 
@@ -61,12 +61,12 @@ def test_arguments_are_those_of_the_program(tmp_path, kind):
   program = (tmp_path / "program.mlir").read_text()
   assert "stablehlo.convolution" in program and "stablehlo.while" in program
   head = program[program.index("@main(") :].split("->")[0]
-  told = _told(tmp_path)
-  assert head.count("tensor<") == len(told)
+  arguments = _arguments(tmp_path)
+  assert head.count("tensor<") == len(arguments)
   with np.load(tmp_path / "arguments.npz", allow_pickle=False) as stored:
-    arrays = {one["name"]: stored[one["array"]] for one in told}
-    assert len(stored.files) == len(told)
-  for one in told:
+    arrays = {one["name"]: stored[one["array"]] for one in arguments}
+    assert len(stored.files) == len(arguments)
+  for one in arguments:
     assert list(arrays[one["name"]].shape) == one["shape"]
     assert arrays[one["name"]].dtype == one["type"]
   np.testing.assert_array_equal(arrays["images"], images)
@@ -85,12 +85,12 @@ def test_large_weights_may_travel_in_16_bits(tmp_path, monkeypatch):
   attack = _attack("pgd")
   export_attack(attack, tmp_path / "whole", 2)
   export_attack(attack, tmp_path / "half", 2, half=True)
-  assert _told(tmp_path / "half") == _told(tmp_path / "whole")  # the program's types
+  assert _arguments(tmp_path / "half") == _arguments(tmp_path / "whole")  # the program's types
   with (
     np.load(tmp_path / "whole" / "arguments.npz", allow_pickle=False) as whole,
     np.load(tmp_path / "half" / "arguments.npz", allow_pickle=False) as half,
   ):
-    names = {one["array"]: one["name"] for one in _told(tmp_path / "half")}
+    names = {one["array"]: one["name"] for one in _arguments(tmp_path / "half")}
     smaller = [name for name in whole.files if half[name].dtype == np.float16]
     assert len(smaller) == 2 and all("kernel" in names[name] for name in smaller)
     for name in whole.files:

@@ -96,8 +96,8 @@ def test_restarts_keep_the_best_of_each_sample():
   assert not once.all() and (success >= once).all()
   same = success == once
   assert (loss[same] <= first_loss[same] + 1e-6).all() and (loss < first_loss - 1e-3).sum() >= 3
-  kept = np.abs(loss - first_loss) < 1e-6  # the first run was the best: it comes back
-  np.testing.assert_array_equal(first[kept], best[kept])
+  unchanged = np.abs(loss - first_loss) < 1e-6  # the first run was the best: it comes back
+  np.testing.assert_array_equal(first[unchanged], best[unchanged])
   assert np.abs(best - images).max() <= 0.05 + 1e-6
   attack.random_start = False  # of the first run; the others start at random still
   assert (judged(5)[0] != judged(1)[0]).any()

@@ -43,7 +43,7 @@ def test_ball_bounds_one_trace_and_nothing_touched(name, shape, count):
   network = balanced(shape)
   before = network.get_weights()
   images = random_images(shape, count)
-  kept = images.copy()
+  original = images.copy()
   model = Counting(network)
   made = attack(name, model, batch_size=2 if count > 1 else 1)
   model.traces = 0
@@ -63,7 +63,7 @@ def test_ball_bounds_one_trace_and_nothing_touched(name, shape, count):
     made.eps, made.step_size = 0.0, EPS / 2
     np.testing.assert_array_equal(made(images, 1), images)
   assert model.traces == once > 0
-  np.testing.assert_array_equal(images, kept)
+  np.testing.assert_array_equal(images, original)
   for weight, old in zip(network.get_weights(), before, strict=True):
     np.testing.assert_array_equal(weight, old)
 

@@ -46,13 +46,13 @@ def test_every_attack_rounds_integers_within_its_budget(name):
 def test_the_neighbour_towards_the_image_where_the_nearest_value_leaves_the_ball():
   given = np.array([100, 100, 0, 255, 100], np.uint8)
   wanted = np.array([100.6, 99.3, 0.6, 254.4, 102.5]) / 255
-  found = rounded(wanted.astype(np.float32), given, 0.7, (0, 255))
-  np.testing.assert_array_equal(found, given)
-  found = rounded(wanted.astype(np.float32), given, 2.6, (0, 255))
-  np.testing.assert_array_equal(found, [101, 99, 1, 254, 102])
+  result = rounded(wanted.astype(np.float32), given, 0.7, (0, 255))
+  np.testing.assert_array_equal(result, given)
+  result = rounded(wanted.astype(np.float32), given, 2.6, (0, 255))
+  np.testing.assert_array_equal(result, [101, 99, 1, 254, 102])
   small = np.array([120, -5], np.int8)  # whose type ends before the bounds do
-  found = rounded(np.array([130, 0], np.float32) / 255, small, 10, (0, 255))
-  np.testing.assert_array_equal(found, [127, 0])
+  result = rounded(np.array([130, 0], np.float32) / 255, small, 10, (0, 255))
+  np.testing.assert_array_equal(result, [127, 0])
 
 
 def test_random_values_of_every_float_type():

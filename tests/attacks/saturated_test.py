@@ -120,16 +120,16 @@ def test_threads_get_the_bytes_of_one_after_the_other(sure, labels):
   attack, images = PGD(sure, eps=EPS, steps=5), random_images(count=16)
   targets = (labels + 1) % 3
   wanted = [attack(images[first::4], targets[first::4], np.arange(4)) for first in range(4)]
-  found = [None] * 4
+  results = [None] * 4
 
   def work(first):
     for _ in range(3):
-      found[first] = attack(images[first::4], targets[first::4], np.arange(4))
+      results[first] = attack(images[first::4], targets[first::4], np.arange(4))
 
   threads = [threading.Thread(target=work, args=(first,)) for first in range(4)]
   for thread in threads:
     thread.start()
   for thread in threads:
     thread.join()
-  for one, other in zip(found, wanted, strict=True):
+  for one, other in zip(results, wanted, strict=True):
     np.testing.assert_array_equal(one, other)

@@ -50,13 +50,13 @@ def test_share_of_the_best_rate():
     "convolutions_float32": [160.0, 100.0],
     "product_1024_bfloat16": [500.0, 400.0],
   }
-  found = FIGURES["loop_vs_best_rate"].values({"own": seconds(1.0, 0.5), "rates": rates})
-  assert found["loop_vs_best_rate"] == [0.5, 0.8]
-  assert found["loop_gflops"] == [80.0, 160.0]
-  assert found["best_rate_fp32_gflops"] == [160.0, 200.0]
-  assert found["best_rate_bf16_gflops"] == [500.0, 400.0]
-  assert found["product_1024_bfloat16_gflops"] == [500.0, 400.0] and len(found) == 7
-  goals = {row.figure: row.goal for row in _rows("loop_vs_best_rate", found)}
+  figures = FIGURES["loop_vs_best_rate"].values({"own": seconds(1.0, 0.5), "rates": rates})
+  assert figures["loop_vs_best_rate"] == [0.5, 0.8]
+  assert figures["loop_gflops"] == [80.0, 160.0]
+  assert figures["best_rate_fp32_gflops"] == [160.0, 200.0]
+  assert figures["best_rate_bf16_gflops"] == [500.0, 400.0]
+  assert figures["product_1024_bfloat16_gflops"] == [500.0, 400.0] and len(figures) == 7
+  goals = {row.figure: row.goal for row in _rows("loop_vs_best_rate", figures)}
   assert goals.pop("loop_vs_best_rate") == 0.85 and set(goals.values()) == {None}
 
 
@@ -64,10 +64,10 @@ def test_cost_linear_in_images_and_pixels_has_exponent_one():
   points = {f"images_{n}": [0.1 * n, 0.2 * n] for n in (4, 8, 16)}
   points |= {f"size_{n}": [1e-5 * n**2] * 2 for n in (64, 112, 224)}
   points |= {"taps_0": [1.0, 1.0], "components_1": [1.0, 1.0], "peak_gib": [1.0, 1.0]}
-  found = FIGURES["scaling"].values({"scaling": points})
-  assert found["scaling_images_exponent"] == pytest.approx([1.0, 1.0])
-  assert found["scaling_pixels_exponent"] == pytest.approx([1.0, 1.0])
-  assert found["scaling_taps_0"] == [1.0, 1.0] and "scaling_peak_gib" not in found
+  figures = FIGURES["scaling"].values({"scaling": points})
+  assert figures["scaling_images_exponent"] == pytest.approx([1.0, 1.0])
+  assert figures["scaling_pixels_exponent"] == pytest.approx([1.0, 1.0])
+  assert figures["scaling_taps_0"] == [1.0, 1.0] and "scaling_peak_gib" not in figures
 
 
 def test_the_density_has_its_time_its_memory_and_its_likelihood_beside_other_models():

@@ -63,14 +63,14 @@ def test_what_is_missing_is_named(fake):
 
 
 def test_other_logits_or_other_steps_are_refused():
-  own = {"logits": np.zeros((1, 2)), "adversarials": np.zeros((1, 100))}
-  run._compare(own, own)
+  reference = {"logits": np.zeros((1, 2)), "adversarials": np.zeros((1, 100))}
+  run._compare(reference, reference)
   with pytest.raises(UnavailableError, match=r"logits differ by 0\.1,"):
-    run._compare(own, own | {"logits": np.full((1, 2), 0.1)})
+    run._compare(reference, reference | {"logits": np.full((1, 2), 0.1)})
   other = np.zeros((1, 100))
   other[0, :11] = 1
   with pytest.raises(UnavailableError, match=r"89.0% of pixels"):
-    run._compare(own, own | {"adversarials": other})
+    run._compare(reference, reference | {"adversarials": other})
 
 
 @pytest.mark.slow

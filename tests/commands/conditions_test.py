@@ -57,4 +57,4 @@ def test_junit_has_a_case_a_condition(tmp_path):
   judge(conditions, ROWS, str(tmp_path / "j.xml"))
   suite = ElementTree.parse(tmp_path / "j.xml").getroot()
   assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
-  assert [len(case) for case in suite] == [0, 1]
+  assert [len(testcase) for testcase in suite] == [0, 1]

@@ -76,9 +76,9 @@ def test_a_binary_with_a_wrong_flag():
     env=os.environ | {"PYTHONPATH": str(ROOT)},
     timeout=120,
   )
-  own = NOTES.sub("", done.stderr)
+  message = NOTES.sub("", done.stderr)
   assert done.returncode == 2 and done.stdout == ""
-  assert own.startswith("expected known flags") and own.count("\n") == 1
+  assert message.startswith("expected known flags") and message.count("\n") == 1
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])

@@ -43,7 +43,7 @@ def test_hashed_ids_have_no_groups(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("text", "found"),
+  ("text", "message"),
   [
     ("id,level\n7_left,0\n", "columns id_code and diagnosis"),
     ("id_code,diagnosis\n7_left,5\n", "another for 7_left"),
@@ -54,9 +54,9 @@ def test_hashed_ids_have_no_groups(tmp_path):
     ("id_code,diagnosis\n7_left,0\n7_right,0\n", "none of class DR"),
   ],
 )
-def test_bad_tables(tmp_path, text, found):
+def test_bad_tables(tmp_path, text, message):
   _aptos(tmp_path, text=text)
-  with pytest.raises(InputError, match=found):
+  with pytest.raises(InputError, match=message):
     data.load("fundus", tmp_path, image_size=6)
 
 

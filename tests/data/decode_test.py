@@ -128,7 +128,7 @@ def test_bad_files_are_named(tmp_path):
   buffer = io.BytesIO()
   Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(buffer, "JPEG")
   deep = tf.io.encode_png(RNG.integers(0, 65536, (64, 64, 3), dtype=np.uint16)).numpy()
-  for name, content, found in (
+  for name, content, message in (
     ("cut.jpeg", buffer.getvalue()[:-500], "truncated"),
     ("deep.png", deep[: len(deep) // 2], ""),
     ("zero.jpeg", b"", "zero bytes long"),
@@ -136,7 +136,7 @@ def test_bad_files_are_named(tmp_path):
     ("program.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "no image"),
   ):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"{name}: .*{found}") as error:
+    with pytest.raises(InputError, match=f"{name}: .*{message}") as error:
       _decoded([good, tmp_path / name], 8)
     assert "\n" not in str(error.value)
   with pytest.raises(InputError, match=r"gone\.png"):

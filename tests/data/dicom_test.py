@@ -11,9 +11,9 @@ look = scans.look
 
 
 def test_slices_go_by_position_and_become_hounsfield_units(tmp_path):
-  found = look(scans.series(tmp_path))
-  assert found.shape == (5, 4, 6) and found.hounsfield is True
-  np.testing.assert_array_equal(found.read(), scans.PIXELS.astype(np.float32) - 1024)
+  scan = look(scans.series(tmp_path))
+  assert scan.shape == (5, 4, 6) and scan.hounsfield is True
+  np.testing.assert_array_equal(scan.read(), scans.PIXELS.astype(np.float32) - 1024)
 
 
 def test_instance_numbers_serve_where_positions_are_missing(tmp_path):

@@ -30,8 +30,8 @@ def test_changes_lie_in_the_boxes_and_each_box_is_tight(size, channels):
     inside = np.zeros_like(changed)
     for top, left, bottom, right in around:
       inside[top:bottom, left:right] = True
-      part = changed[top:bottom, left:right]
-      assert part[0].any() and part[-1].any() and part[:, 0].any() and part[:, -1].any()
+      crop = changed[top:bottom, left:right]
+      assert crop[0].any() and crop[-1].any() and crop[:, 0].any() and crop[:, -1].any()
     assert not changed[~inside].any()
 
 

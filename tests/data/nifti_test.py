@@ -37,9 +37,9 @@ def test_what_nibabel_writes_reads_back_equal(tmp_path, name, kind, dtype):
   image.header.set_data_dtype(dtype)
   image.to_filename(tmp_path / name.lower())
   (tmp_path / name.lower()).rename(tmp_path / name)
-  found = nifti.look(tmp_path / name)
-  assert found.shape == (3, 4, 5) and found.hounsfield is None
-  values = found.read()
+  scan = nifti.look(tmp_path / name)
+  assert scan.shape == (3, 4, 5) and scan.hounsfield is None
+  values = scan.read()
   assert values.dtype == np.float32
   np.testing.assert_array_equal(values, array.astype(np.float32).T)  # [Z, Y, X]
 
@@ -58,9 +58,9 @@ def test_all_orientations_show_the_same_patient(tmp_path, axes):
   turn = ornt.ornt_transform(ornt.axcodes2ornt("LPS"), ornt.axcodes2ornt(axes))
   image.as_reoriented(turn).to_filename(tmp_path / "a.nii")
   assert "".join(nibabel.aff2axcodes(nibabel.load(tmp_path / "a.nii").affine)) == axes
-  found = nifti.look(tmp_path / "a.nii")
-  assert found.shape == (3, 4, 5)
-  np.testing.assert_array_equal(found.read(), STORED.T)
+  scan = nifti.look(tmp_path / "a.nii")
+  assert scan.shape == (3, 4, 5)
+  np.testing.assert_array_equal(scan.read(), STORED.T)
 
 
 def test_one_volume_in_four_axes(tmp_path):
@@ -114,10 +114,10 @@ def test_hostile_headers_are_one_line_with_the_name(tmp_path, offset, values, sa
 
 
 @pytest.mark.parametrize("name", ["cut.nii", "cut.nii.gz"])
-@pytest.mark.parametrize("kept", [0, 3, 100, -7])
-def test_truncated_files(tmp_path, name, kept):
+@pytest.mark.parametrize("end", [0, 3, 100, -7])
+def test_truncated_files(tmp_path, name, end):
   path = save(tmp_path / name)
-  path.write_bytes(path.read_bytes()[:kept])
+  path.write_bytes(path.read_bytes()[:end])
   with pytest.raises(InputError, match=r"a readable NIfTI .*cut\.nii") as error:
     nifti.look(path).read()
   assert "\n" not in str(error.value)

@@ -121,7 +121,7 @@ def test_multi_label_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("arrays", "found"),
+  ("arrays", "message"),
   [
     ({"images": np.full((6, 8, 8), np.nan)}, "NaN or infinity"),
     ({"images": np.full((6, 8, 8), np.inf)}, "NaN or infinity"),
@@ -149,8 +149,8 @@ def test_multi_label_is_refused(tmp_path):
     ({"patient": np.arange(6.0)}, "`patient`"),
   ],
 )
-def test_bad_arrays(tmp_path, arrays, found):
-  with pytest.raises(InputError, match=found):
+def test_bad_arrays(tmp_path, arrays, message):
+  with pytest.raises(InputError, match=message):
     load(tmp_path, **arrays)
 
 

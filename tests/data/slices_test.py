@@ -94,9 +94,9 @@ def test_files_that_pydicom_decompresses(packed, plain):
 def test_each_of_many_files_is_read_or_refused_in_one_line(path):
   counts = Counter()
   try:
-    found = slices.slices(path, counts)
-    if found:
-      assert np.isfinite(dicom.look(found).read()).any()
+    items = slices.slices(path, counts)
+    if items:
+      assert np.isfinite(dicom.look(items).read()).any()
     else:
       assert counts.total() == 1
   except InputError as error:
@@ -196,10 +196,10 @@ def test_damaged_headers_are_refused_or_do_no_harm(tmp_path):
   assert refused > 20
 
 
-@pytest.mark.parametrize("kept", [0, 100, 140, 200, 600, -9])
-def test_truncated_files(tmp_path, kept):
+@pytest.mark.parametrize("end", [0, 100, 140, 200, 600, -9])
+def test_truncated_files(tmp_path, end):
   path = scans.save(tmp_path / "cut.dcm", scans.PIXELS[0], 0.0)
-  path.write_bytes(path.read_bytes()[:kept])
+  path.write_bytes(path.read_bytes()[:end])
   with pytest.raises(InputError, match=r"cut\.dcm") as error:
     look(path).read()
   assert "\n" not in str(error.value)

@@ -82,13 +82,13 @@ def test_70_30_and_its_limits():
 def test_a_class_of_too_few_images_or_groups_is_in_neither_part():
   dataset = _dataset((60, 60, 9))
   adv_train, adv_test = splits.adversarial(dataset, np.arange(129), seed=0)
-  for part in (adv_train, adv_test):
-    assert set(dataset.labels[part].tolist()) == {0, 1}
+  for rows in (adv_train, adv_test):
+    assert set(dataset.labels[rows].tolist()) == {0, 1}
   assert len(adv_train) + len(adv_test) == 120
   dataset = _dataset((60, 60, 40))
   dataset.groups = np.where(dataset.labels == 2, 0, np.arange(1, 161))  # one patient
-  for part in splits.adversarial(dataset, np.arange(160), seed=0):
-    assert set(dataset.labels[part].tolist()) == {0, 1}
+  for rows in splits.adversarial(dataset, np.arange(160), seed=0):
+    assert set(dataset.labels[rows].tolist()) == {0, 1}
 
 
 def test_too_few_images_or_groups():
@@ -115,8 +115,8 @@ def test_manifest_round_trip(tmp_path):
   splits.write_manifest(path, dataset, split)
   assert [entry.name for entry in path.parent.iterdir()] == ["split.json"]
   again = splits.read_manifest(path, dataset)
-  for part in splits.SUBSETS:
-    np.testing.assert_array_equal(getattr(again, part), getattr(split, part))
+  for subset in splits.SUBSETS:
+    np.testing.assert_array_equal(getattr(again, subset), getattr(split, subset))
   assert again.seed == 3
   with pytest.raises(InputError, match="dataset other; found toy"):
     splits.read_manifest(path, _dataset(name="other"))
@@ -134,7 +134,7 @@ def test_a_users_list(tmp_path):
 
 
 @pytest.mark.parametrize(
-  ("text", "found"),
+  ("text", "message"),
   [
     ("{", "json with lists"),
     ("[1]", "`train` that is no list of strings"),
@@ -150,9 +150,9 @@ def test_a_users_list(tmp_path):
     ),
   ],
 )
-def test_bad_manifests(tmp_path, text, found):
+def test_bad_manifests(tmp_path, text, message):
   (tmp_path / "split.json").write_text(text)
-  with pytest.raises(InputError, match=found):
+  with pytest.raises(InputError, match=message):
     splits.read_manifest(tmp_path / "split.json", _dataset())
 
 

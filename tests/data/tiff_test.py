@@ -51,7 +51,7 @@ def test_white_is_zero(tmp_path):
   np.testing.assert_array_equal(np.rint(_pixels(twelve)[0, ..., 0] / 65535 * 4095), 4095 - narrow)
 
 
-@pytest.mark.parametrize(("array", "options", "found"), [
+@pytest.mark.parametrize(("array", "options", "message"), [
   (DEEP.astype(np.float32)[..., 0], {}, "floating point"),
   (DEEP.astype(np.float32), {"photometric": "rgb"}, "not read"),
   (COLOUR[..., 0].astype(np.float16), {}, "not read"),
@@ -62,8 +62,8 @@ def test_white_is_zero(tmp_path):
   (np.dstack([DEEP, DEEP[..., 0]]), {"photometric": "rgb", "extrasamples": ["assocalpha"]},
    "another kind"),
 ])  # fmt: skip
-def test_tiff_files_that_are_no_plain_images_are_one_line(tmp_path, array, options, found):
-  with pytest.raises(InputError, match=found) as error:
+def test_tiff_files_that_are_no_plain_images_are_one_line(tmp_path, array, options, message):
+  with pytest.raises(InputError, match=message) as error:
     _pixels(_tiff(tmp_path / "a.tif", array, **options))
   assert "a.tif" in str(error.value) and "\n" not in str(error.value)
 

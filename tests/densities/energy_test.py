@@ -10,7 +10,7 @@ from hfc_tf.densities.energy import LayerEnergy, comparable, energy, log_prob_te
 CASES = [("low_rank", 300, 8), ("low_rank", 40, 60), ("full", 300, 8)]
 
 
-def _case(covariance, count, width):
+def _mixtures(covariance, count, width):
   generator = np.random.default_rng(width)
   mixing = generator.normal(size=(width, width)) / np.sqrt(width)
   features = generator.normal(size=(count, width)) @ mixing
@@ -36,7 +36,7 @@ def _dense(mixture, features):
 
 @pytest.mark.parametrize("covariance,count,width", CASES)
 def test_energy_and_gradient_are_the_closed_form(covariance, count, width):
-  mixtures, arrays, features = _case(covariance, count, width)
+  mixtures, arrays, features = _mixtures(covariance, count, width)
   forms, log_joint, residuals, covariances = _dense(mixtures[1], features)
   chosen = log_joint.argmax(1)
   rows = np.arange(len(features))
@@ -54,23 +54,23 @@ def test_energy_and_gradient_are_the_closed_form(covariance, count, width):
 @pytest.mark.parametrize("covariance,count,width", CASES)
 @pytest.mark.parametrize("function", [energy, comparable, log_prob_tensor])
 def test_gradients_equal_central_differences(function, covariance, count, width):
-  _, arrays, features = _case(covariance, count, width)
+  _, arrays, features = _mixtures(covariance, count, width)
   points = tf.constant(features)
   with tf.GradientTape() as tape:
     tape.watch(points)
     values = function(arrays, points)
-  found = tape.gradient(values, points).numpy()
+  gradients = tape.gradient(values, points).numpy()
   for channel in range(0, width, 3):
     step = np.zeros(width)
     step[channel] = 1e-5
     both = [function(arrays, tf.constant(features + sign * step)).numpy() for sign in (1, -1)]
     expected = (both[0] - both[1]) / 2e-5
-    np.testing.assert_allclose(found[:, channel], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(gradients[:, channel], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("covariance,count,width", CASES)
 def test_densities_are_those_of_the_mixture(covariance, count, width):
-  mixtures, arrays, features = _case(covariance, count, width)
+  mixtures, arrays, features = _mixtures(covariance, count, width)
   _, log_joint, _, _ = _dense(mixtures[1], features)
   np.testing.assert_allclose(log_prob_tensor(arrays, features), mixtures[1].log_prob(features))
   np.testing.assert_allclose(
@@ -81,7 +81,7 @@ def test_densities_are_those_of_the_mixture(covariance, count, width):
 
 
 def test_comparable_does_not_jump_where_the_component_changes():
-  mixtures, arrays, _ = _case("low_rank", 300, 8)
+  mixtures, arrays, _ = _mixtures("low_rank", 300, 8)
   ends = mixtures[1].distribution.components_distribution.loc.numpy()
   line = ends[0] + np.linspace(0, 1, 4001)[:, None] * (ends[1] - ends[0])
   points = tf.constant(line)
@@ -94,7 +94,7 @@ def test_comparable_does_not_jump_where_the_component_changes():
 
 def test_little_waits_for_the_backward_pass():
   """What autodiff would keep, [B, M, p], is not among the inputs of the gradient."""
-  _, arrays, features = _case("low_rank", 300, 8)
+  _, arrays, features = _mixtures("low_rank", 300, 8)
 
   @tf.function(autograph=False)
   def form(points):

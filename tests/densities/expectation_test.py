@@ -37,31 +37,31 @@ def _steps(points, centres, iterations):
 def test_em_takes_the_steps_that_are_written_down(size, dtype, precision):
   points = _points(600, size)
   tolerance = 1e-12 if dtype == np.float64 else 1e-4  # finer ones are met in float64
-  found = maximise(points.astype(dtype), points[:5], tolerance, 12)
-  assert len(found.history) > 3
-  expected = _steps(points, points[:5], len(found.history))
-  np.testing.assert_allclose(found.weights, expected.weights_, rtol=precision)
-  np.testing.assert_allclose(found.means, expected.means_, atol=precision)
-  np.testing.assert_allclose(found.covariances, expected.covariances_, atol=precision)
-  assert np.diff(found.history).min() > -1e-6
+  result = maximise(points.astype(dtype), points[:5], tolerance, 12)
+  assert len(result.history) > 3
+  expected = _steps(points, points[:5], len(result.history))
+  np.testing.assert_allclose(result.weights, expected.weights_, rtol=precision)
+  np.testing.assert_allclose(result.means, expected.means_, atol=precision)
+  np.testing.assert_allclose(result.covariances, expected.covariances_, atol=precision)
+  assert np.diff(result.history).min() > -1e-6
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_golden_mixture(dtype):
   points = _points(200, 3, seed=1)
-  found = maximise(points.astype(dtype), points[:3], 1e-3, 100)
+  result = maximise(points.astype(dtype), points[:3], 1e-3, 100)
   precision = 1e-10 if dtype == np.float64 else 1e-6
   weights = [0.45800708918, 0.229557560863, 0.312435349957]
   means = [-0.631443970784, 0.752131537076, 0.380940921866]
   covariances = [-0.275436528508, -0.045948617109, -0.014443050542]
-  np.testing.assert_allclose(found.weights, weights, atol=precision)
-  np.testing.assert_allclose(found.means[:, 0], means, atol=precision)
-  np.testing.assert_allclose(found.covariances[:, 0, 1], covariances, atol=precision)
-  assert found.history[-1] == pytest.approx(-4.1910940897523945, abs=precision)
-  assert found.converged and len(found.history) == 10
+  np.testing.assert_allclose(result.weights, weights, atol=precision)
+  np.testing.assert_allclose(result.means[:, 0], means, atol=precision)
+  np.testing.assert_allclose(result.covariances[:, 0, 1], covariances, atol=precision)
+  assert result.history[-1] == pytest.approx(-4.1910940897523945, abs=precision)
+  assert result.converged and len(result.history) == 10
 
 
 def test_the_last_iteration_is_the_one_asked_for():
   points = _points(300, 5)
-  found = maximise(points, points[:3], 1e-9, 4)
-  assert not found.converged and len(found.history) == 4
+  result = maximise(points, points[:3], 1e-9, 4)
+  assert not result.converged and len(result.history) == 4

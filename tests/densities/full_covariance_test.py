@@ -30,14 +30,14 @@ def _reference(features, seed=0, **settings):
 
 def test_the_mixture_is_the_one_of_scikit_learn():
   features = _features(600, 6)
-  found = _full(features, seed=3)
+  mixture = _full(features, seed=3)
   expected, standard, volume = _reference(features, seed=3)
-  assert found.converged
-  assert found.history[-1] == pytest.approx(expected.lower_bound_ - volume)
+  assert mixture.converged
+  assert mixture.history[-1] == pytest.approx(expected.lower_bound_ - volume)
   log_prob = expected.score_samples(standard) - volume
-  np.testing.assert_allclose(found.log_prob(features), log_prob, rtol=1e-9)
+  np.testing.assert_allclose(mixture.log_prob(features), log_prob, rtol=1e-9)
   locations = expected.means_ * features.std(0) + features.mean(0)
-  np.testing.assert_allclose(found.locations, locations, rtol=1e-9)
+  np.testing.assert_allclose(mixture.locations, locations, rtol=1e-9)
 
 
 def test_units_of_channels_move_the_density_by_their_volume_alone():
@@ -59,10 +59,10 @@ def test_a_row_far_away_and_equal_rows_end_where_scikit_learn_does(dtype, far):
     rows[-1] = far
   features = rows.astype(dtype)
   expected, standard, volume = _reference(features, max_iter=60)
-  found = _full(features, iterations=60)
+  mixture = _full(features, iterations=60)
   score = expected.score(standard) - volume
-  assert found.log_prob(features).mean() == pytest.approx(score, abs=0.05)
-  assert found.history[-1] == pytest.approx(score, abs=0.05)
+  assert mixture.log_prob(features).mean() == pytest.approx(score, abs=0.05)
+  assert mixture.history[-1] == pytest.approx(score, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def test_energy_and_its_gradient_equal_the_dense_form(count):
         values = energy(layer.of_class(tf.constant(label)), features)
       expected, gradient = _reference(mixtures[label], features.numpy())
       np.testing.assert_allclose(values, expected, rtol=1e-4)
-      found = tape.gradient(values, features)
-      np.testing.assert_allclose(found, gradient, rtol=2e-3, atol=1e-4 * np.abs(gradient).max())
+      actual = tape.gradient(values, features)
+      np.testing.assert_allclose(actual, gradient, rtol=2e-3, atol=1e-4 * np.abs(gradient).max())
 
 
 def test_wide_layers_with_many_components_cost_little_memory():
@@ -94,9 +94,9 @@ def test_save_and_load_give_the_same_density(tmp_path, covariance):
 def test_normal_images_are_likelier_under_their_own_class():
   taps = _taps(200, widths=(5,))
   density = HierarchicalDensity(components=2).fit(taps)
-  own = density.log_prob(taps.features, taps.labels)["layer5"].mean()
+  same = density.log_prob(taps.features, taps.labels)["layer5"].mean()
   other = density.log_prob(taps.features, 1 - taps.labels)["layer5"].mean()
-  assert own > other
+  assert same > other
 
 
 @pytest.mark.parametrize("covariance", ["tied", "diag", None])
@@ -114,15 +114,15 @@ def test_full_covariances_are_those_of_scikit_learn_on_narrow_taps_alone(caplog)
   wide = HierarchicalDensity(2, seed=3).fit(taps)
   sizes = [density.mixtures_[name][0].means.shape[1] for name in taps.features]
   assert sizes == [5, 128, 32]
-  found, low_rank = (each.log_prob(taps.features, taps.labels) for each in (density, wide))
-  np.testing.assert_array_equal(found["layer129"], low_rank["layer129"])
+  full, low_rank = (each.log_prob(taps.features, taps.labels) for each in (density, wide))
+  np.testing.assert_array_equal(full["layer129"], low_rank["layer129"])
   for name in ("layer5", "layer128"):
-    own = taps.features[name][taps.labels == 0].astype(np.float64)
-    standard = (own - own.mean(0)) / own.std(0)
+    rows = taps.features[name][taps.labels == 0].astype(np.float64)
+    standard = (rows - rows.mean(0)) / rows.std(0)
     expected = sklearn.mixture.GaussianMixture(2, random_state=3).fit(standard)
-    volume = np.log(own.std(0)).sum()
+    volume = np.log(rows.std(0)).sum()
     log_prob = expected.score_samples(standard) - volume
-    np.testing.assert_allclose(found[name][taps.labels == 0], log_prob, rtol=1e-6)
+    np.testing.assert_allclose(full[name][taps.labels == 0], log_prob, rtol=1e-6)
 
 
 def test_full_covariances_stand_channels_that_do_not_move():

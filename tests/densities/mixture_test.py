@@ -79,10 +79,10 @@ def test_log_prob_equals_tfp_and_scipy(count, width, subspace):
 def test_a_start_is_looked_for_in_some_of_many_points_keyed_by_the_seed(monkeypatch):
   monkeypatch.setattr(mixture_module, "_SAMPLE", 100)
   points = np.arange(900.0)[:, None]
-  found = mixture_module._sample(points, 0)
-  assert len(np.unique(found)) == len(found) == 100
-  np.testing.assert_array_equal(found, mixture_module._sample(points, 0))
-  assert not np.array_equal(found, mixture_module._sample(points, 1))
+  sample = mixture_module._sample(points, 0)
+  assert len(np.unique(sample)) == len(sample) == 100
+  np.testing.assert_array_equal(sample, mixture_module._sample(points, 0))
+  assert not np.array_equal(sample, mixture_module._sample(points, 1))
   np.testing.assert_array_equal(mixture_module._sample(points[:90], 0), points[:90])
 
 

@@ -148,9 +148,9 @@ def test_threshold_keeps_ninety_percent_of_new_clean_images(new_world, key):
   # very images would lie far off for detectors that learn by heart.
   world = new_world(3, shift=0.0, adv_train=200, adv_test=600)
   detector = DETECTORS[key]().fit(world.train, **world.adv_train)
-  kept = np.mean(detector.score(world.test_clean) <= detector.threshold_)
+  share = np.mean(detector.score(world.test_clean) <= detector.threshold_)
   # Neighbours are counted, and equal counts fall on the same side of the threshold.
-  assert 0.82 < kept < (1.01 if key == "knn" else 0.98)
+  assert 0.82 < share < (1.01 if key == "knn" else 0.98)
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -69,14 +69,14 @@ def make_world(seed=0, shift=2.0, train=240, adv_train=100, adv_test=80, hidden=
     }
 
   noise, labels = draw(train)
-  parts = [taps(noise, labels, labels, None)]
+  sets = [taps(noise, labels, labels, None)]
   for count, first in ((adv_train, 0), (adv_test, adv_train)):
     noise, labels = draw(count)
     groups = first + np.arange(count) // 2  # two images of a patient
-    parts.append(taps(noise, labels, labels, groups))
-    parts.append(taps(jitter(noise), labels, labels, groups))
-    parts.append(taps(jitter(noise), 1 - labels, labels, groups, shift))
-  return World(parts[0], *parts[1:4], parts[4], parts[6])
+    sets.append(taps(noise, labels, labels, groups))
+    sets.append(taps(jitter(noise), labels, labels, groups))
+    sets.append(taps(jitter(noise), 1 - labels, labels, groups, shift))
+  return World(sets[0], *sets[1:4], sets[4], sets[6])
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +137,7 @@ def make_pictures(shape, bounds=(0.0, 1.0), seed=0, train=120, adv_train=40, adv
     low, high = model.bounds
     return images * (high - low) + low
 
-  def part(count):
+  def attacked(count):
     clean = draw(count)
     labels = model.taps(in_bounds(clean)).predictions
     adversarial = clean
@@ -155,8 +155,8 @@ def make_pictures(shape, bounds=(0.0, 1.0), seed=0, train=120, adv_train=40, adv
 
   clean = in_bounds(draw(train))
   labelled = model.taps(clean, model.taps(clean).predictions)
-  images, taps = part(adv_train)
-  test, _ = part(adv_test)
+  images, taps = attacked(adv_train)
+  test, _ = attacked(adv_test)
   return Pictures(model, labelled, taps, images, test["clean"], test["adversarial"])
 
 
@@ -171,7 +171,7 @@ def volumes():
 
 
 @pytest.fixture(scope="session", params=["pictures", "volumes"])
-def case(request):
+def fitted_on_images(request):
   """Images or volumes, and every detector, fitted in the same way."""
   world = request.getfixturevalue(request.param)
   small = {

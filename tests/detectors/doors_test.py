@@ -99,13 +99,13 @@ def test_the_first_taps_do_not_decide_what_the_next_may_be(fitted, world, key):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_layers_that_never_move(world, key):
-  parts = {}
+  sets = {}
   for name, taps in {"train": world.train, **world.adv_train, "test": world.test_clean}.items():
     still = {"early": np.zeros_like, "middle": lambda v: np.full_like(v, 3.0)}
     features = {n: still.get(n, lambda v: v)(v) for n, v in taps.features.items()}
-    parts[name] = dataclasses.replace(taps, features=features)
-  test = parts.pop("test")
-  detector = new(key).fit(parts.pop("train"), **parts)
+    sets[name] = dataclasses.replace(taps, features=features)
+  test = sets.pop("test")
+  detector = new(key).fit(sets.pop("train"), **sets)
   assert np.isfinite(detector.score(test)).all() and np.isfinite(detector.threshold_)
 
 
@@ -113,9 +113,9 @@ def test_all_features_equal(world):
   def same(taps):
     return each(taps, np.ones_like)
 
-  parts = {name: same(taps) for name, taps in world.adv_train.items()}
+  adv_train = {name: same(taps) for name, taps in world.adv_train.items()}
   for key in KEYS:
-    detector = new(key).fit(same(world.train), **parts)
+    detector = new(key).fit(same(world.train), **adv_train)
     scores = detector.score(same(world.test_clean))
     if key not in ("knn", "bu"):
       assert len({round(float(score), 3) for score in scores}) <= 2, key  # a class has one score
@@ -184,9 +184,9 @@ def test_clone_of_a_fitted_one_is_not_fitted(fitted, tmp_path):
   assert clone(SavedModelDetector(tmp_path)).path == str(tmp_path)
 
 
-def test_a_model_of_other_widths_is_named(pictures, case):
+def test_a_model_of_other_widths_is_named(pictures, fitted_on_images):
   other = TappedModel(wider())
-  for key, detector in case[1].items():
+  for key, detector in fitted_on_images[1].items():
     refused = r"model that|layers of Train|images of shape"
     with pytest.raises(InputError, match=refused) as caught:
       detector.score_images(other, pictures.test_clean[:2])

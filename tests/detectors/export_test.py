@@ -24,15 +24,15 @@ import tensorflow as tf
 images = np.load("images.npy")
 for folder in sys.argv[1:]:
   served = tf.saved_model.load(folder)
-  found = served.serve(images)
+  outputs = served.serve(images)
   again = served.signatures["serving_default"](images=tf.constant(images[:3]))
-  np.savez(folder + ".npz", first=again["score"], **found)
+  np.savez(folder + ".npz", first=again["score"], **outputs)
 """
 
 
 @pytest.fixture(scope="module")
-def exported(case, tmp_path_factory):
-  world, fitted = case
+def exported(fitted_on_images, tmp_path_factory):
+  world, fitted = fitted_on_images
   if len(world.model.input_shape) == 4:  # volumes: those that treat space in their own way
     fitted = {key: fitted[key] for key in ("kd", "squeezing", "maha_step", "mgm")}
   folder = tmp_path_factory.mktemp("exported")
@@ -71,13 +71,13 @@ def test_serves_the_same_without_us(exported):
 def test_says_what_it_is(exported):
   world, fitted, folder, _ = exported
   for key, detector in fitted.items():
-    told = json.loads((folder / key / "detector.json").read_text())
-    assert told["detector"] == key and told["threshold"] == detector.threshold_
-    assert told["layers"] == detector.layers_
-    assert told["input_shape"] == list(world.model.input_shape)
-    assert told["bounds"] == list(world.model.bounds)
-    assert told["settings"].keys() == detector.settings().keys() and "seed" in told["settings"]
-    assert {"score", "is_adversarial", "label"} <= set(told["outputs"])
+    config = json.loads((folder / key / "detector.json").read_text())
+    assert config["detector"] == key and config["threshold"] == detector.threshold_
+    assert config["layers"] == detector.layers_
+    assert config["input_shape"] == list(world.model.input_shape)
+    assert config["bounds"] == list(world.model.bounds)
+    assert config["settings"].keys() == detector.settings().keys() and "seed" in config["settings"]
+    assert {"score", "is_adversarial", "label"} <= set(config["outputs"])
 
 
 def test_the_detector_is_untouched(exported):
@@ -91,10 +91,10 @@ def test_an_image_that_is_none_is_flagged(exported):
   broken[0, 0], broken[1, 0] = np.nan, np.inf
   broken[2, 0] = world.model.bounds[1] * 1.01
   loaded = tf.saved_model.load(str(folder / "mgm"))
-  found = {name: value.numpy() for name, value in loaded.serve(broken).items()}
-  assert np.isnan(found["score"][:3]).all() and found["is_adversarial"][:3].all()
+  outputs = {name: value.numpy() for name, value in loaded.serve(broken).items()}
+  assert np.isnan(outputs["score"][:3]).all() and outputs["is_adversarial"][:3].all()
   whole = fitted["mgm"].score_images(world.model, images[3:4])
-  np.testing.assert_allclose(found["score"][3:], whole, rtol=1e-3)
+  np.testing.assert_allclose(outputs["score"][3:], whole, rtol=1e-3)
 
 
 def test_whole_or_not_at_all(pictures, tmp_path, monkeypatch):

@@ -26,8 +26,8 @@ def test_equals_the_density(world):
 def test_takes_a_density_that_is_there(world):
   density = HierarchicalDensity(4, seed=0).fit(world.train)
   given = HFCScore(density=density).fit(world.train, **world.adv_train)
-  own = HFCScore(components=4).fit(world.train, **world.adv_train)
-  np.testing.assert_array_equal(given.score(world.test_clean), own.score(world.test_clean))
+  detector = HFCScore(components=4).fit(world.train, **world.adv_train)
+  np.testing.assert_array_equal(given.score(world.test_clean), detector.score(world.test_clean))
   other = dataclasses.replace(world.train, features={"last": world.train.features["last"]})
   narrow = HierarchicalDensity(4).fit(other)
   with pytest.raises(InputError, match="found one of last"):

@@ -11,8 +11,8 @@ KEYS = list(DETECTORS)
 READS_IMAGES = [key for key, kind in DETECTORS.items() if kind.reads == "images"]
 
 
-def test_every_detector_is_fitted_and_asked_alike(case):
-  world, fitted = case
+def test_every_detector_is_fitted_and_asked_alike(fitted_on_images):
+  world, fitted = fitted_on_images
   for key, detector in fitted.items():
     scores = detector.score_images(world.model, world.test_clean)
     assert scores.shape == (len(world.test_clean),) and scores.dtype == np.float32, key
@@ -23,8 +23,8 @@ def test_every_detector_is_fitted_and_asked_alike(case):
     assert np.mean(scores <= detector.threshold_) > 0.6, key
 
 
-def test_image_detectors_see_the_attack(case):
-  world, fitted = case
+def test_image_detectors_see_the_attack(fitted_on_images):
+  world, fitted = fitted_on_images
   for key in READS_IMAGES:
     scores = [
       fitted[key].score_images(world.model, x) for x in (world.test_clean, world.test_adversarial)
@@ -33,8 +33,8 @@ def test_image_detectors_see_the_attack(case):
 
 
 @pytest.mark.parametrize("key", READS_IMAGES)
-def test_scores_do_not_depend_on_the_batch(case, key):
-  world, fitted = case
+def test_scores_do_not_depend_on_the_batch(fitted_on_images, key):
+  world, fitted = fitted_on_images
   detector, images = fitted[key], world.test_adversarial[:21]
   scores = detector.score_images(world.model, images)
   single = [detector.score_images(world.model, image[None])[0] for image in images[:4]]
@@ -47,8 +47,8 @@ def test_scores_do_not_depend_on_the_batch(case, key):
 
 
 @pytest.mark.parametrize("key", READS_IMAGES)
-def test_one_trace_a_model(case, key, tmp_path):
-  world, fitted = case
+def test_one_trace_a_model(fitted_on_images, key, tmp_path):
+  world, fitted = fitted_on_images
   fitted[key].save(tmp_path / "detector.npz")
   again = detectors.load(tmp_path / "detector.npz")
   traces, score = [], again.score_image_tensor
@@ -64,8 +64,8 @@ def test_one_trace_a_model(case, key, tmp_path):
 
 
 @pytest.mark.parametrize("key", READS_IMAGES)
-def test_save_and_load(case, key, tmp_path):
-  world, fitted = case
+def test_save_and_load(fitted_on_images, key, tmp_path):
+  world, fitted = fitted_on_images
   fitted[key].save(tmp_path / "detector.npz")
   loaded = detectors.load(tmp_path / "detector.npz")
   assert type(loaded) is DETECTORS[key] and loaded.threshold_ == fitted[key].threshold_
@@ -91,8 +91,8 @@ def test_fit_depends_on_nothing_but_its_arguments(pictures, key):
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if DETECTORS[key].differentiable])
-def test_the_image_has_a_finite_gradient(case, key):
-  world, fitted = case
+def test_the_image_has_a_finite_gradient(fitted_on_images, key):
+  world, fitted = fitted_on_images
   images = tf.constant(world.model.to_unit(world.test_adversarial[:3]))
   with tf.GradientTape() as tape:
     tape.watch(images)
@@ -103,8 +103,8 @@ def test_the_image_has_a_finite_gradient(case, key):
   assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 
 
-def test_layer_scores(case):
-  world, fitted = case
+def test_layer_scores(fitted_on_images):
+  world, fitted = fitted_on_images
   for key, detector in fitted.items():
     if not detector.per_layer:
       with pytest.raises(InputError, match="scores per layer"):

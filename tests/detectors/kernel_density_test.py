@@ -194,7 +194,7 @@ def test_a_folds_bandwidths_know_its_learning_rows_alone(standard, monkeypatch):
   data, score = seen[-1]
   features, predictions = data.taps.features["last"].astype(float), data.taps.predictions
   learn, held_out = next(data.folds())
-  found = score("standardised", learn, held_out)
+  scores = score("standardised", learn, held_out)
   for c in (0, 1):
     train = world.train.features["last"][world.train.labels == c].astype(float)
     clean = np.flatnonzero(data.is_clean & (predictions == c))
@@ -207,7 +207,7 @@ def test_a_folds_bandwidths_know_its_learning_rows_alone(standard, monkeypatch):
     # By hand: scikit-learn's tree loses digits where the density is small.
     exponents = -0.5 * cdist(features[held_out][asked], train, "sqeuclidean") / grid[best]
     expected_scores = np.log(len(train)) - logsumexp(exponents, axis=1)
-    np.testing.assert_allclose(found[asked], expected_scores, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scores[asked], expected_scores, rtol=1e-3, atol=1e-3)
 
 
 def test_every_layer_stands_alone(world):

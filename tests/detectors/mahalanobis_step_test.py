@@ -23,7 +23,7 @@ def test_no_step_is_the_plain_detector(pictures):
 def test_each_layer_takes_its_own_step_downhill(pictures):
   detector = SteppedMahalanobis([0.01]).fit(pictures.train, **pictures.arguments)
   images, model = pictures.test_clean[:6], pictures.model
-  found = detector.layer_score_images(model, images)
+  distances = detector.layer_score_images(model, images)
   for name in detector.layers_:
     means = np.stack(
       [pictures.train.features[name][pictures.train.labels == c].mean(axis=0) for c in (0, 1)]
@@ -41,9 +41,9 @@ def test_each_layer_takes_its_own_step_downhill(pictures):
         tape.watch(x)
         before = distance(x)
       after = distance(x - 0.01 * tf.sign(tape.gradient(before, x)))
-      assert found[name][i] == pytest.approx(after.numpy()[0], rel=1e-2, abs=1e-2)
+      assert distances[name][i] == pytest.approx(after.numpy()[0], rel=1e-2, abs=1e-2)
     plain = distance(tf.constant(images))
-    assert np.mean(found[name] < plain) > 0.8
+    assert np.mean(distances[name] < plain) > 0.8
 
 
 def test_magnitude_is_chosen_in_image_units(pictures, volumes):

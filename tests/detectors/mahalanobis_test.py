@@ -44,8 +44,8 @@ def test_wide_layers_dead_and_doubled_channels_are_well_posed(world):
     wide[:, :50], wide[:, 50:100] = 0, wide[:, 100:150]
     return dataclasses.replace(taps, features={**taps.features, "early": wide})
 
-  parts = {name: widen(taps) for name, taps in world.adv_train.items()}
-  detector = Mahalanobis().fit(widen(world.train), **parts)
+  adv_train = {name: widen(taps) for name, taps in world.adv_train.items()}
+  detector = Mahalanobis().fit(widen(world.train), **adv_train)
   distances = detector.score(widen(world.test_clean), per_layer=True)["early"]
   assert np.isfinite(distances).all() and (distances > 0).all()
 
@@ -63,9 +63,9 @@ def test_spread_is_a_deviation_and_infinite_where_nothing_moves():
   labels = np.arange(200) % 2
   values[:, 1] = labels  # a channel that is the class
   residuals = values - np.stack([values[labels == c].mean(axis=0) for c in (0, 1)])[labels]
-  found = spread(values, residuals)
-  np.testing.assert_allclose(found[[0, 2]], residuals[:, [0, 2]].std(axis=0))
-  assert found[1] == pytest.approx(1e-3 * 0.5) and found[3] == np.inf
+  spreads = spread(values, residuals)
+  np.testing.assert_allclose(spreads[[0, 2]], residuals[:, [0, 2]].std(axis=0))
+  assert spreads[1] == pytest.approx(1e-3 * 0.5) and spreads[3] == np.inf
 
 
 def test_one_function_scores_clean_and_adversarial_images(world):

@@ -13,12 +13,12 @@ def early_stays(world):
   """The attack changes the last layer alone: before it, the image looks like its own class."""
 
   def undone(taps):
-    own = dict(taps.features)
+    features = dict(taps.features)
     for name in ("early", "middle"):
       means = [world.train.features[name][world.train.labels == c].mean(axis=0) for c in (0, 1)]
       gap = np.stack(means)[taps.labels] - np.stack(means)[taps.predictions]
-      own[name] = (taps.features[name] + gap).astype(np.float32)
-    return dataclasses.replace(taps, features=own)
+      features[name] = (taps.features[name] + gap).astype(np.float32)
+    return dataclasses.replace(taps, features=features)
 
   return dataclasses.replace(
     world,
@@ -46,14 +46,14 @@ def test_equals_scikit_learn(world):
   assert 0 < expected.mean() < 15
   layers = detector.layer_scores(taps)
   np.testing.assert_allclose(np.stack(list(layers.values()), axis=1), expected / 15, atol=1e-6)
-  known, found = detector.nonconformities_, expected.sum(axis=1)
-  credibility = np.array([np.mean(known >= one) for one in found])
+  known, nonconformities = detector.nonconformities_, expected.sum(axis=1)
+  credibility = np.array([np.mean(known >= one) for one in nonconformities])
   scores = detector.score(taps)
   below_one_image = scores - (1 - credibility)
   assert (below_one_image >= -1e-6).all() and (below_one_image < 1 / len(known)).all()
   # Ties are broken by the nonconformity, and nothing else is reordered.
-  assert (np.diff(scores[np.argsort(found, kind="stable")]) >= 0).all()
-  assert len(np.unique(scores)) == len(np.unique(found))
+  assert (np.diff(scores[np.argsort(nonconformities, kind="stable")]) >= 0).all()
+  assert len(np.unique(scores)) == len(np.unique(nonconformities))
 
 
 def test_calibration_images_are_train_images_outside_of_the_reference(world):
@@ -61,9 +61,9 @@ def test_calibration_images_are_train_images_outside_of_the_reference(world):
   centred = (world.train.features["last"] - detector.center_["last"]) / detector.scale_["last"]
   unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
   gaps = np.abs(unit[:, None] - detector.reference_["last"][None]).max(axis=2)  # [T, R]
-  kept = gaps.min(axis=1) > 1e-6
-  assert kept.sum() == len(detector.nonconformities_) == 48
-  asked = world.train[kept]
+  held_out = gaps.min(axis=1) > 1e-6
+  assert held_out.sum() == len(detector.nonconformities_) == 48
+  asked = world.train[held_out]
   expected = counts(world, detector, asked, asked.labels).sum(axis=1)
   np.testing.assert_array_equal(detector.nonconformities_, np.sort(expected))
   share = detector.labels_.mean()

@@ -67,16 +67,16 @@ def test_a_keras_model_that_was_exported(pictures, tmp_path):
 
 
 def test_reads_our_own_export(pictures, tmp_path):
-  own = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
-  export_detector(own, pictures.model, tmp_path / "mgm")
+  exported = DETECTORS["mgm"]().fit(pictures.train, **pictures.adv_train)
+  export_detector(exported, pictures.model, tmp_path / "mgm")
   detector = SavedModelDetector(tmp_path / "mgm").fit(pictures.train, **pictures.arguments)
   np.testing.assert_allclose(
     detector.score_images(pictures.model, pictures.test_clean),
-    own.score_images(pictures.model, pictures.test_clean),
+    exported.score_images(pictures.model, pictures.test_clean),
     rtol=1e-4,
     atol=1e-3,
   )
-  assert detector.threshold_ == pytest.approx(own.threshold_, rel=1e-4, abs=1e-3)
+  assert detector.threshold_ == pytest.approx(exported.threshold_, rel=1e-4, abs=1e-3)
 
 
 @pytest.mark.parametrize("form", ["two", "map"])

@@ -19,9 +19,9 @@ def test_median_equals_scipy(shape, size):
 @pytest.mark.parametrize("depth", [1, 4, 5, 8])
 def test_depth_rounds_to_levels(depth):
   images = np.random.default_rng(0).uniform(size=[2, 9, 9, 3]).astype(np.float32)
-  found = reduce_depth(tf.constant(images), depth).numpy()
-  np.testing.assert_allclose(found, np.rint(images * (2**depth - 1)) / (2**depth - 1), atol=1e-6)
-  assert len(np.unique(found.round(5))) <= 2**depth
+  actual = reduce_depth(tf.constant(images), depth).numpy()
+  np.testing.assert_allclose(actual, np.rint(images * (2**depth - 1)) / (2**depth - 1), atol=1e-6)
+  assert len(np.unique(actual.round(5))) <= 2**depth
 
 
 def test_gradient_passes_through_rounding():

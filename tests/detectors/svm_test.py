@@ -21,7 +21,7 @@ def test_equals_scikit_learn(world):
 
 def test_scaler_knows_adv_train_alone(world, new_world):
   detector = SupportVectorMachine().fit(world.train, **world.adv_train)
-  known = np.concatenate([part.features["last"] for part in world.adv_train.values()])
+  known = np.concatenate([taps.features["last"] for taps in world.adv_train.values()])
   np.testing.assert_allclose(detector.center_, known.mean(axis=0), rtol=1e-5)
   np.testing.assert_allclose(detector.scale_, known.std(axis=0), rtol=1e-4)
   other = SupportVectorMachine().fit(new_world(5).train, **world.adv_train)

@@ -79,8 +79,8 @@ def test_distances_of_the_step_stay_the_same(pictures):
     other._learn_normal(
       dataclasses.replace(pictures.train, features={name: (values * factors).astype(np.float32)})
     )
-    found = other._distance(name, (values * factors).astype(np.float32))
-    np.testing.assert_allclose(found, detector._distance(name, values), rtol=1e-3, atol=1e-3)
+    distances = other._distance(name, (values * factors).astype(np.float32))
+    np.testing.assert_allclose(distances, detector._distance(name, values), rtol=1e-3, atol=1e-3)
 
 
 def test_a_density_changes_by_the_volume_of_the_units(world):

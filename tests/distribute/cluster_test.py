@@ -114,19 +114,19 @@ def test_a_lost_machine_costs_only_what_it_had_not_finished(cluster, tmp_path):
       before = set(results)
       nodes.remove_node(nodes.second, allow_graceful=False)
   np.testing.assert_array_equal(np.stack([results[n] for n in range(12)]), values / 2)
-  words = [line.split() for line in log.read_text().splitlines()]
-  starts = collections.Counter(int(number) for word, number, _ in words if word == "start")
+  entries = [line.split() for line in log.read_text().splitlines()]
+  starts = collections.Counter(int(number) for word, number, _ in entries if word == "start")
   twice = {number for number, count in starts.items() if count > 1}
   assert twice and len(twice) <= 2 and not twice & before
 
 
 def _busy(log, node):
   """Whether that machine has begun a chunk and not ended it."""
-  words = [line.split() for line in log.read_text().splitlines()]
-  ended = {(number, place) for word, number, place in words if word == "end"}
+  entries = [line.split() for line in log.read_text().splitlines()]
+  ended = {(number, place) for word, number, place in entries if word == "end"}
   return any(
     word == "start" and place == node and (number, place) not in ended
-    for word, number, place in words
+    for word, number, place in entries
   )
 
 

@@ -25,7 +25,7 @@ SCRIPT = """
   from tests.models.training_test import Interrupted, data, dropout_net, linear_net, resnet, weights
   from tests.networks import tapped
 
-  found = {}
+  results = {}
 
   # attacks
   attack = PGD(tapped(), eps=8 / 256, steps=4, seed=1)
@@ -38,10 +38,10 @@ SCRIPT = """
   alone = dict(Executor().map(job, chunks))
   with executor("mirrored") as devices:
     both = dict(devices.map(job, chunks))
-    found["same bytes"] = all((alone[i]["images"] == both[i]["images"]).all() for i in range(6))
+    results["same bytes"] = all((alone[i]["images"] == both[i]["images"]).all() for i in range(6))
     meeting = threading.Barrier(2, timeout=20)  # passed only by two chunks at once
     places = dict(devices.map(Job(work.meeting), [{"meeting": meeting}] * 4))
-  found["devices"] = sorted({places[i]["device"] for i in places})
+  results["devices"] = sorted({places[i]["device"] for i in places})
 
   # training
   def trained(kind, build, **settings):
@@ -56,8 +56,8 @@ SCRIPT = """
     return linear_net()
 
   pairs = zip(trained(None, seeded)[0], trained("mirrored", seeded)[0])
-  found["largest difference"] = float(max(np.abs(a - b).max() for a, b in pairs))
-  found["epochs with BatchNorm"] = len(trained("mirrored", resnet, epochs=1)[1])
+  results["largest difference"] = float(max(np.abs(a - b).max() for a, b in pairs))
+  results["epochs with BatchNorm"] = len(trained("mirrored", resnet, epochs=1)[1])
 
   ends = []
 
@@ -74,14 +74,14 @@ SCRIPT = """
   except Interrupted:
     pass
   resumed, again = trained("mirrored", dropout_net, checkpoint_dir=sys.argv[1], progress=count)
-  found["resumed alike"] = all((a == b).all() for a, b in zip(calm, resumed)) and again == history
-  found["epochs after the stop"] = len(ends)
-  print(json.dumps(found))
+  results["resumed alike"] = all((a == b).all() for a, b in zip(calm, resumed)) and again == history
+  results["epochs after the stop"] = len(ends)
+  print(json.dumps(results))
 """
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def results(tmp_path_factory):
   output = subprocess.run(
     [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path_factory.mktemp("devices"))],
     env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -92,15 +92,15 @@ def found(tmp_path_factory):
   return json.loads(output.splitlines()[-1])
 
 
-def test_chunks_are_the_same_on_whichever_device(found):
-  assert found["same bytes"]
-  assert [name[-5:] for name in found["devices"]] == ["CPU:0", "CPU:1"]
+def test_chunks_are_the_same_on_whichever_device(results):
+  assert results["same bytes"]
+  assert [name[-5:] for name in results["devices"]] == ["CPU:0", "CPU:1"]
 
 
-def test_replicas_train_like_one_device_does(found):
-  assert found["largest difference"] < 1e-5
-  assert found["epochs with BatchNorm"] == 1
+def test_replicas_train_like_one_device_does(results):
+  assert results["largest difference"] < 1e-5
+  assert results["epochs with BatchNorm"] == 1
 
 
-def test_training_on_replicas_resumes_to_the_same_bytes(found):
-  assert found["resumed alike"] and found["epochs after the stop"] == 2
+def test_training_on_replicas_resumes_to_the_same_bytes(results):
+  assert results["resumed alike"] and results["epochs after the stop"] == 2

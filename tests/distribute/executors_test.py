@@ -59,7 +59,7 @@ def test_few_works_and_jobs_stay_in_memory():
 
 
 def test_no_more_chunks_are_on_their_way_than_there_is_room_for():
-  taken, room = [], [2]
+  taken, limit = [], [2]
 
   def chunks():
     for number in range(7):
@@ -70,18 +70,18 @@ def test_no_more_chunks_are_on_their_way_than_there_is_room_for():
 
   def start():
     return streamed(
-      chunks(), lambda chunk: chunk["number"], max, str, dropped.append, lambda: room[0]
+      chunks(), lambda chunk: chunk["number"], max, str, dropped.append, lambda: limit[0]
     )
 
   for number, result in start():
     assert f"{number}" == result
     returned.append(number)
-    assert len(taken) - len(returned) <= room[0]
+    assert len(taken) - len(returned) <= limit[0]
     if len(returned) == 3:
-      room[0] = 1  # a machine was lost
+      limit[0] = 1  # a machine was lost
   assert sorted(returned) == list(range(7)) != returned
   assert dropped == []
-  room[0] = 3
+  limit[0] = 3
   abandoned = start()
   next(abandoned)
   abandoned.close()

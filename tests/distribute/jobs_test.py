@@ -15,7 +15,7 @@ SETTINGS = {"eps": 8 / 256, "steps": 4, "seed": 3}
 
 
 @pytest.fixture(scope="module")
-def case():
+def model_and_data():
   model = TappedModel(tiny())
   rng = np.random.default_rng(0)
   images = rng.uniform(size=(48, *SHAPE)).astype(np.float32)
@@ -39,24 +39,24 @@ def _chunks(attack, images, size):
 def _equal(job, attack, images):
   attack.batch_size = 4
   made = dict(Executor().map(job, _chunks(attack, images, 4)))
-  found = np.concatenate([made[number]["images"] for number in range(4)])
+  adversarials = np.concatenate([made[number]["images"] for number in range(4)])
   expected = attack(images[:12], np.arange(12) // 6, ids=np.arange(12))
-  np.testing.assert_array_equal(found, expected)
-  return found
+  np.testing.assert_array_equal(adversarials, expected)
+  return adversarials
 
 
 @pytest.mark.parametrize(
   ("name", "more"), [("di", {}), ("pgd", {"restarts": 2}), ("apgd", {}), ("cw_l2", {})]
 )
-def test_attacks_that_draw_restart_remember_or_have_no_budget(case, name, more):
-  model, images, _, _ = case
+def test_attacks_that_draw_restart_remember_or_have_no_budget(model_and_data, name, more):
+  model, images, _, _ = model_and_data
   attack = attacks.named(name)(model, **SETTINGS, **more)
-  found = _equal(jobs.attack_job(attack, 4, SHAPE), attack, images)
-  assert (found != images[:12]).any()
+  adversarials = _equal(jobs.attack_job(attack, 4, SHAPE), attack, images)
+  assert (adversarials != images[:12]).any()
 
 
-def test_one_program_serves_weights_and_budgets(case):
-  model, images, _, density = case
+def test_one_program_serves_weights_and_budgets(model_and_data):
+  model, images, _, density = model_and_data
   attack = attacks.HFCAttack(model, density, "pgd", 1.0, **SETTINGS)
   job = jobs.attack_job(attack, 4, SHAPE)
   first = _equal(job, attack, images)
@@ -65,19 +65,19 @@ def test_one_program_serves_weights_and_budgets(case):
   assert np.abs(first - images[:12]).max() > 1.5 * np.abs(second - images[:12]).max() > 0
 
 
-def test_taps(case):
-  model, images, train, _ = case
+def test_taps(model_and_data):
+  model, images, train, _ = model_and_data
   job = jobs.taps_job(model, 20, SHAPE)
   groups = np.arange(48) // 2
   blocks = (images[start : start + 7] for start in range(0, 48, 7))  # an archive
-  found = jobs.taps(Executor(), job, model, blocks, train.labels, groups=groups, batch_size=20)
+  taps = jobs.taps(Executor(), job, model, blocks, train.labels, groups=groups, batch_size=20)
   expected = model.taps(images, train.labels, groups=groups, batch_size=20)
-  assert list(found.features) == list(expected.features)
+  assert list(taps.features) == list(expected.features)
   for name, values in expected.features.items():
-    np.testing.assert_array_equal(found.features[name], values)
+    np.testing.assert_array_equal(taps.features[name], values)
   for name in ("logits", "labels", "groups"):
-    np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-  assert found.penultimate == expected.penultimate
+    np.testing.assert_array_equal(getattr(taps, name), getattr(expected, name))
+  assert taps.penultimate == expected.penultimate
 
 
 def test_an_archive_is_cut_into_batches_as_it_comes():

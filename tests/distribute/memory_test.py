@@ -52,8 +52,8 @@ def test_a_size_that_fails_in_earnest_is_halved(caplog):
     return f"made {size}"
 
   assert halve_on_oom(run, 24) == ("made 3", 3)
-  told = [record.getMessage() for record in caplog.records]
-  assert told == [
+  messages = [record.getMessage() for record in caplog.records]
+  assert messages == [
     "out of memory with batches of 24 images: 12 from now on",
     "out of memory with batches of 12 images: 6 from now on",
     "out of memory with batches of 6 images: 3 from now on",

@@ -88,17 +88,17 @@ def test_bootstrap_equals_weighted_areas_draw_by_draw():
   times = rng.multinomial(20, np.full(20, 1 / 20), 50)
   areas = []
   for row in times:
-    parts = []
+    by_class = []
     for k in (0, 1):
       scores = np.concatenate([clean[c == k], adversarial[a == k]])
       truth = np.repeat([0, 1], [(c == k).sum(), (a == k).sum()])
       weights = np.concatenate([row[clean_groups[c == k]], row[adversarial_groups[a == k]]])
-      parts.append(roc_auc_score(truth, scores, sample_weight=weights))
-    areas.append(np.mean(parts))
-  found = metrics.bootstrap_auc_within_class(
+      by_class.append(roc_auc_score(truth, scores, sample_weight=weights))
+    areas.append(np.mean(by_class))
+  interval = metrics.bootstrap_auc_within_class(
     clean, c, adversarial, a, clean_groups, adversarial_groups, draws=50, seed=5
   )
-  np.testing.assert_allclose(found, np.percentile(areas, [2.5, 97.5]), rtol=1e-5)
+  np.testing.assert_allclose(interval, np.percentile(areas, [2.5, 97.5]), rtol=1e-5)
 
 
 def test_bootstrap_resamples_groups_not_rows():

@@ -47,7 +47,7 @@ def result_of(scores, success, hfc=False, **changes):
 
 
 @pytest.fixture(scope="module")
-def case():
+def taps_and_results():
   rng = np.random.default_rng(0)
   clean = taps(rng.normal(size=N), LABELS)
   plain = result_of(rng.normal(1, 1, N), np.arange(N) % 10 != 9)
@@ -59,8 +59,8 @@ def by_population(rows):
   return {(row.hfc, row.hfc_weight, row.population): row for row in rows}
 
 
-def test_successful_adversarials_against_all_clean_images(case):
-  clean, plain, hidden = case
+def test_successful_adversarials_against_all_clean_images(taps_and_results):
+  clean, plain, hidden = taps_and_results
   rows = by_population(rows_of(clean, plain, hidden))
   assert len(rows) == 4
   for attack, row in (
@@ -92,8 +92,8 @@ def test_successful_adversarials_against_all_clean_images(case):
   assert rows[True, 1.0, "successful"].auc < 0.5  # the side is not turned to suit the test
 
 
-def test_both_arms_share_their_images(case):
-  clean, plain, hidden = case
+def test_both_arms_share_their_images(taps_and_results):
+  clean, plain, hidden = taps_and_results
   weak = result_of(np.zeros(N), np.arange(N) > 10, hfc=True, hfc_weight=4.0)
   rows = by_population(rows_of(clean, plain, hidden, weak))
   both = plain.success & hidden.success & weak.success
@@ -105,37 +105,37 @@ def test_both_arms_share_their_images(case):
   assert rows[True, 1.0, "both_arms"].auc == expected
 
 
-def test_another_attack_is_no_partner(case):
-  clean, plain, hidden = case
+def test_another_attack_is_no_partner(taps_and_results):
+  clean, plain, hidden = taps_and_results
   other = dataclasses.replace(hidden, attack="pgd")
   rows = rows_of(clean, plain, other)
   assert [row.population for row in rows] == ["successful", "successful"]
 
 
-def test_attack_that_never_fools(case):
-  clean, *_ = case
+def test_attack_that_never_fools(taps_and_results):
+  clean, *_ = taps_and_results
   (row,) = rows_of(clean, result_of(np.ones(N), np.zeros(N, bool)))
   assert row.n_adversarial == 0 and row.adv_acc == 0 and row.adv_acc_high > 0
   assert row.auc is row.auc_low is row.auc_within_class is row.tpr_at_90_tnr is None
   assert row.tnr_at_threshold > 0
 
 
-def test_intervals_resample_patients(case):
-  clean, plain, _ = case
+def test_intervals_resample_patients(taps_and_results):
+  clean, plain, _ = taps_and_results
   single = dataclasses.replace(clean, groups=None)
   rows = [rows_of(t, plain)[0] for t in (clean, single)]
   assert rows[0].auc == rows[1].auc and rows[0].auc_low != rows[1].auc_low
 
 
-def test_refuses_an_attack_without_all_images(case):
-  clean, plain, _ = case
+def test_refuses_an_attack_without_all_images(taps_and_results):
+  clean, plain, _ = taps_and_results
   short = dataclasses.replace(plain, taps=plain.taps[:10], targets=plain.targets[:10])
   with pytest.raises(InputError, match="expected 120 attacked images"):
     rows_of(clean, short)
 
 
-def test_rows_say_which_attack_they_are_about(case):
-  clean, _, hidden = case
+def test_rows_say_which_attack_they_are_about(taps_and_results):
+  clean, _, hidden = taps_and_results
   (row,) = rows_of(clean, hidden)
   assert (row.attack, row.hfc, row.hfc_weight, row.weight_rule) == ("bim", True, 1.0, "paper")
   assert (row.eps_256, row.step_size_256, row.steps, row.detector) == (4, 0.2, 40, "first")

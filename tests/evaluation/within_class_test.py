@@ -40,18 +40,18 @@ def test_opposite_classes_do_not_cancel():
 
 def test_a_row_equals_plain_loops():
   clean, adversarial = draw(0, (-2, 1, 0))
-  found = fields(clean, adversarial)
+  row = fields(clean, adversarial)
   areas = [pairs(clean[k == THREE], adversarial[k == THREE]) for k in range(3)]
-  assert [each.auc for each in found["by_class"]] == pytest.approx(areas)
-  assert [each.n_clean for each in found["by_class"]] == [30, 40, 25]
-  assert found["auc_within_class"] == pytest.approx(np.mean(areas))
-  assert found["auc_within_class_two_sided"] == pytest.approx(np.mean([max(a, 1 - a)
-                                                                      for a in areas]))  # fmt: skip
+  assert [each.auc for each in row["by_class"]] == pytest.approx(areas)
+  assert [each.n_clean for each in row["by_class"]] == [30, 40, 25]
+  assert row["auc_within_class"] == pytest.approx(np.mean(areas))
+  folded = [max(a, 1 - a) for a in areas]
+  assert row["auc_within_class_two_sided"] == pytest.approx(np.mean(folded))
 
 
 def test_the_interval_equals_plain_loops():
   clean, adversarial = draw(1, (-2, 1.5, 0.1))
-  found = fields(clean, adversarial, draws=60)
+  row = fields(clean, adversarial, draws=60)
   areas = [pairs(clean[k == THREE], adversarial[k == THREE]) for k in range(3)]
   times = np.random.default_rng(0).multinomial(95, np.full(95, 1 / 95), 60)
   most, least = np.zeros((60, 3)), np.zeros((60, 3))
@@ -68,7 +68,7 @@ def test_the_interval_equals_plain_loops():
       most[place, k] = abs(d - area) if crossed[-1] else least[place, k]
   assert crossed == [False, False, True]
   folded = np.mean([max(a, 1 - a) for a in areas])
-  ends = [found[f"auc_within_class_two_sided_{end}"] for end in ("low", "high")]
+  ends = [row[f"auc_within_class_two_sided_{end}"] for end in ("low", "high")]
   assert ends == pytest.approx([
     folded - np.quantile(most.mean(1), 0.975), folded - np.quantile(least.mean(1), 0.025),
   ], abs=1e-5)  # fmt: skip
@@ -78,11 +78,11 @@ def test_classes_that_never_cross_have_the_basic_interval():
   clean, adversarial = draw(2, (-1.5, 1.5, 1.5))
   groups = np.arange(len(THREE))
   _, drawn = metrics.class_draws(clean, THREE, adversarial, THREE, groups, groups)
-  found = fields(clean, adversarial)
+  row = fields(clean, adversarial)
   folded = np.maximum(drawn, 1 - drawn).mean(1)
-  area = found["auc_within_class_two_sided"]
+  area = row["auc_within_class_two_sided"]
   basic = 2 * area - np.percentile(folded, [97.5, 2.5])
-  ends = [found[f"auc_within_class_two_sided_{end}"] for end in ("low", "high")]
+  ends = [row[f"auc_within_class_two_sided_{end}"] for end in ("low", "high")]
   assert ends == pytest.approx(basic, abs=1e-6)
 
 
@@ -90,27 +90,27 @@ def test_classes_that_never_cross_have_the_basic_interval():
 def test_where_nothing_is_to_be_seen_the_interval_says_so(count):
   # Folding alone lifts a class of 25 images to .57; ten of them average its luck away.
   classes = np.repeat(np.arange(count), 25)
-  found = [fields(*draw(seed, np.zeros(count), classes), classes, draws=300) for seed in range(60)]
-  assert np.mean([each["auc_within_class_two_sided"] for each in found]) > 0.55
-  covers = np.mean([each["auc_within_class_two_sided_low"] == 0.5 for each in found])
+  rows = [fields(*draw(seed, np.zeros(count), classes), classes, draws=300) for seed in range(60)]
+  assert np.mean([each["auc_within_class_two_sided"] for each in rows]) > 0.55
+  covers = np.mean([each["auc_within_class_two_sided_low"] == 0.5 for each in rows])
   assert covers >= 0.9
 
 
 def test_a_difference_in_one_class_is_seen():
-  found = fields(*draw(3, (-2, 0, 0)))
-  assert found["auc_within_class"] < 0.5 < found["auc_within_class_two_sided_low"]
+  row = fields(*draw(3, (-2, 0, 0)))
+  assert row["auc_within_class"] < 0.5 < row["auc_within_class_two_sided_low"]
 
 
 def test_classes_of_nineteen_are_left_out_and_named():
   classes = np.repeat([0, 1, 4], [30, 20, 19])
   clean, adversarial = draw(4, np.array([1, 1, 0, 0, 9]), classes)
-  found = fields(clean, adversarial, classes)
-  assert [(each.label, each.left_out) for each in found["by_class"]] == [
+  row = fields(clean, adversarial, classes)
+  assert [(each.label, each.left_out) for each in row["by_class"]] == [
     (0, False), (1, False), (4, True),
   ]  # fmt: skip
-  assert found["by_class"][2] == ClassArea(4, None, 19, 19, True)
-  folded = [max(each.auc, 1 - each.auc) for each in found["by_class"][:2]]
-  assert found["auc_within_class_two_sided"] == pytest.approx(np.mean(folded))
+  assert row["by_class"][2] == ClassArea(4, None, 19, 19, True)
+  folded = [max(each.auc, 1 - each.auc) for each in row["by_class"][:2]]
+  assert row["auc_within_class_two_sided"] == pytest.approx(np.mean(folded))
   alone = classes == 4
   few = fields(clean[alone], adversarial[alone], classes[alone])
   assert {key: few[key] for key in few if key != "by_class"} == dict.fromkeys(
@@ -125,11 +125,11 @@ def test_a_class_predicted_on_one_side_only_is_left_out():
 
 def test_perfect_detection_has_an_interval_that_is_not_empty():
   shift = np.array([-9, 9, 9])
-  found = fields(*draw(5, shift))
-  assert found["auc_within_class_two_sided"] == found["auc_within_class_two_sided_high"] == 1
+  row = fields(*draw(5, shift))
+  assert row["auc_within_class_two_sided"] == row["auc_within_class_two_sided_high"] == 1
   count = 3 / np.mean([1 / 30, 1 / 40, 1 / 25])
   low = stats.beta.ppf(0.025, count, 1)
-  assert found["auc_within_class_two_sided_low"] == pytest.approx(low) and 0.95 < low < 0.97
+  assert row["auc_within_class_two_sided_low"] == pytest.approx(low) and 0.95 < low < 0.97
 
 
 def test_patients_count_not_rows():
@@ -142,9 +142,9 @@ def test_patients_count_not_rows():
 
 
 def test_scores_that_are_all_the_same_see_nothing():
-  found = fields(np.zeros(95), np.zeros(95))
-  assert found["auc_within_class_two_sided"] == found["auc_within_class_two_sided_low"] == 0.5
-  assert found["auc_within_class_two_sided_high"] > 0.55
+  row = fields(np.zeros(95), np.zeros(95))
+  assert row["auc_within_class_two_sided"] == row["auc_within_class_two_sided_low"] == 0.5
+  assert row["auc_within_class_two_sided_high"] > 0.55
 
 
 def test_ends_hold_the_figure_and_stay_in_range():

@@ -63,8 +63,8 @@ def test_dilated_and_grouped_kernels_are_left_to_tensorflow():
     layer = types.SimpleNamespace(strides=(1, 1), padding="same", dilation_rate=(dilation,) * 2)
     expected = tf.concat(
       [
-        tf.nn.convolution(part, weights, 1, "SAME", dilations=dilation)
-        for part, weights in zip(
+        tf.nn.convolution(channels, weights, 1, "SAME", dilations=dilation)
+        for channels, weights in zip(
           tf.split(maps, groups, -1), tf.split(kernel, groups, -1), strict=True
         )
       ],

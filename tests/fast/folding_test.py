@@ -50,9 +50,9 @@ def _cut_behind_a_convolution():
   whole = _residual()
   convolution = whole.layers[1]
   assert isinstance(convolution, layers.Conv2D)
-  part = keras.Model(whole.inputs, convolution.output)
+  stem = keras.Model(whole.inputs, convolution.output)
   inputs = keras.Input((12, 12, 3))
-  x = layers.ReLU()(part(inputs))
+  x = layers.ReLU()(stem(inputs))
   return keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x)))
 
 
@@ -89,7 +89,7 @@ def _images(model, count=3):
 def test_folding_changes_neither_outputs_nor_gradients(name):
   model = _MODELS[name]()
   images = tf.constant(_images(model))
-  found = {}
+  results = {}
   for fold in (False, True):
     tapped = TappedModel(model, fold=fold)
 
@@ -103,13 +103,13 @@ def test_folding_changes_neither_outputs_nor_gradients(name):
         )
       return logits, features, tape.gradient(loss, images)
 
-    found[fold] = run()
+    results[fold] = run()
   tf.nest.map_structure(
     lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5),
-    found[False],
-    found[True],
+    results[False],
+    results[True],
   )
-  assert list(found[False][1]) == list(found[True][1])
+  assert list(results[False][1]) == list(results[True][1])
 
 
 def _operations(graph):

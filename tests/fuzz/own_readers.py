@@ -157,9 +157,9 @@ def _store(folder):
   arrays = {"a": np.arange(20.0), "b": np.array("text")}
 
   def read(_):
-    found, _ = Store(folder).arrays("taps", 1, {"of": 1}, lambda: arrays)
-    np.testing.assert_array_equal(found["a"], arrays["a"])
-    assert str(found["b"]) == "text" and len(found) == 2
+    loaded, _ = Store(folder).arrays("taps", 1, {"of": 1}, lambda: arrays)
+    np.testing.assert_array_equal(loaded["a"], arrays["a"])
+    assert str(loaded["b"]) == "text" and len(loaded) == 2
 
   read(folder)
   return Reader(_files(folder), read)
@@ -188,11 +188,11 @@ def _section(folder):
   (folder / "figures" / "x.png").write_bytes(encoded(PIXELS, "png"))
 
   def read(_):
-    found = read_section(folder)
-    for table in found.tables:
+    loaded = read_section(folder)
+    for table in loaded.tables:
       assert all(len(row) == len(table.head) for row in table.rows)
       assert all(isinstance(cell, str) for row in (table.head, *table.rows) for cell in row)
-    texts = [found.title, found.command or "", *found.lead, *found.notes]
+    texts = [loaded.title, loaded.command or "", *loaded.lead, *loaded.notes]
     assert all(isinstance(text, str) for text in texts)
 
   return Reader(list(section_file(section).items()), read)

@@ -67,9 +67,9 @@ def test_imagenet_weights_give_the_features_that_keras_gives(name, module, monke
   source = constructor(include_top=False, weights="imagenet", input_shape=SHAPE, pooling="avg")
   wanted = source(getattr(keras.applications, module).preprocess_input(255 * pixels()))
   model = MODELS[name.lower()](SHAPE, 2, weights="imagenet")
-  found = keras.Model(model.input, model.layers[-2].output)(pixels())
+  actual = keras.Model(model.input, model.layers[-2].output)(pixels())
   assert np.std(wanted) > 0
-  np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(wanted))))
+  np.testing.assert_allclose(actual, wanted, rtol=1e-3, atol=1e-4 * float(np.max(np.abs(wanted))))
 
 
 def test_names_draws_and_dropout_do_not_depend_on_what_was_built_before(tmp_path):

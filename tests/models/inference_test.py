@@ -45,9 +45,9 @@ def test_a_class_without_images_has_no_auc():
 def test_balanced_accuracy_and_confusion_are_scikit_learns():
   rng = np.random.default_rng(3)
   logits, labels = rng.normal(size=(80, 3)), rng.choice(3, 80, p=[0.7, 0.2, 0.1])
-  found, predictions = evaluate(logits, labels), logits.argmax(1)
-  assert np.isclose(found["balanced_accuracy"], balanced_accuracy_score(labels, predictions))
-  assert found["confusion"] == confusion_matrix(labels, predictions).tolist()
+  metrics, predictions = evaluate(logits, labels), logits.argmax(1)
+  assert np.isclose(metrics["balanced_accuracy"], balanced_accuracy_score(labels, predictions))
+  assert metrics["confusion"] == confusion_matrix(labels, predictions).tolist()
 
 
 def test_prediction_does_not_depend_on_the_batches():

@@ -171,12 +171,12 @@ def test_a_training_that_is_not_finite_is_one_line(build, where):
 
 
 @pytest.mark.parametrize(
-  ("labels", "found"),
+  ("labels", "message"),
   [([0, 1], "2 labels for 3 images"), ([0, 1, 2], "0 to 2"), ([-1, 0, 1], "-1 to 1")],
 )
-def test_labels_that_do_not_fit(labels, found):
+def test_labels_that_do_not_fit(labels, message):
   images = np.zeros((3, 16, 16, 1), np.float32)
-  with pytest.raises(InputError, match=found):
+  with pytest.raises(InputError, match=message):
     train(dropout_net(), images, np.array(labels), images, np.zeros(3, int), epochs=1)
 
 
@@ -187,7 +187,7 @@ def test_empty_validation():
 
 
 @pytest.mark.parametrize(
-  ("settings", "found"),
+  ("settings", "message"),
   [
     ({"learning_rate": 0.0}, "learning rate 0,"),
     ({"learning_rate": float("nan")}, "learning rate nan"),
@@ -195,8 +195,8 @@ def test_empty_validation():
     ({"batch_size": 0}, "batches of 0"),
   ],
 )
-def test_numbers_that_are_not_positive(settings, found):
-  with pytest.raises(InputError, match=f"above 0, .*{found}"):
+def test_numbers_that_are_not_positive(settings, message):
+  with pytest.raises(InputError, match=f"above 0, .*{message}"):
     run(dropout_net(), **settings)
 
 

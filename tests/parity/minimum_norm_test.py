@@ -35,7 +35,7 @@ def test_carlini_and_wagner(targeted):
   classes = (labels + 1) % 4 if targeted else labels
   settings = {"steps": 150, "kappa": 0.5, "searches": 6, "first": 0.01, "targeted": targeted}
   made = CWL2(keras_twin()[1], **settings)(images, classes)
-  found = (keras_twin()[1].taps(made).predictions == classes) == targeted
+  our_success = (keras_twin()[1].taps(made).predictions == classes) == targeted
   kinds = foolbox.criteria
   kind = kinds.TargetedMisclassification if targeted else kinds.Misclassification
   peer = foolbox.attacks.L2CarliniWagnerAttack(
@@ -44,7 +44,7 @@ def test_carlini_and_wagner(targeted):
   )  # fmt: skip
   success, theirs = _theirs(peer, images, kind(to_torch(classes)))
   assert success.sum() >= 8
-  assert found[success].all()
+  assert our_success[success].all()
   ours, theirs = lengths(made, images)[success], theirs[success]
   assert np.median(ours) <= 1.05 * np.median(theirs)
   np.testing.assert_allclose(ours, theirs, rtol=0.1)

@@ -16,8 +16,8 @@ def test_objects_are_never_unpickled(tmp_path):
 
 def test_save_arrays_keeps_names_types_and_order(tmp_path):
   save_arrays(tmp_path / "x.npz", {"b/ü": np.float16(1), "a": np.array("text")})
-  found = load_arrays(tmp_path / "x.npz")
-  assert list(found) == ["b/ü", "a"] and found["b/ü"].dtype == np.float16
+  loaded = load_arrays(tmp_path / "x.npz")
+  assert list(loaded) == ["b/ü", "a"] and loaded["b/ü"].dtype == np.float16
   assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 

@@ -84,11 +84,11 @@ def test_kde_attacks_the_density_that_the_detector_scores(world, form):
     wanted.append(np.asarray(term))
     if form == "eq20":
       bandwidth = np.sqrt(0.5 / detector.precisions_[world.train.penultimate][target])
-      own = values[world.train.labels == target].astype(float)
-      density = KernelDensity(bandwidth=bandwidth).fit(own)
-      found = density.score_samples(taps.features[taps.penultimate].astype(float))
-      found += 0.5 * values.shape[1] * np.log(2 * np.pi * bandwidth**2) + np.log(len(own))
-      np.testing.assert_allclose(term, -found, rtol=1e-3, atol=1e-3)
+      rows = values[world.train.labels == target].astype(float)
+      density = KernelDensity(bandwidth=bandwidth).fit(rows)
+      expected = density.score_samples(taps.features[taps.penultimate].astype(float))
+      expected += 0.5 * values.shape[1] * np.log(2 * np.pi * bandwidth**2) + np.log(len(rows))
+      np.testing.assert_allclose(term, -expected, rtol=1e-3, atol=1e-3)
   # Once the target class is predicted, what is lowered is what the detector says.
   scores = np.where(taps.predictions == 0, *wanted)
   np.testing.assert_allclose(scores, detector.score(taps), rtol=1e-5, atol=1e-5)
@@ -124,17 +124,17 @@ def test_guides_are_train_images_of_the_target_class(world, choice):
   for target in (0, 1):
     batch = world.batch(rows, target)
     state = guide.prepare(batch)
-    own = np.flatnonzero(world.train.labels == target)
-    total = np.zeros((40, len(own)))
+    candidates = np.flatnonzero(world.train.labels == target)
+    total = np.zeros((40, len(candidates)))
     chosen = []
     for name in layers:
       values = world.train.features[name].astype(np.float64)
       variance = values.var(0).sum()
-      found = state[name].numpy() + values.mean(0)
-      matches = np.abs(found[:, None] - values[own]).max(2)  # [B, T_c]
+      guides = state[name].numpy() + values.mean(0)
+      matches = np.abs(guides[:, None] - values[candidates]).max(2)  # [B, T_c]
       assert (matches.min(1) < 1e-4).all()
       chosen.append(matches.argmin(1))
-      difference = world.taps.features[name][:, None] - values[own]
+      difference = world.taps.features[name][:, None] - values[candidates]
       total += (difference**2).sum(2) / variance
     np.testing.assert_array_equal(chosen[0], chosen[1])
     term = guide.term(state, batch, world.taps.logits, world.taps.features)

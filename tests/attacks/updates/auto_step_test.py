@@ -80,15 +80,15 @@ def _loss(model, objective, images, targets):
   batch = Batch(images, tf.constant(targets), tf.range(len(images)))
   logits, features = model(tf.constant(images))
   total = 0.0
-  for part in objective.terms:
+  for summand in objective.terms:
     values = []
     for row, target in enumerate(targets):
       one = Batch(images[row : row + 1], tf.constant([target]), tf.constant([row]))
       mine = {name: mean[row : row + 1] for name, mean in features.items()}
-      state = part.prepare(one)
-      term = part.term(state, one, logits[row : row + 1], mine)
-      values.append(float(part.value(term, state, mine)[0]))
-    total = total + part.weight * np.array(values)
+      state = summand.prepare(one)
+      term = summand.term(state, one, logits[row : row + 1], mine)
+      values.append(float(summand.value(term, state, mine)[0]))
+    total = total + summand.weight * np.array(values)
   assert len(batch.ids) == len(total)
   return total
 

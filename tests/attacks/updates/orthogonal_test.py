@@ -50,9 +50,9 @@ def test_each_gradient_is_freed_from_the_other():
   first, second = np.random.default_rng(1).normal(size=(2, 2, 3, 3, 1)).astype(np.float32) * 1e-12
   following, _ = _moved(Orthogonal(), first, second, [False, True])
   pairs = [(first[0], second[0]), (second[1], first[1])]
-  for moved, (own, other) in zip(following, pairs, strict=True):
-    own, other = own.astype(np.float64).ravel(), other.astype(np.float64).ravel()
-    free = own - own @ other / (other @ other) * other
+  for moved, (gradient, other) in zip(following, pairs, strict=True):
+    gradient, other = gradient.astype(np.float64).ravel(), other.astype(np.float64).ravel()
+    free = gradient - gradient @ other / (other @ other) * other
     assert abs(free @ other) < 1e-9 * np.linalg.norm(free) * np.linalg.norm(other)
     np.testing.assert_allclose(moved.ravel(), -0.1 * np.sign(free), rtol=1e-6)
   same, _ = _moved(Orthogonal(), first, np.zeros_like(first), [False, False])

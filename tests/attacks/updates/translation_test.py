@@ -44,10 +44,10 @@ def test_the_kernel_follows_the_plane_and_leaves_depth_alone(shape, monkeypatch)
   expected = gradient.astype(np.float64)
   for axis in (-3, -2):
     expected = ndimage.convolve1d(expected, line / line.sum(), axis, mode="constant")
-  found = _smoothed(TranslationInvariant(), gradient, monkeypatch)
-  np.testing.assert_allclose(found, expected, atol=1e-6)
+  smoothed = _smoothed(TranslationInvariant(), gradient, monkeypatch)
+  np.testing.assert_allclose(smoothed, expected, atol=1e-6)
   along = _smoothed(TranslationInvariant(depth=True), gradient, monkeypatch)
-  assert (np.abs(along - found).max() > 1e-3) == (len(shape) == 4)
+  assert (np.abs(along - smoothed).max() > 1e-3) == (len(shape) == 4)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (6, 7, 8, 1)])

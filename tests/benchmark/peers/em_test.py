@@ -20,22 +20,22 @@ def test_every_fifth_image_is_held_out_and_wide_taps_are_not_fitted_in_full(tmp_
   assert (len(train), len(held_out)) == (80, 20)
   assert not (train[:, None] == held_out).all(2).any()
   assert len(em.Mixtures(job | {"covariance": "diag"})._taps) == 2
-  found = mixtures.run(1)
+  result = mixtures.run(1)
   fitted = ScikitLearn(2, init_params="k-means++", random_state=0).fit(train)
-  assert found["iterations"] == fitted.n_iter_ and found["seconds"] > 0
-  assert found["log_likelihood"] == pytest.approx(fitted.score(held_out))
-  assert found["log_likelihood_narrow"] == found["log_likelihood"]
+  assert result["iterations"] == fitted.n_iter_ and result["seconds"] > 0
+  assert result["log_likelihood"] == pytest.approx(fitted.score(held_out))
+  assert result["log_likelihood_narrow"] == result["log_likelihood"]
 
 
 def test_densities_are_those_of_every_class(tmp_path):
   features = {"0/narrow": drawn(100), "1/narrow": 1 + drawn(100), "0/wide": drawn(100, 257)}
   np.savez(tmp_path / "features.npz", **features)
   job = {"class_features": tmp_path / "features.npz", "components": 2}
-  found = em.Mixtures(job | {"covariance": "low_rank"}).run(1)
+  result = em.Mixtures(job | {"covariance": "low_rank"}).run(1)
   each = {}
   for name, values in features.items():
     held_out = np.arange(100) % 5 == 0
     each[name] = GaussianMixture.fit(values[~held_out], 2).log_prob(values[held_out]).mean()
-  assert found["log_likelihood"] == pytest.approx(sum(each.values()))
-  assert found["log_likelihood_narrow"] == pytest.approx(each["0/narrow"] + each["1/narrow"])
-  assert 0 < found["seconds_narrow"] < found["seconds"]
+  assert result["log_likelihood"] == pytest.approx(sum(each.values()))
+  assert result["log_likelihood_narrow"] == pytest.approx(each["0/narrow"] + each["1/narrow"])
+  assert 0 < result["seconds_narrow"] < result["seconds"]

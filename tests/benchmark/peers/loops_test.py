@@ -22,7 +22,7 @@ def job(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def own(job):
+def library_outputs(job):
   loop = Own(job)
   return loop.logits(), loop.attack(3)
 
@@ -36,7 +36,7 @@ def test_peers_take_the_same_steps(name, request):
   if name == "torch_compile":
     pytest.skip("takes a minute to compile; bin/benchmark checks it")
   job = request.getfixturevalue("job")  # not before it is known to be needed
-  logits, adversarials = request.getfixturevalue("own")
+  logits, adversarials = request.getfixturevalue("library_outputs")
   module = importlib.import_module(f"benchmarks.peers.{contender.module}")
   loop = module.start(job | dict(contender.settings))
   np.testing.assert_allclose(loop.logits(), logits, atol=1e-3)

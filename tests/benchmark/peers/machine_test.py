@@ -13,14 +13,14 @@ def test_rates_have_a_name_each(tmp_path, monkeypatch):
   job = {"network": str(tmp_path / "network.keras"), "batch_size": 3, "sides": (8, 16)}
   machine = rates.Rates(job)
   assert machine.check() == {}
-  found = machine.run(1)
-  assert found.pop("step_gflop") == pytest.approx(3 * step_flops(tiny()) / 1e9)
-  assert set(found) == {
+  result = machine.run(1)
+  assert result.pop("step_gflop") == pytest.approx(3 * step_flops(tiny()) / 1e9)
+  assert set(result) == {
     f"{kind}_{dtype}"
     for kind in ("product_8", "product_16", "convolutions")
     for dtype in ("float32", "bfloat16")
   }
-  assert min(found.values()) > 0
+  assert min(result.values()) > 0
 
 
 def test_a_rate_is_work_by_time(monkeypatch):

@@ -31,5 +31,5 @@ def test_logits_and_taps_are_those_of_keras():
   np.testing.assert_allclose(logits.numpy(), taps.logits, atol=1e-3 * scale)
   assert len(maps) == len(taps.features) - 1 == 48
   for activation, expected in zip(maps, list(taps.features.values())[1:], strict=True):
-    found = activation.mean((2, 3)).numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+    actual = activation.mean((2, 3)).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-3 * np.abs(expected).max())
