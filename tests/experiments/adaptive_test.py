@@ -12,24 +12,24 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("maha", "squeezing"), tuning_images=16)
-  found = shared.run(adaptive, config, ("orthogonal",))
-  rows = {(r["method"], r["detector"]): r for r in found["rows"]}
+  results = shared.run(adaptive, config, ("orthogonal",))
+  rows = {(r["method"], r["detector"]): r for r in results["rows"]}
   assert {method for method, _ in rows} <= set(METHODS)
   assert ("hfc", "maha") in rows and ("orthogonal", "maha") in rows
   assert ("orthogonal", "squeezing") in rows
-  assert {row["first"] for row in found["pairs"]} == {"paper"}
+  assert {row["first"] for row in results["pairs"]} == {"paper"}
   ours = {"hfc", "hfc_typical", "orthogonal"}
-  assert {row["second"] for row in found["pairs"]} == {method for method, _ in rows} - ours
+  assert {row["second"] for row in results["pairs"]} == {method for method, _ in rows} - ours
   for (method, _), row in rows.items():
     assert (row["term_weight"] is None) == (method in ("none", "orthogonal"))
-  named = [text for text in found["warnings"] if "'auto' is left out" in text]
+  named = [text for text in results["warnings"] if "'auto' is left out" in text]
   assert all("At weight 0 it is " in text for text in named)
-  named += [text for text in found["warnings"] if "KDE attacks the detector kd, which is" in text]
+  named += [text for text in results["warnings"] if "KDE attacks the detector kd, which is" in text]
   assert len({method for method, _ in rows}) + len(named) == 8
   # Who knows the detector is below who does not.
   knowing = rows["orthogonal", "maha"]["auc_within_class"]
   assert knowing is None or knowing <= rows["none", "maha"]["auc_within_class"]
-  assert "TMI, Table II" in shared.page(found)
+  assert "TMI, Table II" in shared.page(results)
 
 
 class Copy(Objective):
@@ -66,5 +66,5 @@ def test_rivals_lead_to_the_target_class():
       ids = tf.range(len(clean))
       batch = Batch(images, tf.fill(len(clean), target), ids, tf.constant(0), features)
       values.append(term.term(term.prepare(batch), batch, clean.logits, features))
-    own = np.where(clean.labels == 0, *values)  # clean images of a class are near the class
-    assert own.mean() < np.where(clean.labels == 1, *values).mean(), method
+    of_label = np.where(clean.labels == 0, *values)  # clean images of a class are near the class
+    assert of_label.mean() < np.where(clean.labels == 1, *values).mean(), method

@@ -16,12 +16,12 @@ ITEMS = ["noise", "one step", "budget", "steps", "restarts", "without gradients"
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("maha", "knn", "squeezing"))
-  found = shared.run(checklist, config, queries=20, restarts=2)
-  answers = {each["item"]: each for each in found["checklist"]}
+  results = shared.run(checklist, config, queries=20, restarts=2)
+  answers = {each["item"]: each for each in results["checklist"]}
   assert list(answers) == ITEMS
   assert {each["verdict"] for each in answers.values()} <= {"holds", "does not hold", "undecided"}
   assert all(each["numbers"] for each in answers.values())
-  rows = found["rows"]
+  rows = results["rows"]
   assert {row["item"] for row in rows} == set(ITEMS)
   for item in ITEMS:
     of_item = [row for row in rows if row["item"] == item]
@@ -35,7 +35,7 @@ def test_experiment():
   assert {row["weight_rule"] for row in rows if row["item"] == "steps"} == {None, "paper"}
   assert {row["restarts"] for row in rows if row["item"] == "restarts"} == {2}
   assert not any(row["targeted"] for row in rows if row["item"] in ("untargeted", "noise"))
-  page = shared.page(found)
+  page = shared.page(results)
   assert "Threat model." in page and "8/256 at the most" in page and "Carlini" in page
 
 

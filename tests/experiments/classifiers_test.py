@@ -11,31 +11,31 @@ from tests.experiments import shared
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
   return shared.run(classifiers, shared.config(), ["chest", "fundus"])
 
 
-def test_one_row_a_data_set(found):
-  assert [row["dataset"] for row in found["rows"]] == ["chest", "fundus"]
-  for row in found["rows"]:
+def test_one_row_a_data_set(results):
+  assert [row["dataset"] for row in results["rows"]] == ["chest", "fundus"]
+  for row in results["rows"]:
     assert row["source"] == "synthetic" and row["train"] == 240 and row["test"] == 60
     assert row["auc_low"] <= row["auc"] <= row["auc_high"]
     assert row["lowest_recall"] <= row["accuracy"]
     assert row["auc_paper"] is None  # they trained no such network
 
 
-def test_a_classifier_is_good_where_it_learnt_and_bad_elsewhere(found):
-  chest, fundus = found["rows"]
+def test_a_classifier_is_good_where_it_learnt_and_bad_elsewhere(results):
+  chest, fundus = results["rows"]
   assert chest["accuracy"] > 0.7 and chest["auc"] > 0.7
   assert fundus["accuracy"] < chest["accuracy"] and fundus["auc_low"] < chest["auc_low"]
 
 
-def test_the_page(found):
-  text = shared.page(found)
+def test_the_page(results):
+  text = shared.page(results)
   assert "chest X-rays (papers)" in text and "96.5" in text and "91.4" in text
   assert "fundus images" in text and "synthetic" in text and 'src="data:image/png' in text
   assert "model.keras" in text and "may have been trained on AdvTest" in text
-  assert json.loads(pathlib.Path(found["config"]["out"], "results.json").read_text()) == found
+  assert json.loads(pathlib.Path(results["config"]["out"], "results.json").read_text()) == results
 
 
 def test_brain_stands_in_the_papers_lines():

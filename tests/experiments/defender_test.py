@@ -47,21 +47,21 @@ def test_worst_case_counts_an_image_as_caught_only_if_all_its_attacks_are():
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha"))
-  found = shared.run(defender, config)
-  rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in found["rows"]}
+  results = shared.run(defender, config)
+  rows = {(r["learnt_from"], r["weight_rule"], r["detector"]): r for r in results["rows"]}
   assert {key[0] for key in rows} == {"plain", "mode", "typical", "mixture"}
   assert {key[1] for key in rows} >= {None, "mode paper", "typical weight 1"}
-  assert {(r["weight_rule"], r["aim"]) for r in found["rows"]} == {
+  assert {(r["weight_rule"], r["aim"]) for r in results["rows"]} == {
     (None, None), ("mode paper", "mode"), ("typical weight 1", "typical"),
   }  # fmt: skip
   # The images are the same, the detectors are not.
-  own = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "mode")]
-  assert own[0]["adv_acc"] == own[1]["adv_acc"] and own[0]["auc"] != own[1]["auc"]
-  worst = {(r["learnt_from"], r["detector"]): r for r in found["worst_case"]}
+  pair = [rows[lesson, "mode paper", "maha"] for lesson in ("plain", "mode")]
+  assert pair[0]["adv_acc"] == pair[1]["adv_acc"] and pair[0]["auc"] != pair[1]["auc"]
+  worst = {(r["learnt_from"], r["detector"]): r for r in results["worst_case"]}
   for (lesson, detector), row in worst.items():
     each = [r["tpr_at_90_tnr"] for k, r in rows.items() if (k[0], k[2]) == (lesson, detector)]
     assert row["tpr_at_90_tnr"] <= max(each)
-  page = shared.page(found)
+  page = shared.page(results)
   assert "Worst case over all attacks" in page and "HFC typical, weight 1" in page
 
 
@@ -71,12 +71,12 @@ def test_aims_without_an_attack_are_left_out(monkeypatch, left):
   monkeypatch.setattr(
     hfc_weight, "hfc_attacks", lambda *args, aim: hfc_attacks(*args, aim=aim) if aim in left else {}
   )
-  found = shared.run(defender, shared.config(hfc_weights=("1",), detectors=("kd",)))
-  assert {r["weight_rule"] for r in found["rows"]} == {None, *(f"{aim} paper" for aim in left)}
-  assert {r["learnt_from"] for r in found["worst_case"]} == (
+  results = shared.run(defender, shared.config(hfc_weights=("1",), detectors=("kd",)))
+  assert {r["weight_rule"] for r in results["rows"]} == {None, *(f"{aim} paper" for aim in left)}
+  assert {r["learnt_from"] for r in results["worst_case"]} == (
     {"plain", *left, "mixture"} if left else {"plain"}
   )
-  assert ("HFC reached no target" in shared.page(found)) == (not left)
+  assert ("HFC reached no target" in shared.page(results)) == (not left)
 
 
 def row(detector, area, rule=None, *, adv_acc=0.9, lesson="plain"):

@@ -52,8 +52,8 @@ def test_results_have_the_documented_form(finished):
   for row in results["rows"]:
     assert set(row) >= set(ROW_NAMES.split())
     assert row["steps"] == 3 and row["step_size_256"] == pytest.approx(16 / 3)
-  arms = {(row["hfc"], row["weight_rule"]) for row in results["rows"]}
-  assert arms == {(False, None), (True, "paper"), (True, "balanced")}
+  forms = {(row["hfc"], row["weight_rule"]) for row in results["rows"]}
+  assert forms == {(False, None), (True, "paper"), (True, "balanced")}
   energies = results["energies"]["bim"]
   assert {"clean", "attack"} <= set(energies) <= {"clean", "attack", "paper", "balanced"}
   assert all(value > 0 for layers in energies.values() for value in layers.values())
@@ -105,10 +105,10 @@ def test_other_pages_find_a_section_with_its_pictures(finished):
 
 def test_train_and_both_parts_of_test_do_not_overlap(finished):
   split = json.loads((finished[0] / "split.json").read_text())
-  parts = [set(split[part]) for part in ("train", "adv_train", "adv_test")]
-  for index, part in enumerate(parts):
-    assert part and not any(part & other for other in parts[index + 1 :])
-  assert parts[1] | parts[2] <= set(split["test"])
+  subsets = [set(split[subset]) for subset in ("train", "adv_train", "adv_test")]
+  for index, subset in enumerate(subsets):
+    assert subset and not any(subset & other for other in subsets[index + 1 :])
+  assert subsets[1] | subsets[2] <= set(split["test"])
 
 
 def test_a_rerun_reads_what_is_there_and_gives_the_same_rows(finished):

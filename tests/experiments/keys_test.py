@@ -84,7 +84,7 @@ def test_decoded_images(tmp_path, versions):
   paths = [tmp_path / "a.png", tmp_path / "b.png"]
   for path in paths:
     path.write_bytes(path.name.encode())
-  found = [
+  all_keys = [
     cache_key(paths, [64, None]),
     cache_key(paths, [32, None]),
     cache_key(paths, [64, 1]),
@@ -92,10 +92,10 @@ def test_decoded_images(tmp_path, versions):
     cache_key(paths[:1], [64, None]),
   ]
   paths[1].write_bytes(b"other")
-  found.append(cache_key(paths, [64, None]))
+  all_keys.append(cache_key(paths, [64, None]))
   versions("decoded")
-  found.append(cache_key(paths, [64, None]))
-  assert len(set(found)) == len(found)
+  all_keys.append(cache_key(paths, [64, None]))
+  assert len(set(all_keys)) == len(all_keys)
 
 
 CHANGED = {
@@ -125,17 +125,17 @@ def test_what_reproduce_has_finished(tmp_path, versions):
     (task,) = reproduce.plan(config, ["stress_test"], natural, typed=CHANGED)
     return task.key
 
-  found = [key(), *(key(**{name: value}) for name, value in CHANGED.items())]
+  all_keys = [key(), *(key(**{name: value}) for name, value in CHANGED.items())]
   folder, file = tmp_path / "data", tmp_path / "mine.keras"
   folder.mkdir()
   for content in (b"1", b"2"):
     (folder / "x.png").write_bytes(content)
     file.write_bytes(content)
-    found.append(key(data_dir=str(folder)))
-    found.append(key(natural=Natural(str(folder))))
+    all_keys.append(key(data_dir=str(folder)))
+    all_keys.append(key(natural=Natural(str(folder))))
     files = ("split", "model_path", "weights", "labels", "groups")
-    found += [key(**{name: str(file)}) for name in files]
-  assert len(set(found)) == len(found)
-  assert key() == found[0]
+    all_keys += [key(**{name: str(file)}) for name in files]
+  assert len(set(all_keys)) == len(all_keys)
+  assert key() == all_keys[0]
   versions("taps")
-  assert key() not in found
+  assert key() not in all_keys

@@ -13,17 +13,17 @@ from tests.experiments import shared
 
 def test_experiment():
   config = shared.config(hfc_weights=("1",), detectors=("kd", "maha", "svm"))
-  found = shared.run(layers, config)
-  rows = found["rows"]
-  assert any("SVM has no scores of single layers" in text for text in found["warnings"])
+  results = shared.run(layers, config)
+  rows = results["rows"]
+  assert any("SVM has no scores of single layers" in text for text in results["warnings"])
   for name in ("kd", "maha"):
     for hfc in (False, True):
-      own = [r for r in rows if (r["detector"], r["hfc"]) == (name, hfc)]
-      assert [r["layer"] for r in own] == list(range(1, 10))
-      assert len({r["layer_name"] for r in own}) == 9
-      assert len({r["auc"] for r in own}) > 1  # each layer stands alone
-      assert own[0]["channels"] == 8 and own[-1]["channels"] == 16
-  page = shared.page(found)
+      by_layer = [r for r in rows if (r["detector"], r["hfc"]) == (name, hfc)]
+      assert [r["layer"] for r in by_layer] == list(range(1, 10))
+      assert len({r["layer_name"] for r in by_layer}) == 9
+      assert len({r["auc"] for r in by_layer}) > 1  # each layer stands alone
+      assert by_layer[0]["channels"] == 8 and by_layer[-1]["channels"] == 16
+  page = shared.page(results)
   assert f"({100 * rows[0]['auc']:.1f})" in page and "Detection by layer, pooled" in page
   assert "Detection by layer" in page and "synthetic" in page
 

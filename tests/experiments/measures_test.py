@@ -6,7 +6,7 @@ from hfc_tf.experiments import measures
 from hfc_tf.taps import Taps
 
 
-def case(classes, seed=0, scale=1.0, count=6, width=7):
+def random_inputs(classes, seed=0, scale=1.0, count=6, width=7):
   rng = np.random.default_rng(seed)
   z = scale * rng.uniform(0, 1, (count, width))
   kernel, bias = rng.normal(size=(width, classes)), rng.normal(size=classes)
@@ -20,7 +20,7 @@ def loss(z, kernel, bias, targets):
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_gradients_equal_central_differences(classes):
-  z, *rest = case(classes)
+  z, *rest = random_inputs(classes)
   numeric = np.empty_like(z)
   for i in range(z.shape[1]):
     step = np.zeros_like(z)
@@ -31,7 +31,7 @@ def test_gradients_equal_central_differences(classes):
 
 
 def test_two_classes_are_equation_8():
-  z, kernel, bias, targets = case(2)
+  z, kernel, bias, targets = random_inputs(2)
   logits = z @ kernel + bias
   p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
   c = targets
@@ -41,30 +41,30 @@ def test_two_classes_are_equation_8():
 
 def test_theorem_1_every_sign_is_that_of_the_weights():
   for seed in range(20):
-    z, kernel, bias, c = case(2, seed, scale=30.0)
+    z, kernel, bias, c = random_inputs(2, seed, scale=30.0)
     sign = np.sign(measures.automatic_gradient(z, kernel, bias, c))
     assert (sign == np.sign(kernel.T[1 - c] - kernel.T[c])).all()
 
 
 def test_theorem_2_consistent_channels_stay_negative():
-  found = 0
+  mixed = 0
   for seed in range(20):
-    z, kernel, bias, c = case(4, seed, scale=30.0)
+    z, kernel, bias, c = random_inputs(4, seed, scale=30.0)
     chosen = measures.consistent(kernel, c)
     assert (chosen == (kernel.T[c] == kernel.max(1))).all()
     gradient = measures.automatic_gradient(z, kernel, bias, c)
     assert (gradient[chosen] < 0).all()
-    found += (gradient[~chosen] < 0).any() and (gradient[~chosen] > 0).any()
-  assert found > 10  # elsewhere signs are mixed
+    mixed += (gradient[~chosen] < 0).any() and (gradient[~chosen] > 0).any()
+  assert mixed > 10  # elsewhere signs are mixed
 
 
 def test_four_classes_tell_consistent_channels_from_others():
-  kernel, bias, c = *case(4)[1:3], case(4)[3]
-  path = [case(4, step, scale=9.0)[0] for step in range(5)]
+  kernel, bias, c = *random_inputs(4)[1:3], random_inputs(4)[3]
+  path = [random_inputs(4, step, scale=9.0)[0] for step in range(5)]
   chosen = measures.consistent(kernel, c)
-  found = measures.gradient_path(path, kernel, bias, c, chosen)
-  assert all(same == 1.0 and error < 1e-14 for error, same, _ in found)
-  elsewhere = [other for _, _, other in found]
+  steps = measures.gradient_path(path, kernel, bias, c, chosen)
+  assert all(same == 1.0 and error < 1e-14 for error, same, _ in steps)
+  elsewhere = [other for _, _, other in steps]
   assert elsewhere[0] == 1.0 and elsewhere[-1] < 1.0 and elsewhere == sorted(elsewhere)[::-1]
 
 
@@ -100,17 +100,17 @@ def taps(rng, count=120, width=6):
 def test_score_is_the_form_of_the_likeliest_component_of_the_predicted_class():
   train = taps(np.random.default_rng(0))
   density = HierarchicalDensity(3, seed=1).fit(train)
-  found = measures.hfc_score(density, train)
+  scores = measures.hfc_score(density, train)
   for row in range(0, len(train), 7):
     mixture = density.mixtures_["last"][train.predictions[row]].distribution
     x = train.features["last"][row].astype(np.float64)
-    parts = mixture.components_distribution
-    joint = np.log(mixture.mixture_distribution.probs_parameter()) + parts.log_prob(x)
+    components = mixture.components_distribution
+    joint = np.log(mixture.mixture_distribution.probs_parameter()) + components.log_prob(x)
     chosen = int(np.argmax(joint))
-    offset = x - parts.mean().numpy()[chosen]
-    covariance = parts.covariance().numpy()[chosen]
+    offset = x - components.mean().numpy()[chosen]
+    covariance = components.covariance().numpy()[chosen]
     expected = offset @ np.linalg.solve(covariance, offset)
-    assert found[row] == pytest.approx(expected, rel=1e-3)
+    assert scores[row] == pytest.approx(expected, rel=1e-3)
 
 
 def test_score_follows_the_prediction_and_not_the_label():
@@ -137,8 +137,8 @@ def test_separability_of_like_and_unlike():
 def test_what_lies_too_close_shows_in_the_distance():
   normal = np.random.default_rng(0).normal(size=(400, 5))
   hidden = 0.1 * np.random.default_rng(1).normal(size=(400, 5))
-  found = measures.separability(normal, hidden, 0)
-  assert found.distance < 1 and found.neighbours > 0.8
+  separation = measures.separability(normal, hidden, 0)
+  assert separation.distance < 1 and separation.neighbours > 0.8
 
 
 def test_separability_takes_equal_sides():

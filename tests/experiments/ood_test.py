@@ -13,28 +13,28 @@ def test_published_table():
 
 
 def test_experiment():
-  found = shared.run(ood, shared.config(), [("tiny", 1), ("large", 3)], draws=2)
-  tiny, large = found["rows"]
+  results = shared.run(ood, shared.config(), [("tiny", 1), ("large", 3)], draws=2)
+  tiny, large = results["rows"]
   assert (tiny["size"], tiny["count"], tiny["auc_paper"]) == ("tiny", 1, None)
   assert large["auc_paper"] == pytest.approx(0.997)
   for row in (tiny, large):
     assert row["n_lesions"] == round((1 - row["false_rate"]) * 2 * row["n_clean"])
     assert row["auc_low"] <= row["auc"] <= row["auc_high"]
   assert large["auc"] > tiny["auc"]
-  layers = {row["layer"] for row in found["by_layer"]}
-  assert len(layers) > 2 and len(found["by_layer"]) == 2 * len(layers)
-  last = [row for row in found["by_layer"] if row["layer"] == tiny["layer"]]
+  layers = {row["layer"] for row in results["by_layer"]}
+  assert len(layers) > 2 and len(results["by_layer"]) == 2 * len(layers)
+  last = [row for row in results["by_layer"] if row["layer"] == tiny["layer"]]
   assert [row["auc"] for row in last] == [tiny["auc"], large["auc"]]
-  assert found["steps"] == []  # one size and number each time: nothing to compare
-  assert any(line["numbers"] for line in claims.verdicts({"ood": found}))
+  assert results["steps"] == []  # one size and number each time: nothing to compare
+  assert any(line["numbers"] for line in claims.verdicts({"ood": results}))
   again = shared.run(ood, shared.config(), [("tiny", 1), ("large", 3)], draws=2)
-  assert again["rows"] == found["rows"]
-  assert shared.page(found).count('src="data:image/png') == 2
+  assert again["rows"] == results["rows"]
+  assert shared.page(results).count('src="data:image/png') == 2
 
 
 def test_more_and_larger_lesions_are_compared_patient_by_patient():
-  found = shared.run(ood, shared.config(), [("tiny", 1), ("tiny", 4), ("large", 4)], draws=2)
-  steps = {(row["first"], row["second"]): row for row in found["steps"]}
+  results = shared.run(ood, shared.config(), [("tiny", 1), ("tiny", 4), ("large", 4)], draws=2)
+  steps = {(row["first"], row["second"]): row for row in results["steps"]}
   assert list(steps) == [("1 tiny", "4 tiny"), ("4 tiny", "4 large")]
   for row in steps.values():
     assert 0 <= row["higher"] <= 1 and row["higher_low"] <= row["higher"] <= row["higher_high"]

@@ -16,15 +16,15 @@ EXACT = ("auc", "adv_acc", "auc_within_class", "n_adversarial")
 
 
 @pytest.fixture(scope="module")
-def found():
+def results():
   config = shared.config(attacks=ATTACKS, detectors=DETECTORS, hfc=True, hfc_weights=("balanced",))
   return shared.run(detection, config)
 
 
-def test_rows_carry_the_whole_text_and_identities_hold(found):
+def test_rows_carry_the_whole_text_and_identities_hold(results):
   rows = {
     (row["attack"], row["detector"]): row
-    for row in found["rows"]
+    for row in results["rows"]
     if row["population"] == "successful" and not row["hfc"]
   }
   assert set(rows) == {(attack, detector) for attack in ATTACKS for detector in DETECTORS}
@@ -33,14 +33,14 @@ def test_rows_carry_the_whole_text_and_identities_hold(found):
     assert [plain[name] for name in EXACT] == [same[name] for name in EXACT]
   auc = [rows["bim", detector]["auc"] for detector in DETECTORS]
   assert auc[0] != auc[1]
-  assert {row["attack"] for row in found["rows"] if row["hfc"]} == set(ATTACKS)  # balanced too
+  assert {row["attack"] for row in results["rows"] if row["hfc"]} == set(ATTACKS)  # balanced too
 
 
-def test_pages_figures_and_the_command_say_it(found):
-  page = shared.page(found)
+def test_pages_figures_and_the_command_say_it(results):
+  page = shared.page(results)
   for label in ("MIM(decay=0)", "TIM(kernel=3,reach=2)", "KD(form=eq20)", "MAHA(mean=single)"):
     assert label in page
-  assert "--attack=bim,mim(decay=0),tim(kernel=3,reach=2)" in command(found)
+  assert "--attack=bim,mim(decay=0),tim(kernel=3,reach=2)" in command(results)
 
 
 def test_full_covariances_are_the_densitys_of_the_study():

@@ -51,8 +51,8 @@ def picked(rows, **wanted):
 def test_experiment(thin_models, tmp_path):
   settings = config(tmp_path)
   budgets = {"budgets_256": [16.0, 4.0], "transfer_256": [16.0]}
-  found = shared.run(pretraining, settings, 2, **budgets)
-  rows = found["rows"]
+  results = shared.run(pretraining, settings, 2, **budgets)
+  rows = results["rows"]
   # All are attacked on the same images, which all get right.
   drawn = data.load("npz", settings.data_dir, SIDE, 0)
   split = json.loads((tmp_path / "out" / "split.json").read_text())
@@ -78,7 +78,7 @@ def test_experiment(thin_models, tmp_path):
     model.taps(drawn.images(np.array(test), 3)).predictions == drawn.labels[test]
     for model in models.values()
   ]
-  assert found["right_by_all"] == np.all(right, 0).sum() and set(attacked) <= set(
+  assert results["right_by_all"] == np.all(right, 0).sum() and set(attacked) <= set(
     np.array(test)[np.all(right, 0)]
   )
   for (start, seed), correct in zip(models, right, strict=True):
@@ -115,15 +115,15 @@ def test_experiment(thin_models, tmp_path):
       for measure in ("auc", "smallest_eps_256", "stress_ratio", "auc_within_class_two_sided"):
         assert (start, seed, measure) in measured
   # The rule compares the same figures.
-  for each in picked(found["starts"], measure="adv_acc"):
+  for each in picked(results["starts"], measure="adv_acc"):
     values = [row["value"] for row in picked(
       rows, start="scratch", measure="adv_acc", eps_256=each["eps_256"]
     )]  # fmt: skip
     assert each["scratch"]["mean"] == pytest.approx(np.mean(values))
     assert each["scratch"]["low"] <= min(values) and each["differ"] in (True, False, None)
-  page = shared.page(found)
+  page = shared.page(results)
   assert "from start and from scratch" in page and "a twin of the same start" in page
-  assert f"all classifiers get {found['right_by_all']} of {len(test)} Test images right" in page
+  assert f"all classifiers get {results['right_by_all']} of {len(test)} Test images right" in page
   # What was trained for the experiment is what was loaded here.
   assert len(list((tmp_path / "out" / "artefacts" / "classifier").iterdir())) == len(models)
 

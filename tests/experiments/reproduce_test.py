@@ -22,8 +22,8 @@ SMALL = {"attacks": ("bim",), "hfc_weights": ("1",), "detectors": ("maha",)}
 def small(monkeypatch, tmp_path):
   """The configuration, and experiments whose defaults take no longer than need be."""
   for name in ("layers", "components", "detection"):
-    own = {**EXPERIMENTS[name].defaults, **SMALL}
-    monkeypatch.setitem(EXPERIMENTS, name, EXPERIMENTS[name]._replace(defaults=own))
+    defaults = {**EXPERIMENTS[name].defaults, **SMALL}
+    monkeypatch.setitem(EXPERIMENTS, name, EXPERIMENTS[name]._replace(defaults=defaults))
   return shared.config(out=str(tmp_path))
 
 
@@ -153,11 +153,11 @@ def test_one_page_of_two_data_sets(monkeypatch, tmp_path):
 
   monkeypatch.setattr(reproduce.Task, "run", made)
   config = Config(out=str(tmp_path / "out"))
-  found = reproduce.run(config, write, ["layers"], datasets=["chest", f"fundus={real}"])
-  assert found["experiments"] == {"chest/layers": "made", "fundus/layers": "made"}
-  assert found["data"] == {"name": "chest, fundus", "source": "mixed"}
-  assert "drawn by a program: chest/layers." in found["warnings"][0]
-  assert {line["images"] for line in found["rows"]} == {"chest", "fundus"}
+  results = reproduce.run(config, write, ["layers"], datasets=["chest", f"fundus={real}"])
+  assert results["experiments"] == {"chest/layers": "made", "fundus/layers": "made"}
+  assert results["data"] == {"name": "chest, fundus", "source": "mixed"}
+  assert "drawn by a program: chest/layers." in results["warnings"][0]
+  assert {line["images"] for line in results["rows"]} == {"chest", "fundus"}
   page = (tmp_path / "out" / "report.html").read_text()
   assert "chest: Detection by layer" in page and "fundus: Detection by layer" in page
   # Each section with the command that makes it; what is drawn says so, what is not does not.
@@ -179,23 +179,23 @@ def test_attacks_that_fit_the_time_are_made(small, monkeypatch, caplog):
   made = []
   monkeypatch.setattr(reproduce.Task, "run", lambda self, write: made.append(self.config.attacks))
   monkeypatch.setattr(reproduce, "_result", lambda config, tasks, state: dict(state))
-  found = reproduce.run(small, lambda result: result, ["detection"], budget_minutes=12)
+  states = reproduce.run(small, lambda result: result, ["detection"], budget_minutes=12)
   assert made == [("bim",)] and "there is time for BIM alone" in caplog.text
-  assert found["detection"] == "made, with BIM alone: no time for the papers' other attacks"
+  assert states["detection"] == "made, with BIM alone: no time for the papers' other attacks"
 
 
 def test_time_that_is_not_there(small):
-  found = reproduce.run(small, write, ["layers", "components"], budget_minutes=0.0)
-  assert all(words.startswith("left out") for words in found["experiments"].values())
-  assert {row["verdict"] for row in found["rows"]} == {"not tested"}
+  results = reproduce.run(small, write, ["layers", "components"], budget_minutes=0.0)
+  assert all(state.startswith("left out") for state in results["experiments"].values())
+  assert {row["verdict"] for row in results["rows"]} == {"not tested"}
 
 
 def test_a_failure_is_told_and_the_rest_goes_on(small, monkeypatch):
-  own = {**EXPERIMENTS["layers"].defaults, "detectors": ("svm",)}
-  monkeypatch.setitem(EXPERIMENTS, "layers", EXPERIMENTS["layers"]._replace(defaults=own))
-  found = reproduce.run(small, write, ["layers", "detection"])
-  assert found["experiments"]["layers"].startswith("failed: expected a detector with scores")
-  assert found["experiments"]["detection"] == "made"
+  defaults = {**EXPERIMENTS["layers"].defaults, "detectors": ("svm",)}
+  monkeypatch.setitem(EXPERIMENTS, "layers", EXPERIMENTS["layers"]._replace(defaults=defaults))
+  results = reproduce.run(small, write, ["layers", "detection"])
+  assert results["experiments"]["layers"].startswith("failed: expected a detector with scores")
+  assert results["experiments"]["detection"] == "made"
 
 
 def test_a_fault_is_raised_when_all_else_is_made(small, monkeypatch):

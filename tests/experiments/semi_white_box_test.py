@@ -16,24 +16,24 @@ def test_experiment(thin_models, tmp_path):
   config = shared.config(
     hfc_weights=("1",), detectors=("kd", "maha"), epochs=4, out=str(tmp_path)
   )  # fmt: skip
-  found = shared.run(semi_white_box, config)
-  rows = {(r["substitute"], r["hfc"], r["detector"]): r for r in found["rows"]}
-  assert len(rows) == len(found["rows"]) == 2 * 2 * 2
-  own, other = rows[None, False, "kd"], rows["small_resnet", False, "kd"]
+  results = shared.run(semi_white_box, config)
+  rows = {(r["substitute"], r["hfc"], r["detector"]): r for r in results["rows"]}
+  assert len(rows) == len(results["rows"]) == 2 * 2 * 2
+  white_box, other = rows[None, False, "kd"], rows["small_resnet", False, "kd"]
   # Whoever knows the victim does better, on the same images.
-  assert own["adv_acc"] > other["adv_acc"] and own["n_clean"] == other["n_clean"]
+  assert white_box["adv_acc"] > other["adv_acc"] and white_box["n_clean"] == other["n_clean"]
   of_class = zip(*(rows["small_resnet", hfc, "kd"]["by_class"] for hfc in (False, True)),
                  strict=True)  # fmt: skip
   judged = any(not (one["left_out"] or other["left_out"]) for one, other in of_class)
-  pairs = [(r["substitute"], r["first"]) for r in found["pairs"]]
+  pairs = [(r["substitute"], r["first"]) for r in results["pairs"]]
   assert pairs == [("small_resnet", "paper")] * judged
-  page = shared.page(found)
+  page = shared.page(results)
   assert "made on a small ResNet trained apart from random weights, without HFC" in page
   assert "TMI, Table IV" in page
   # The substitute has a classifier and a density of its own; Train is the victim's.
-  kept = tmp_path / "artefacts"
-  assert len(list((kept / "classifier").iterdir())) == 1
-  assert len(list((kept / "density").iterdir())) == 2
+  artefacts = tmp_path / "artefacts"
+  assert len(list((artefacts / "classifier").iterdir())) == 1
+  assert len(list((artefacts / "density").iterdir())) == 2
   splits = [json.loads(path.read_text()) for path in tmp_path.rglob("split.json")]
   assert len(splits) == 2 and splits[0]["train"] == splits[1]["train"]
   assert not set(splits[0]["train"]) & set(splits[1]["test"])
@@ -76,7 +76,7 @@ def test_a_substitute_learns_through_the_victims_preprocessing(
 
   monkeypatch.setattr(Study, "beside", noted)
   config = of_drawn(tmp_path, model_path=str(tmp_path / "mine.keras"), preprocessing="caffe")
-  found = shared.run(semi_white_box, config, ["small_resnet"])
+  results = shared.run(semi_white_box, config, ["small_resnet"])
   # What the substitute says of images in [0, 1] is what its network says of prepared ones.
   (substitute,) = studies
   some = substitute.images("adv_test")[:8]
@@ -84,7 +84,7 @@ def test_a_substitute_learns_through_the_victims_preprocessing(
   network = keras.models.load_model(path)
   logits = network.predict(prepared(np.broadcast_to(some, (8, 16, 16, 3))), verbose=0)
   assert abs(substitute.victim.model.taps(some).logits - logits).max() < 1e-3
-  starts = {row["substitute"]: row["start"] for row in found["rows"]}
+  starts = {row["substitute"]: row["start"] for row in results["rows"]}
   assert starts == {None: "unknown", "small_resnet": None}
 
 
@@ -98,10 +98,10 @@ def test_a_substitute_may_have_other_channels_than_the_victim(thin_models, tmp_p
   training.train(model, images, labels, images, labels, epochs=4, batch_size=16)
   model.save(tmp_path / "mine.keras")
   config = of_drawn(tmp_path, model_path=str(tmp_path / "mine.keras"))
-  found = shared.run(semi_white_box, config, ["small_resnet"])
-  assert {row["substitute"] for row in found["rows"]} == {None, "small_resnet"}
+  results = shared.run(semi_white_box, config, ["small_resnet"])
+  assert {row["substitute"] for row in results["rows"]} == {None, "small_resnet"}
   # Copied channels never differ, and one channel has nothing to differ from.
-  assert {row["auc"] for row in found["sanity"]} == {0.5 if theirs == 3 else None}
+  assert {row["auc"] for row in results["sanity"]} == {0.5 if theirs == 3 else None}
 
 
 def test_substitutes_share_the_start_and_have_none(thin_models, tmp_path):
@@ -109,8 +109,8 @@ def test_substitutes_share_the_start_and_have_none(thin_models, tmp_path):
   drawn(tmp_path, 1)
   MODELS["small_resnet"]((16, 16, 1), 2, seed=9).save_weights(start)
   config = of_drawn(tmp_path, model="small_resnet", weights=start)
-  found = shared.run(semi_white_box, config)
-  rows = {(row["substitute"], row["start"]) for row in found["rows"]}
+  results = shared.run(semi_white_box, config)
+  rows = {(row["substitute"], row["start"]) for row in results["rows"]}
   assert rows == {(None, start), ("small_resnet", start), ("small_resnet", None)}
-  assert "trained apart from start.weights.h5" in shared.page(found)
-  assert found["papers_setting"]["holds"][-1] == "start from start.weights.h5"
+  assert "trained apart from start.weights.h5" in shared.page(results)
+  assert results["papers_setting"]["holds"][-1] == "start from start.weights.h5"

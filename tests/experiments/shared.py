@@ -43,13 +43,13 @@ def config(**changes):
 
 def run(experiment, *args, **options):
   """What results.json holds of an experiment, whose files are written and tables whole."""
-  found = write(experiment.run(*args, **options))
-  section = json.loads(pathlib.Path(found["config"]["out"], "section.json").read_text())
+  results = write(experiment.run(*args, **options))
+  section = json.loads(pathlib.Path(results["config"]["out"], "section.json").read_text())
   for table in section["tables"]:
     assert {len(row) for row in table["rows"]} <= {len(table["head"])}, table["caption"]
-  return found
+  return results
 
 
-def page(found):
+def page(results):
   """The report that belongs to results."""
-  return pathlib.Path(found["config"]["out"], "report.html").read_text()
+  return pathlib.Path(results["config"]["out"], "report.html").read_text()

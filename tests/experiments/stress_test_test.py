@@ -26,8 +26,8 @@ def natural(tmp_path):
 
 def test_experiment_on_both_domains(thin_models, natural):
   other = Natural(str(natural), "npz", image_size=16, epochs=4)
-  found = shared.run(stress_test, shared.config(), images=8, iterations=4, natural=other)
-  rows = found["rows"]
+  results = shared.run(stress_test, shared.config(), images=8, iterations=4, natural=other)
+  rows = results["rows"]
   assert {r["domain"] for r in rows} == {"medical", "natural"}
   miccai = by_place(rows, paper="MICCAI 2021, Table 1", domain="medical", direction="up")
   assert [r["layer_number"] for r in miccai] == [7, 8, 9]
@@ -39,7 +39,7 @@ def test_experiment_on_both_domains(thin_models, natural):
     assert moved > 0 if row["direction"] == "up" else moved < 0
     assert row["ratio"] == pytest.approx(abs(moved) / row["mean_before"])
     assert row["n_images"] == 8
-  text = shared.page(found)
+  text = shared.page(results)
   assert "not tested" not in text.lower() and "drawn by a program; the natural" in text
   assert "0.0475" in text  # MICCAI's own figure stands beside
 
@@ -75,10 +75,10 @@ def test_a_natural_classifier_of_the_users_own(natural, tmp_path):
   model.set_weights([np.eye(3)[None, None], np.zeros(3), *dense])
   model.save(tmp_path / "natural.keras")
   other = Natural(str(natural), "npz", image_size=16, model_path=str(tmp_path / "natural.keras"))
-  found = shared.run(stress_test, shared.config(), images=8, iterations=2, natural=other)
-  told = found["classifier"]["natural"]
-  assert told["name"] == other.model_path and told["accuracy"] == 1.0
-  assert {r["layer"] for r in by_place(found["rows"], domain="natural")} == {"seen"}
+  results = shared.run(stress_test, shared.config(), images=8, iterations=2, natural=other)
+  classifier = results["classifier"]["natural"]
+  assert classifier["name"] == other.model_path and classifier["accuracy"] == 1.0
+  assert {r["layer"] for r in by_place(results["rows"], domain="natural")} == {"seen"}
   assert other.flags() == {
     "natural_dir": str(natural), "natural_dataset": "npz", "natural_images": 20000,
     "natural_size": 16, "natural_model_path": other.model_path, "natural_preprocessing": "auto",
@@ -87,9 +87,9 @@ def test_a_natural_classifier_of_the_users_own(natural, tmp_path):
 
 def test_without_natural_images_it_says_so():
   config = shared.config(step_size_256=4.0)
-  found = shared.run(stress_test, config, ["9"], images=8, iterations=0)
-  assert {r["layer_number"] for r in found["rows"]} == {9}
+  results = shared.run(stress_test, config, ["9"], images=8, iterations=0)
+  assert {r["layer_number"] for r in results["rows"]} == {9}
   # Without a number of iterations the general rule 2 eps / step counts them.
-  assert {(r["eps_256"], r["steps"]) for r in found["rows"]} == {(8.0, 4), (1.0, 10)}
-  assert {r["step_size_256"] for r in found["rows"] if r["eps_256"] == 8} == {4.0}
-  assert "Natural images were not tested" in shared.page(found)
+  assert {(r["eps_256"], r["steps"]) for r in results["rows"]} == {(8.0, 4), (1.0, 10)}
+  assert {r["step_size_256"] for r in results["rows"] if r["eps_256"] == 8} == {4.0}
+  assert "Natural images were not tested" in shared.page(results)

@@ -50,10 +50,10 @@ def test_experiment(thin_models, monkeypatch, tmp_path):
   (tmp_path / "split.json").write_text(json.dumps(given))
   np.savez(tmp_path / "flat.npz", images=cubes[:, 4].astype(np.uint8), labels=labels)
   config = dataclasses.replace(config, split=str(tmp_path / "split.json"))
-  found = shared.run(
+  results = shared.run(
     volumes, config, [12.0, 24.0], [f"npz:8={tmp_path / 'flat.npz'}"], "small_resnet"
   )
-  points = {(p["form"], p["eps_256"]): p for p in found["success"]}
+  points = {(p["form"], p["eps_256"]): p for p in results["success"]}
   forms = ("volumes", "slices", "halved", "npz")
   assert set(points) == {(f, e) for f in forms for e in (12.0, 24.0)}
   assert points["npz", 12.0]["voxels"] == 64 and points["npz", 12.0]["model"] == "small_resnet"
@@ -63,8 +63,8 @@ def test_experiment(thin_models, monkeypatch, tmp_path):
     assert sorted(made["test"]) == sorted(given["test"])
   sizes = {form: points[form, 24.0]["voxels"] for form in ("volumes", "slices", "halved")}
   assert sizes["volumes"] == 8 * sizes["halved"]
-  assert {row["hfc"] for row in found["rows"]} == {False, True}
-  page = shared.page(found)
+  assert {row["hfc"] for row in results["rows"]} == {False, True}
+  page = shared.page(results)
   assert "Success over the budget" in page and "TMI, Table I" in page and "TIM" in page
   assert "Slices are attacked on small ResNet, volumes on ResNet-18 (3D)" in page
 

@@ -122,6 +122,6 @@ def test_a_page_shows_all_of_itself(pages, chromium, name, width, scheme):
     )
     assert hidden == 0
   assert complaints == []
-  found = Axe().run(page)
-  assert found.violations_count == 0, found.generate_report()
+  audit = Axe().run(page)
+  assert audit.violations_count == 0, audit.generate_report()
   context.close()

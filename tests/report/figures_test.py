@@ -109,14 +109,14 @@ def test_within_class_curve_ignores_what_the_class_alone_tells():
   fpr, tpr, within = roc_curve(clean, attacked, clean_class, attacked_class)
   assert abs(pooled - 0.5) > 0.08
   assert within == pytest.approx(0.5, abs=0.06)
-  parts = [
+  areas = [
     roc_auc_score(
       np.repeat([0, 1], [np.sum(clean_class == c), np.sum(attacked_class == c)]),
       np.concatenate([clean[clean_class == c], attacked[attacked_class == c]]),
     )
     for c in (0, 1)
   ]
-  assert within == pytest.approx(np.mean(parts), abs=1e-12)
+  assert within == pytest.approx(np.mean(areas), abs=1e-12)
   assert area(fpr, tpr) == pytest.approx(within, abs=1e-12)
 
 

@@ -82,11 +82,11 @@ def text(page):
 
 def one(out):
   rows = [{"detector": "kd", "auc": 0.97}, {"detector": "bu", "auc": float("nan"), "n": 3}]
-  found = write(result(
+  written = write(result(
     out, rows, title="A title", lead=["It holds.", "Twice."], tables=[TABLE],
     figures=[FIGURE], notes=["made thus"],
   ))  # fmt: skip
-  return found, (out / "report.html").read_text()
+  return written, (out / "report.html").read_text()
 
 
 def several(out):
@@ -100,9 +100,9 @@ def several(out):
 
 
 def test_files(tmp_path):
-  found, _ = one(tmp_path)
+  returned, _ = one(tmp_path)
   written = json.loads((tmp_path / "results.json").read_text())
-  assert written == found and written["schema"]["name"] == "tsne"
+  assert written == returned and written["schema"]["name"] == "tsne"
   assert written["rows"] == [
     {"detector": "kd", "auc": 0.97}, {"detector": "bu", "auc": None, "n": 3},
   ]  # fmt: skip
@@ -135,8 +135,8 @@ def test_page_is_safe_and_can_be_read_aloud(tmp_path, make):
 def test_page_says_what_comes_first(tmp_path):
   said = text(one(tmp_path)[1])
   places = [
-    said.index(words)
-    for words in (
+    said.index(phrase)
+    for phrase in (
       "Warning. Beware of", "Synthetic. Every image", "A title (synthetic)", "small ResNet",
       "It holds. Twice.", "Synthetic. AUC, percent", "KD 97.0", "a note", "Curve",
       "How this page was made", "--dataset=chest --eps=4.0 --hfc --attack=bim",

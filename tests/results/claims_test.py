@@ -189,8 +189,8 @@ def test_intervals_decide():
 
 
 def test_the_form_of_hfc_is_no_choice_by_results():
-  found = one_form([row("paper", 0.1), row(None, 0.5), row("balanced", 0.99)])
-  assert found[0] == "balanced" and [r["auc_within_class"] for r in found[1]] == [0.99]
+  form, chosen = one_form([row("paper", 0.1), row(None, 0.5), row("balanced", 0.99)])
+  assert form == "balanced" and [r["auc_within_class"] for r in chosen] == [0.99]
   assert one_form([row(None, 0.5)]) == (None, [])
 
 

@@ -5,15 +5,15 @@ from hfc_tf.results import papers
 
 def pairs(cell_filter=lambda cell: True):
   """(key, AUC, TPR@90) for every side of every table that prints both."""
-  found = {}
+  printed = {}
   for cell in papers.cells():
     if cell.setting == "white_box" and cell_filter(cell):
       for side in ("without", "with_hfc"):
         key = (cell.source, cell.dataset, cell.attack, cell.detector, side, cell.eps_256)
-        found.setdefault(key, {})[cell.metric] = getattr(cell, side)
+        printed.setdefault(key, {})[cell.metric] = getattr(cell, side)
   return [
     (key, metrics["auc"], metrics["tpr_at_90_tnr"])
-    for key, metrics in found.items()
+    for key, metrics in printed.items()
     if "tpr_at_90_tnr" in metrics
   ]
 
@@ -32,12 +32,12 @@ def pairs(cell_filter=lambda cell: True):
   ],
 )
 def test_cells_by_value(dataset, attack, detector, source, metric, without, with_hfc):
-  found = [
+  cells = [
     cell
     for cell in papers.cells(dataset=dataset, attack=attack, detector=detector, metric=metric)
     if cell.source == source
   ]
-  assert (without, with_hfc) in [(cell.without, cell.with_hfc) for cell in found]
+  assert (without, with_hfc) in [(cell.without, cell.with_hfc) for cell in cells]
 
 
 def test_single_values():
@@ -52,8 +52,8 @@ def test_single_values():
 
 
 def test_bim_on_chest_is_printed_with_three_figures():
-  found = papers.cells(dataset="chest", attack="bim", detector="kd", eps_256=1, metric="auc")
-  assert [c.with_hfc for c in found] == [
+  cells = papers.cells(dataset="chest", attack="bim", detector="kd", eps_256=1, metric="auc")
+  assert [c.with_hfc for c in cells] == [
     73.1, 70.8, 70.8, 71.3,
   ]  # fmt: skip
 

@@ -17,7 +17,7 @@ def imported(path):
 
 
 @pytest.mark.parametrize(
-  ("room", "unknown"),
+  ("package", "unknown"),
   [
     ("results", ("hfc_tf.report", "hfc_tf.experiments", "hfc_tf.study", "matplotlib")),
     ("experiments", ("hfc_tf.report", "matplotlib", "jinja2")),
@@ -25,8 +25,8 @@ def imported(path):
     ("evaluation", ("hfc_tf.report", "hfc_tf.experiments")),
   ],
 )
-def test_rooms(room, unknown):
-  for path in (ROOT / room).glob("*.py"):
+def test_imports(package, unknown):
+  for path in (ROOT / package).glob("*.py"):
     registry = {"hfc_tf.experiments.EXPERIMENTS", "hfc_tf.experiments.binary"}
     seen = [name for name in set(imported(path)) - registry if name.startswith(unknown)]
     assert seen == [], (path.name, seen)
@@ -35,8 +35,8 @@ def test_rooms(room, unknown):
 def test_a_kind_of_row_has_one_name():
   names = [
     node.name
-    for room in ("results", "experiments")
-    for path in (ROOT / room).glob("*.py")
+    for package in ("results", "experiments")
+    for path in (ROOT / package).glob("*.py")
     for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, ast.ClassDef) and node.name.endswith("Row")
   ]

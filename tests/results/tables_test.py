@@ -28,17 +28,17 @@ def test_an_arm_is_a_line_and_a_detector_a_column():
 
 
 def test_who_was_not_asked_has_a_dash():
-  found = [row("kd", 0.9), row("svm", 0.8, "auto", adv_acc=0.5), row("kd", 0.7, "auto")]
-  table = tables.detector_table("c", found, HFC, {"n": lambda rows: str(len(rows))},
+  rows = [row("kd", 0.9), row("svm", 0.8, "auto", adv_acc=0.5), row("kd", 0.7, "auto")]
+  table = tables.detector_table("c", rows, HFC, {"n": lambda rows: str(len(rows))},
                                 ("auc_within_class", "adv_acc"), "{} ({})")  # fmt: skip
   assert table.rows == [["–", "90.0 (90.0)", "–", "1"], ["auto (0.25)", "70.0 (90.0)",
                                                          "80.0 (50.0)", "2"]]  # fmt: skip
-  assert tables.adv_acc(found[1:]) == "50.0–90.0" and tables.adv_acc(found[:1]) == "90.0"
+  assert tables.adv_acc(rows[1:]) == "50.0–90.0" and tables.adv_acc(rows[:1]) == "90.0"
 
 
 def test_rows_are_grouped_as_they_come():
-  found = tables.grouped(ROWS, "weight_rule", "detector")
-  assert list(found) == [(None, "kd"), (None, "maha"), ("auto", "kd"), ("auto", "maha")]
+  groups = tables.grouped(ROWS, "weight_rule", "detector")
+  assert list(groups) == [(None, "kd"), (None, "maha"), ("auto", "kd"), ("auto", "maha")]
   assert tables.grouped(ROWS, "hfc")[True,] == ROWS[2:]
 
 
@@ -71,22 +71,22 @@ def test_what_differs_among_published_figures_is_told():
 
 
 def test_columns_are_fields_or_what_is_said_of_a_row():
-  told = types.SimpleNamespace(name="kd", n=3, auc=0.5, auc_low=0.4, auc_high=None, tpr=None)
+  record = types.SimpleNamespace(name="kd", n=3, auc=0.5, auc_low=0.4, auc_high=None, tpr=None)
   columns = {"Name": lambda row: row.name.upper(), "N": "n", "AUC": tables.interval("auc"),
              "TPR": "tpr"}  # fmt: skip
-  table = tables.table("c", [told], columns, "note")
+  table = tables.table("c", [record], columns, "note")
   assert (table.head, table.note) == (["Name", "N", "AUC", "TPR"], "note")
   assert table.rows == [["KD", "3", "50.0", "–"]]
-  told.auc_high = 0.6
-  assert tables.interval("auc")(told) == "50.0 [40–60]"
+  record.auc_high = 0.6
+  assert tables.interval("auc")(record) == "50.0 [40–60]"
 
 
 def test_curves_skip_what_is_not_there():
-  found = [
+  rows = [
     row(r.detector, r.auc_within_class, r.weight_rule, eps=eps) for r in ROWS for eps in (1, 4)
   ]
-  found += [row("kd", 0.1, "other", eps=4)]
-  chart = tables.area_chart("n", "t", found, "eps", {1: 0, 4: 1}, x_label="x")
+  rows += [row("kd", 0.1, "other", eps=4)]
+  chart = tables.area_chart("n", "t", rows, "eps", {1: 0, 4: 1}, x_label="x")
   points = [
     (line.label, line.style, [(x, y) for x, y in zip(line.x, line.y, strict=True) if y == y])
     for line in chart.lines
@@ -106,8 +106,8 @@ def test_a_finding_is_the_mean_of_each_attack():
 
 
 def test_a_detector_with_options_stands_under_its_text_beside_the_papers_figures_of_its_name():
-  found = [row("kd", 0.9), row("kd(form=eq20)", 0.8)]
-  assert list(tables.detector_table("c", found, HFC).head) == [
+  both = [row("kd", 0.9), row("kd(form=eq20)", 0.8)]
+  assert list(tables.detector_table("c", both, HFC).head) == [
     "HFC", "KD", "KD(form=eq20)", "Adv. Acc",
   ]  # fmt: skip
   (printed,) = tables.papers_table("c", ("kd", "kd(form=eq20)"), setting="white_box",
@@ -121,8 +121,8 @@ def test_a_detector_with_options_stands_under_its_text_beside_the_papers_figures
 
 
 def test_a_mean_carries_the_fewest_images_it_is_of():
-  found = [types.SimpleNamespace(auc=area, n_adversarial=n)
+  rows = [types.SimpleNamespace(auc=area, n_adversarial=n)
            for area, n in ((0.5, 90), (0.7, 25), (None, 2))]  # fmt: skip
-  assert tables.means(found, lambda row: "x", "AUC", "auc") == (
+  assert tables.means(rows, lambda row: "x", "AUC", "auc") == (
     "Mean AUC – x: 60.0\u202f% (n = 25)."
   )

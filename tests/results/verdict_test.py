@@ -26,17 +26,17 @@ def row(detector, area, *, attack="bim", hfc=False, rule=None, weight=0.0, popul
 
 
 def rows():
-  found = []
+  all_rows = []
   for population in ("successful", "both_arms"):
     for detector, plain, paper, auto in [("kd", 0.97, 0.51, 0.75), ("maha", 1.0, 0.02, 0.5)]:
-      found += [
+      all_rows += [
         row(detector, plain, population=population),
         row(detector, paper, hfc=True, rule="paper", weight=1.0, population=population,
             adv_acc=0.854),
         row(detector, auto, hfc=True, rule="auto", weight=0.3, population=population,
             adv_acc=0.961),
       ]  # fmt: skip
-  return found
+  return all_rows
 
 
 def test_verdict():

@@ -23,7 +23,7 @@ MODEL = tapped()
 
 
 @pytest.fixture
-def case(tmp_path):
+def inputs(tmp_path):
   pixels = np.random.default_rng(0).uniform(size=(40, 8, 8, 3)).astype(np.float32)
   labels = np.zeros(40, np.int32)
   labels[ROWS] = 1 - TARGETS
@@ -36,39 +36,39 @@ def case(tmp_path):
   return Store(tmp_path), sources, Victim(MODEL, "network", 3), attack
 
 
-def _run(case, size=4, **others):
+def _run(inputs, size=4, **others):
   described = {"label": "pgd", "eps": 8 / 256, "steps": 3, "batch_size": size}
-  return adversarials.attack_images(*case, described, ROWS, TARGETS, size, **others)
+  return adversarials.attack_images(*inputs, described, ROWS, TARGETS, size, **others)
 
 
 def _chunks(store):
   return sorted(store.root.glob("adversarials/*/arrays.npz"))
 
 
-def test_chunks_share_a_target_and_are_made_once(case, monkeypatch):
-  store, sources, _, attack = case
-  images = _run(case)
+def test_chunks_share_a_target_and_are_made_once(inputs, monkeypatch):
+  store, sources, _, attack = inputs
+  images = _run(inputs)
   assert len(_chunks(store)) == 3  # seven images aim at 1, three at 0
   attack.batch_size = 4
   pixels = sources.dataset.images(ROWS, 3)
   np.testing.assert_array_equal(images, attack(pixels, TARGETS, ids=ROWS))
   monkeypatch.setattr(PGD, "__call__", lambda *_, **__: pytest.fail("made again"))
-  np.testing.assert_array_equal(_run(case), images)
+  np.testing.assert_array_equal(_run(inputs), images)
 
 
-def test_images_of_their_targets_class_stay_as_they_are(case):
-  images, dataset = _run(case), case[1].dataset
-  own = ROWS[[1, 2]]
-  dataset.labels[own] = TARGETS[[1, 2]]
-  again = _run(case)
-  np.testing.assert_array_equal(again[[1, 2]], dataset.images(own, 3))
+def test_images_of_their_targets_class_stay_as_they_are(inputs):
+  images, dataset = _run(inputs), inputs[1].dataset
+  of_target = ROWS[[1, 2]]
+  dataset.labels[of_target] = TARGETS[[1, 2]]
+  again = _run(inputs)
+  np.testing.assert_array_equal(again[[1, 2]], dataset.images(of_target, 3))
   assert (np.delete(again, [1, 2], 0) != dataset.images(np.delete(ROWS, [1, 2]), 3)).any()
   assert (images[[1, 2]] != again[[1, 2]]).any()
 
 
-def test_only_what_is_missing_or_damaged_is_made_again(case, monkeypatch):
-  images = _run(case)
-  first, second, _ = _chunks(case[0])
+def test_only_what_is_missing_or_damaged_is_made_again(inputs, monkeypatch):
+  images = _run(inputs)
+  first, second, _ = _chunks(inputs[0])
   first.write_bytes(first.read_bytes()[:-10])
   second.unlink()
   made = []
@@ -79,7 +79,7 @@ def test_only_what_is_missing_or_damaged_is_made_again(case, monkeypatch):
     return original(self, *args, **others)
 
   monkeypatch.setattr(PGD, "__call__", counted)
-  np.testing.assert_array_equal(_run(case), images)
+  np.testing.assert_array_equal(_run(inputs), images)
   assert len(made) == 2
 
 
@@ -92,24 +92,24 @@ class Backwards(Executor):
     return reversed(made)
 
 
-def test_an_executor_makes_the_missing_chunks_in_any_order(case, tmp_path):
-  expected = _run(case)
+def test_an_executor_makes_the_missing_chunks_in_any_order(inputs, tmp_path):
+  expected = _run(inputs)
   store = Store(tmp_path / "other")
   with Backwards() as executor:
-    np.testing.assert_array_equal(_run((store, *case[1:]), executor=executor), expected)
+    np.testing.assert_array_equal(_run((store, *inputs[1:]), executor=executor), expected)
     assert len(executor.chunks) == 3
     _chunks(store)[0].unlink()
-    np.testing.assert_array_equal(_run((store, *case[1:]), executor=executor), expected)
+    np.testing.assert_array_equal(_run((store, *inputs[1:]), executor=executor), expected)
     assert len(executor.chunks) == 1
-  names = [[path.parent.name for path in _chunks(each)] for each in (case[0], store)]
+  names = [[path.parent.name for path in _chunks(each)] for each in (inputs[0], store)]
   assert names[0] == names[1]
 
 
-def test_taps_of_an_executor_are_those_of_this_process(case):
-  images = _run(case)
-  here = adversarials.image_taps(case[2], images, TARGETS, ROWS)
+def test_taps_of_an_executor_are_those_of_this_process(inputs):
+  images = _run(inputs)
+  here = adversarials.image_taps(inputs[2], images, TARGETS, ROWS)
   with Backwards() as executor:
-    there = adversarials.image_taps(case[2], images, TARGETS, ROWS, executor)
+    there = adversarials.image_taps(inputs[2], images, TARGETS, ROWS, executor)
   for (taps, rounded), (other, others_rounded) in [(here, there)]:
     np.testing.assert_array_equal(taps.logits, other.logits)
     np.testing.assert_array_equal(taps.groups, other.groups)
@@ -120,7 +120,7 @@ def test_taps_of_an_executor_are_those_of_this_process(case):
   np.testing.assert_array_equal(here[1], MODEL.taps(exact).predictions)
 
 
-def test_half_the_chunk_where_memory_runs_out(case, monkeypatch, caplog):
+def test_half_the_chunk_where_memory_runs_out(inputs, monkeypatch, caplog):
   caplog.set_level(logging.WARNING, logger="absl")
   original = PGD.__call__
 
@@ -130,27 +130,27 @@ def test_half_the_chunk_where_memory_runs_out(case, monkeypatch, caplog):
     return original(self, images, targets, ids=ids)
 
   monkeypatch.setattr(PGD, "__call__", limited)
-  images = _run(case)
+  images = _run(inputs)
   assert "out of memory with batches of 4 images: 2 from now on" in caplog.text
-  assert len(_chunks(case[0])) == 6
+  assert len(_chunks(inputs[0])) == 6
   monkeypatch.undo()
-  np.testing.assert_array_equal(images, _run(case, size=2))
-  assert case[3].batch_size is None  # the caller's attack is as it was
+  np.testing.assert_array_equal(images, _run(inputs, size=2))
+  assert inputs[3].batch_size is None  # the caller's attack is as it was
 
 
-def test_images_lie_in_a_file_without_a_name(case):
-  images = _run(case)
+def test_images_lie_in_a_file_without_a_name(inputs):
+  images = _run(inputs)
   assert isinstance(images, np.memmap) and images.dtype == np.float32
-  assert [path.name for path in case[0].root.iterdir()] == ["adversarials"]
+  assert [path.name for path in inputs[0].root.iterdir()] == ["adversarials"]
 
 
-def test_nothing_to_attack_is_one_line(case):
+def test_nothing_to_attack_is_one_line(inputs):
   with pytest.raises(InputError, match="at least one image to attack"):
-    adversarials.attack_images(*case, {"label": "pgd"}, ROWS[:0], TARGETS[:0], 4)
+    adversarials.attack_images(*inputs, {"label": "pgd"}, ROWS[:0], TARGETS[:0], 4)
 
 
-def test_a_batch_size_is_found_once(case, monkeypatch):
-  store, _, victim, attack = case
+def test_a_batch_size_is_found_once(inputs, monkeypatch):
+  store, _, victim, attack = inputs
   tried = []
 
   def find(run):
@@ -166,44 +166,44 @@ def test_a_batch_size_is_found_once(case, monkeypatch):
   assert attack.steps == 3 and attack.batch_size is None
 
 
-def _grey_world(case, rows=(3, 15, 9, 0)):
+def _grey_world(inputs, rows=(3, 15, 9, 0)):
   for row in rows:
-    case[1].dataset.pixels[row] = case[1].dataset.pixels[row][..., :1]
+    inputs[1].dataset.pixels[row] = inputs[1].dataset.pixels[row][..., :1]
   return np.isin(ROWS, rows)
 
 
-def test_grey_images_stay_grey_in_chunks_of_their_own(case, tmp_path):
-  grey = _grey_world(case)
-  images = _run(case)
-  clean = case[1].dataset.images(ROWS, 3)
+def test_grey_images_stay_grey_in_chunks_of_their_own(inputs, tmp_path):
+  grey = _grey_world(inputs)
+  images = _run(inputs)
+  clean = inputs[1].dataset.images(ROWS, 3)
   assert (images[grey] == images[grey][..., :1]).all()
   assert (images[grey] != clean[grey]).any((1, 2, 3)).all()
   assert (images[~grey] != images[~grey][..., :1]).any((1, 2, 3)).all()
   shapes = []
-  for path in _chunks(case[0]):
+  for path in _chunks(inputs[0]):
     shapes.append(np.load(path)["images"].shape)
   # Of those that aim at 1 four are grey, of the three that aim at 0 none is.
   assert sorted(shapes) == [(3, 8, 8, 3), (3, 8, 8, 3), (4, 8, 8, 1)]
-  case[3].batch_size = 4
-  one = case[3](clean[grey][..., :1], TARGETS[grey], ids=ROWS[grey])
+  inputs[3].batch_size = 4
+  one = inputs[3](clean[grey][..., :1], TARGETS[grey], ids=ROWS[grey])
   np.testing.assert_array_equal(images[grey], np.repeat(one, 3, -1))
   with Backwards() as executor:
-    again = _run((Store(tmp_path / "other"), *case[1:]), executor=executor)
+    again = _run((Store(tmp_path / "other"), *inputs[1:]), executor=executor)
   np.testing.assert_array_equal(again, images)
 
 
-def test_free_channels_are_attacked_as_the_papers_do(case):
-  grey = _grey_world(case)
-  store, sources, victim, _ = case
+def test_free_channels_are_attacked_as_the_papers_do(inputs):
+  grey = _grey_world(inputs)
+  store, sources, victim, _ = inputs
   free = PGD(MODEL, eps=8 / 256, steps=3, free_channels=True)
   images = _run((store, sources, victim, free))
   assert (images[grey] != images[grey][..., :1]).any((1, 2, 3)).all()
 
 
-def test_stored_images_are_files(case):
-  dataset, store = case[1].dataset, case[0]
+def test_stored_images_are_files(inputs):
+  dataset, store = inputs[1].dataset, inputs[0]
   dataset.pixels[:] = (np.rint(dataset.pixels * 255) / 255).astype(np.float32)
-  images, eps = _run(case), 8 / 255
+  images, eps = _run(inputs), 8 / 255
   stored = adversarials.stored_images(
     store, images, lambda place: dataset.images(ROWS[place], 3), eps, 255
   )

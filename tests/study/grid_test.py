@@ -19,12 +19,12 @@ def test_a_256th_is_so_many_grey_levels(budget, levels, unit):
 
 
 @pytest.mark.parametrize(
-  ("budget", "levels", "found"),
+  ("budget", "levels", "message"),
   [(0.5, 255, r"0\.5/256, 0\.5 of them"), (1.5, 255, r"1\.5/256, 1\.5 of them"),
    (0.05, 4095, r"a grey level or more \(0\.0625/256 each\) in 12-bit files")],
 )  # fmt: skip
-def test_a_budget_that_files_do_not_have_is_one_line(budget, levels, found):
-  with pytest.raises(InputError, match=rf"--eps.*{found}.*--grid=float") as caught:
+def test_a_budget_that_files_do_not_have_is_one_line(budget, levels, message):
+  with pytest.raises(InputError, match=rf"--eps.*{message}.*--grid=float") as caught:
     grid.check("--eps", budget, levels)
   assert "\n" not in str(caught.value)
 

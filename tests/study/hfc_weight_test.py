@@ -27,8 +27,8 @@ class Study:
     self.asked = []
     self._strength = strength
 
-  def aimed(self, part):
-    return np.ones(len(self.targets[part]), bool)
+  def aimed(self, subset):
+    return np.ones(len(self.targets[subset]), bool)
 
   def warn(self, *warnings):
     self.warnings += warnings
@@ -36,10 +36,10 @@ class Study:
   def attack(self, name, eps):
     return Loud({}, eps)
 
-  def attacked(self, name, attack, part, rows):
+  def attacked(self, name, attack, subset, rows):
     self.asked.append(len(rows))
     fooled = rows < self._strength(attack)
-    return np.where(fooled, self.targets[part][rows], 1 - self.targets[part][rows])
+    return np.where(fooled, self.targets[subset][rows], 1 - self.targets[subset][rows])
 
   def taps(self, images):
     return types.SimpleNamespace(predictions=images)
@@ -54,7 +54,8 @@ def test_works_at_ninety_five_percent():
 
 def test_only_attacked_images_tune():
   study = Study(lambda attack: 96)
-  study.aimed = lambda part: study.targets[part] == 1  # a fixed target: the others are of its class
+  # A fixed target: the others are of its class.
+  study.aimed = lambda subset: study.targets[subset] == 1
   assert hfc_weight.succeeds(study, "bim", Loud({}))
   assert sum(study.asked) == 48
 
@@ -68,8 +69,8 @@ def test_hopeless_attacks_are_given_up_early():
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 200.0])
 def test_the_largest_weight_of_a_term(scale):
   study = Study(lambda attack: 100 if attack.weights["kde"] <= 5 * scale else 50)
-  found = hfc_weight.tune_weight(study, "bim", Loud({"kde": 1.0}), "kde", start=scale, scale=scale)
-  assert 5 * scale / 2**0.5 / 1.001 <= found <= 5 * scale
+  weight = hfc_weight.tune_weight(study, "bim", Loud({"kde": 1.0}), "kde", start=scale, scale=scale)
+  assert 5 * scale / 2**0.5 / 1.001 <= weight <= 5 * scale
   assert not study.warnings
 
 
@@ -82,15 +83,15 @@ def test_no_weight_works():
 @pytest.mark.parametrize("least", [0.5, 4.0, 30.0])
 def test_the_smallest_budget(least):
   study = Study(lambda attack: 100 if 256 * attack.eps >= least else 0)
-  found = 256 * hfc_weight.smallest_budget(study, "bim")
-  assert least * 0.999 <= found <= least * 2**0.25 * 1.001
+  budget = 256 * hfc_weight.smallest_budget(study, "bim")
+  assert least * 0.999 <= budget <= least * 2**0.25 * 1.001
 
 
 @pytest.mark.parametrize("least", [0.5, 3.0, 29.5])
 def test_the_smallest_budget_of_files_is_of_whole_grey_levels(least):
   study = Study(lambda attack: 100 if 256 * attack.eps >= least else 0, levels=255)
-  found = 256 * hfc_weight.smallest_budget(study, "bim")
-  assert found == round(found) and least <= found <= least * 2**0.25 + 1
+  budget = 256 * hfc_weight.smallest_budget(study, "bim")
+  assert budget == round(budget) and least <= budget <= least * 2**0.25 + 1
 
 
 def test_weighting_leaves_the_attack_alone():

@@ -40,7 +40,7 @@ SPLIT = Split(np.arange(48), np.arange(48, 60))
 SOURCES = Sources(DATASET, SPLIT, content(DATASET))
 
 
-class _Found(Exception):
+class _Key(Exception):
   """The key of the artefact that was asked for."""
 
 
@@ -51,13 +51,13 @@ class Keys(Store):
     self.root = root
 
   def _place(self, stage, version, inputs):
-    raise _Found(f"{stage} {digest(stage, version, inputs)}")
+    raise _Key(f"{stage} {digest(stage, version, inputs)}")
 
 
 def key_of(call, *args, **others):
-  with pytest.raises(_Found) as found:
+  with pytest.raises(_Key) as caught:
     call(*args, **others)
-  return str(found.value)
+  return str(caught.value)
 
 
 def check(function, base, changes, ignored=()):

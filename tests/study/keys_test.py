@@ -52,12 +52,12 @@ def test_data():
   # What is said of the files, or decides over groups and the split, whose keys hold them.
   others = {"name", "source", "skipped", "grouped_by", "trained", "copies", "facts"}
   assert set(changes) | others == {f.name for f in dataclasses.fields(Dataset)}
-  found = [
+  contents = [
     sources.content(dataclasses.replace(DATASET, **{name: value}))
     for name, values in changes.items()
     for value in values
   ]
-  assert len({SOURCES.key, *found}) == len(found) + 1
+  assert len({SOURCES.key, *contents}) == len(contents) + 1
   assert sources.content(dataclasses.replace(DATASET, name="x", pixels=DATASET.pixels.copy())) == (
     SOURCES.key
   )

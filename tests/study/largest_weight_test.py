@@ -13,8 +13,8 @@ def test_the_weight_is_found_to_a_factor_of_the_square_root_of_two(limit):
     tried.append(weight)
     return weight <= limit
 
-  found = largest_weight(keeps)
-  assert found <= limit < found * 2**0.5 * 1.0001
+  largest = largest_weight(keeps)
+  assert largest <= limit < largest * 2**0.5 * 1.0001
   assert len(tried) == len(set(tried))
 
 
@@ -31,5 +31,5 @@ def test_a_good_start_needs_three_trials():
 
 @pytest.mark.parametrize("limit", [0.3, 1.9, 5.0])
 def test_the_weight_is_found_as_precisely_as_asked(limit):
-  found = largest_weight(lambda weight: weight <= limit, precision=1.1)
-  assert found <= limit < found * 1.1001
+  largest = largest_weight(lambda weight: weight <= limit, precision=1.1)
+  assert largest <= limit < largest * 1.1001

@@ -51,7 +51,7 @@ def test_the_weight_on_hfc_is_chosen_without_adv_test(both):
 def test_no_detector_or_threshold_learns_from_adv_test(both, key):
   (_, one), (_, two) = both
   assert one.thresholds[key] == two.thresholds[key]
-  arrays, again = (case.detectors[key]._arrays() for case in (one, two))
+  arrays, again = (compared.detectors[key]._arrays() for compared in (one, two))
   assert arrays.keys() == again.keys() and arrays
   for name, values in arrays.items():
     np.testing.assert_array_equal(values, again[name], err_msg=name)

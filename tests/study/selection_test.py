@@ -61,11 +61,11 @@ def test_a_fixed_target_keeps_clean_images_of_its_class(tmp_path):
   dataset = _dataset()
   random = _select(tmp_path, dataset)
   fixed = _select(tmp_path, dataset, target="PNEUMONIA")
-  for part in ("adv_train", "adv_test"):
-    np.testing.assert_array_equal(fixed[0][part], random[0][part])
-    assert (fixed[1][part] == 1).all()
-    assert (dataset.labels[fixed[0][part]] == 1).any()
-    assert (random[1][part] != dataset.labels[random[0][part]]).all()
+  for subset in ("adv_train", "adv_test"):
+    np.testing.assert_array_equal(fixed[0][subset], random[0][subset])
+    assert (fixed[1][subset] == 1).all()
+    assert (dataset.labels[fixed[0][subset]] == 1).any()
+    assert (random[1][subset] != dataset.labels[random[0][subset]]).all()
 
 
 def test_a_rare_class_is_left_out_with_its_counts(tmp_path):
@@ -99,14 +99,14 @@ def test_a_study_with_a_fixed_target_scores_against_all_clean_images(monkeypatch
   from hfc_tf.study import comparison
 
   study = Study(shared.config(target="0", detectors=("maha",)).resolved())
-  case = comparison.compare(study, "bim")
+  compared = comparison.compare(study, "bim")
   aimed = study.aimed("adv_test")
   assert 0 < aimed.sum() < len(aimed)
   np.testing.assert_array_equal(
-    case.results["attack"].images[~aimed], study.images("adv_test", np.flatnonzero(~aimed))
+    compared.results["attack"].images[~aimed], study.images("adv_test", np.flatnonzero(~aimed))
   )
-  (row,) = case.rows()
-  assert row.n_clean == len(aimed) and row.n_adversarial == case.results["attack"].success.sum()
+  (row,) = compared.rows()
+  assert row.n_clean == len(aimed) and row.n_adversarial == compared.results["attack"].success.sum()
   assert row.adv_acc == pytest.approx(row.n_adversarial / aimed.sum())
   assert row.auc_within_class is not None
 

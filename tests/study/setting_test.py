@@ -11,8 +11,8 @@ def papers(**changes):
 
 def test_what_holds_and_what_differs():
   printed = {"detectors": ("kd(form=eq20)", "maha(mean=single)", "lid"), "covariance": "full"}
-  found = deviations(papers(hfc=True, weights="imagenet", data_dir=".", grid="float", **printed))
-  assert found == {
+  setting = deviations(papers(hfc=True, weights="imagenet", data_dir=".", grid="float", **printed))
+  assert setting == {
     "holds": [
       "image size 256 px", "eps 1/256", "step 0.02/256", "2 eps / step = 100 steps",
       "AdvTrain whole", "weight on HFC 1", "covariances full", "backbone resnet50",
@@ -20,8 +20,8 @@ def test_what_holds_and_what_differs():
     ],
     "differs": [],
   }  # fmt: skip
-  found = deviations(papers(steps=40, model="densenet121"))
-  assert found["differs"] == [
+  setting = deviations(papers(steps=40, model="densenet121"))
+  assert setting["differs"] == [
     "step 0.05/256 (papers: 0.02/256)", "backbone densenet121 (papers: resnet50 and vgg16)",
     "start from random weights (papers: ImageNet)", "images as files (papers: images as floats)",
     "KD in coordinates chosen on AdvTrain (papers: as printed, kd(form=eq20))",
@@ -29,17 +29,17 @@ def test_what_holds_and_what_differs():
     "images drawn by a program (papers: real ones)",
   ]  # fmt: skip
   # Without the flag the same list says how far a run is from the papers'.
-  found = deviations(Config(hfc=True).resolved())
-  assert found["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, balanced"]
-  assert "at most 400 images in AdvTrain (papers: whole)" in found["differs"]
+  setting = deviations(Config(hfc=True).resolved())
+  assert setting["holds"] == ["2 eps / step = 40 steps", "weight on HFC 1, balanced"]
+  assert "at most 400 images in AdvTrain (papers: whole)" in setting["differs"]
 
 
 def test_volumes_are_as_large_as_the_papers():
   config = papers(dataset="brain", data_dir=".", hfc=True)
   assert (config.image_size, config.depth, config.crop) == (270, 30, ("30", "128", "128"))
-  found = deviations(config)
-  assert {"image size 270 px", "crops 30,128,128", "images as floats"} < {*found["holds"]}
-  assert not any("ImageNet" in text for text in found["differs"])
+  setting = deviations(config)
+  assert {"image size 270 px", "crops 30,128,128", "images as floats"} < {*setting["holds"]}
+  assert not any("ImageNet" in text for text in setting["differs"])
   # Drawn and npz volumes have sides of their own, and all floats: files have none of Fig. 9's eps.
   for given in ({"dataset": "brain"}, {"dataset": "brain", "data_dir": ".", "image_size": 64,
                                        "crop": ("30", "48", "48")}):  # fmt: skip
