@@ -110,6 +110,9 @@ def attack_images(
           numbered = _attacked(victim, attack, given, size, shape, executor)
           yield from ((members[number], arrays) for number, arrays in numbered)
 
+        progress.current.report(
+          f"{described['label']}: {left} images in {attack.steps} steps", at_once=True
+        )
         everything = itertools.chain.from_iterable(made(kind) for kind in alike if kind)
         for done, (members, arrays) in enumerate(everything, 1):
           stored, _ = store.arrays(*place(members), functools.partial(dict, arrays))
