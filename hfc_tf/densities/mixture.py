@@ -34,7 +34,6 @@ class GaussianMixture:
   so that 64 components of 4096 units cost little more than one. EM maximises the likelihood with
   an inverse-Wishart prior of scale and strength p on each B_m, whose mode is the class's covariance
   (see `expectation.maximise`). With an identity for V and p = C the S_m are dense.
-
   """
 
   base: ShrunkGaussian
