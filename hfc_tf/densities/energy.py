@@ -54,12 +54,6 @@ def energy(arrays: Arrays, features: Tensor) -> Tensor:
   return tf.custom_gradient(form)(features)
 
 
-def likeliest(arrays: Arrays, features: Tensor) -> Tensor:
-  """m' = argmax_m ln(pi_m N(f | mu_m, S_m)), int32 [B], for features [B, C]."""
-  _, forms, _ = _forms(arrays, features)
-  return tf.argmax(_log_joint(arrays, forms), axis=1, output_type=tf.int32)
-
-
 def comparable(arrays: Arrays, features: Tensor) -> Tensor:
   """-max_m ln(pi_m N(f | mu_m, S_m)) up to a constant of the class, [B], for features [B, C].
 
