@@ -32,7 +32,8 @@ _SIDES = (
   "units", "filters", "kernel_size", "depth_multiplier", "input_dim", "output_dim", "num_heads",
   "key_dim", "value_dim", "batch_shape", "padding", "size", "height", "width",
 )  # fmt: skip
-_OWN = ("image_size", "eps_256")  # where an experiment has its own, they are the papers' there
+# Where an experiment has its own, they are the papers' there; but the side of volumes from files.
+_OWN = ("image_size", "eps_256")
 
 
 def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[str] = ()) -> Config:
@@ -44,19 +45,27 @@ def as_the_papers(config: Config, typed: Collection[str], defaults: Collection[s
   """
   if config.setting != "papers":
     return config
+  from_files = config.dataset in VOLUMES and not config.synthetic
   chosen = {*typed, *(field for field in _OWN if field in defaults)}
+  if from_files and "image_size" not in typed:
+    chosen.discard("image_size")
   if "steps" in chosen:  # which alone sets the step
     chosen.add("step_size_256")
   fields = {field: value for field, value in _FIELDS.items() if field not in chosen}
   if config.volumetric:
     fields |= {field: value for field, value in _OF_VOLUMES.items() if field not in chosen}
-    if config.synthetic or config.dataset not in VOLUMES:  # of their own sides, or drawn
+    if not from_files:  # of their own sides, or drawn
       fields = {field: value for field, value in fields.items() if field not in _SIDES_OF_VOLUMES}
   if config.model_path:
     fields.pop("crop", None)
   if config.model_path and "image_size" in fields:
     fields["image_size"] = model_side(config.model_path) or fields["image_size"]
-  return dataclasses.replace(config, **fields)
+  made = dataclasses.replace(config, **fields)
+  if "crop" in fields:
+    sides = (made.depth or 0, made.image_size, made.image_size)
+    if any(int(crop) > side for crop, side in zip(fields["crop"], sides, strict=True)):
+      return dataclasses.replace(made, crop=config.crop)
+  return made
 
 
 def usual_side(config: Config) -> int:
@@ -106,6 +115,9 @@ def deviations(config: Config) -> dict[str, list[str]]:
     *((False, here, f"as printed, {theirs}") for name, (here, theirs) in _AS_PRINTED.items()
       if name in config.detectors and theirs not in config.detectors),
   ]  # fmt: skip
+  if not config.volumetric:
+    grey = "grey images coloured" if config.free_channels else "grey images stay grey"
+    facts.append((config.free_channels, grey, "coloured"))
   if config.synthetic:
     facts.append((False, "images drawn by a program", "real ones"))
   return {

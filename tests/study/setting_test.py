@@ -11,12 +11,13 @@ def papers(**changes):
 
 def test_what_holds_and_what_differs():
   printed = {"detectors": ("kd(form=eq20)", "maha(mean=single)", "lid"), "covariance": "full"}
-  setting = deviations(papers(hfc=True, weights="imagenet", data_dir=".", grid="float", **printed))
+  setting = deviations(papers(hfc=True, weights="imagenet", data_dir=".", grid="float",
+                              free_channels=True, **printed))  # fmt: skip
   assert setting == {
     "holds": [
       "image size 256 px", "eps 1/256", "step 0.02/256", "2 eps / step = 100 steps",
       "AdvTrain whole", "weight on HFC 1", "covariances full", "backbone resnet50",
-      "start from imagenet", "images as floats",
+      "start from imagenet", "images as floats", "grey images coloured",
     ],
     "differs": [],
   }  # fmt: skip
@@ -26,6 +27,7 @@ def test_what_holds_and_what_differs():
     "start from random weights (papers: ImageNet)", "images as files (papers: images as floats)",
     "KD in coordinates chosen on AdvTrain (papers: as printed, kd(form=eq20))",
     "MAHA with a mean for each class (papers: as printed, maha(mean=single))",
+    "grey images stay grey (papers: coloured)",
     "images drawn by a program (papers: real ones)",
   ]  # fmt: skip
   # Without the flag the same list says how far a run is from the papers'.
@@ -40,6 +42,15 @@ def test_volumes_are_as_large_as_the_papers():
   setting = deviations(config)
   assert {"image size 270 px", "crops 30,128,128", "images as floats"} < {*setting["holds"]}
   assert not any("ImageNet" in text for text in setting["differs"])
+  # The side that an experiment has of its own is one of drawn volumes.
+  given = Config(setting="papers", dataset="brain", data_dir=".", image_size=32)
+  config = as_the_papers(given, {"setting", "dataset", "data_dir"}, {"image_size"})
+  assert (config.image_size, config.depth, config.crop) == (270, 30, ("30", "128", "128"))
+  # Crops that typed sides do not hold are left out.
+  for typed in ({"image_size": 64}, {"depth": 16}):
+    config = papers(dataset="brain", data_dir=".", **typed)
+    assert config.crop is None and (config.image_size, config.depth) != (270, 30)
+    assert "crops none (papers: 30,128,128)" in deviations(config)["differs"]
   # Drawn and npz volumes have sides of their own, and all floats: files have none of Fig. 9's eps.
   for given in ({"dataset": "brain"}, {"dataset": "brain", "data_dir": ".", "image_size": 64,
                                        "crop": ("30", "48", "48")}):  # fmt: skip
