@@ -1,9 +1,11 @@
+import dataclasses
 import types
 
 import keras
 import numpy as np
 import pytest
 
+from hfc_tf.errors import InputError
 from hfc_tf.experiments import stress_test
 from hfc_tf.experiments.natural import Natural
 from hfc_tf.taps import Taps
@@ -83,6 +85,10 @@ def test_a_natural_classifier_of_the_users_own(natural, tmp_path):
     "natural_dir": str(natural), "natural_dataset": "npz", "natural_images": 20000,
     "natural_size": 16, "natural_model_path": other.model_path, "natural_preprocessing": "auto",
   }  # fmt: skip
+  # With its outputs in the other order it gets none right.
+  swapped = dataclasses.replace(other, classes=("class 1", "class 0"))
+  with pytest.raises(InputError, match="found 0 of class class 1, 0 of class class 0"):
+    shared.run(stress_test, shared.config(), images=8, iterations=2, natural=swapped)
 
 
 def test_without_natural_images_it_says_so():
